@@ -1,0 +1,103 @@
+/* attribute.h - explain a prediction. */
+#ifndef HEED_ATTRIBUTE_H
+#define HEED_ATTRIBUTE_H
+
+#include <heed/method.h>
+#include <heed/model.h>
+#include <heed/result.h>
+#include <heed/token.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One number to explain. Zero-initialise with HEED_TARGET and set by name. */
+typedef struct heed_target {
+    const char *kind; /* see heed_target_at(); NULL: "logit" */
+    int64_t at;       /* position whose next token is explained; negative
+                         counts from the end; default -1 */
+    int32_t token;    /* -1: the most likely one */
+    int32_t foil;     /* of a contrast; -1: the second most likely one */
+} heed_target;
+#define HEED_TARGET   \
+    {                 \
+        0, -1, -1, -1 \
+    }
+
+typedef struct heed_target_info {
+    const char *name, *aliases; /* aliases are space-separated */
+    const char *summary;
+    int contrast; /* 1: takes a foil */
+} heed_target_info;
+
+/* i-th kind of target, or NULL if i is out of range. Static storage. */
+HEED_API const heed_target_info *heed_target_at(int i);
+
+/* One sequence and what to explain of it. */
+typedef struct heed_input {
+    const heed_tokens *tokens;
+    const heed_target *target; /* n_targets of them; NULL: the default one */
+    int64_t n_targets;
+} heed_input;
+
+/* Zero-initialise and set by name, so that fields added later keep their
+ * defaults. Everything is borrowed for the call. */
+typedef struct heed_request {
+    const heed_model *model;
+    const char *method;           /* name or alias; NULL: the family's own */
+    const heed_setting *settings; /* ends at name == NULL; NULL: defaults */
+    const heed_input *input;      /* n_inputs sequences, run as one batch;
+                                     results do not depend on the batch */
+    int64_t n_inputs;
+    const char *reduce; /* over the hidden dimension: "sum" (default), "mean",
+                           "l1", "l2", "absmax", "max"; NULL: the method's */
+    const int64_t *layers, *heads; /* which ones to store; NULL: all */
+    int64_t n_layers, n_heads;
+    int ledger; /* 1: relevance in and out of every operation, too */
+    double tol; /* largest accepted residual, relative to the greater of
+                   |target| and sum |R|; 0: 1e-4 */
+    const char *const *keep; /* ends at NULL: "layer"; NULL: nothing more */
+    const char *group;       /* NULL: "explanations/METHOD"; where results go */
+} heed_request;
+
+/* Run a method; sink[i] receives the result of input[i].
+ * Writes "input/..." and "explanations/METHOD/..." (docs/formats.md); for
+ * method "attention", "attention/...".
+ * Returns HEED_EINVAL, HEED_ENOTSUP (a method that the family cannot run),
+ * HEED_ENOMEM (also if the plan exceeds heed_ctx_max_memory(), before anything
+ * runs), HEED_ENUMERIC (a value is not finite, or a conserving method's
+ * residual exceeds `tol`: then everything has been written), HEED_ECANCEL, and
+ * what the sink returns. */
+HEED_API HEED_NODISCARD heed_status heed_attribute(heed_ctx *ctx,
+                                                   const heed_request *q,
+                                                   const heed_sink *sink);
+
+/* The "input" group of one sequence. */
+HEED_API HEED_NODISCARD heed_status heed_put_input(const heed_sink *s,
+                                                   heed_ctx *ctx,
+                                                   const heed_tokens *tokens);
+
+/* The memory a run will need, in bytes, each part by itself. */
+typedef struct heed_plan {
+    uint64_t program;     /* resident now: program, libraries, tokenizer */
+    uint64_t weights;     /* pages of mapped files that will be touched */
+    uint64_t activations; /* kept for the backward pass */
+    uint64_t scratch;     /* of one block, forward or backward */
+    uint64_t blas;        /* buffers of the BLAS and of decoded panels */
+    uint64_t results;
+    uint64_t peak;     /* sum of all */
+    uint64_t peak_min; /* the least it could be made, by recomputing all */
+    uint64_t peak_max; /* with every block kept */
+    int64_t n_blocks, n_kept;
+} heed_plan;
+
+/* What heed_attribute() would do with memory, without running anything.
+ * Errors as there, HEED_ENOMEM included. */
+HEED_API HEED_NODISCARD heed_status heed_plan_of(heed_ctx *ctx,
+                                                 const heed_request *q,
+                                                 heed_plan *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

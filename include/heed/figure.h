@@ -1,0 +1,61 @@
+/* figure.h - pictures of results. */
+#ifndef HEED_FIGURE_H
+#define HEED_FIGURE_H
+
+#include <heed/result.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct heed_figure_info {
+    const char *name;    /* "token_heat": also the name of its source file */
+    const char *draws;   /* the array it needs: "relevance" */
+    const char *summary; /* one line */
+} heed_figure_info;
+
+/* i-th figure of this build in name order, or NULL if i is out of range.
+ * Static storage. Cannot fail. */
+HEED_API const heed_figure_info *heed_figure_at(int i);
+
+/* Zero-initialise and set by name; zero means the default. */
+typedef struct heed_figure_options {
+    const char *cmap;  /* NULL: "rdbu_r" for signed values, "viridis" for
+                          unsigned ones, "blues" for attention */
+    double vmin, vmax; /* both 0: from the values, symmetric around zero if
+                          they are signed */
+    double robust;     /* percentile of |x| that the range covers; 0: 100 */
+    double width;      /* of the page, in px at 96 dpi; 0: 760 */
+    double min_font;   /* px; 0: 9 */
+    double scale;      /* pixels for each px of a PNG; 0: 2 */
+    int drop_first, drop_special; /* 1: not counted in the range */
+    int show_space;               /* 1: spaces drawn as ␣ */
+    int log;                      /* 1: logarithmic range (attention) */
+    int force;                    /* 1: replace an existing file */
+    int64_t layer, head;          /* of an attention figure: the model's own
+                                     numbers */
+    int64_t target;               /* which of several targets */
+    const char *title;            /* NULL: made from the target */
+} heed_figure_options;
+
+/* Draw a figure of r into a .png, .svg or .pdf file, which appears whole or
+ * not at all.
+ *   group  whose arrays are drawn: "explanations/attn_lrp", "attention"
+ * Returns HEED_EINVAL (no such figure, colour map or array; values that do not
+ * fit), HEED_ENOTSUP (extension), HEED_EOUTPUT, HEED_ENOMEM. */
+HEED_API HEED_NODISCARD heed_status heed_figure_draw(
+    heed_ctx *ctx, const char *figure, const char *path, const heed_result *r,
+    const char *group, const heed_figure_options *o);
+
+/* The token heat as text for a terminal of `columns` columns, with the escape
+ * codes of 24-bit colour and a colour bar.
+ *   out  NUL-terminated, owned by the caller: heed_text_free() */
+HEED_API HEED_NODISCARD heed_status heed_terminal_heat(
+    char **out, heed_ctx *ctx, const heed_result *r, const char *group,
+    int columns, const heed_figure_options *o);
+HEED_API void heed_text_free(heed_ctx *ctx, char *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,55 @@
+/* file.h - results to files and back to text. */
+#ifndef HEED_FILE_H
+#define HEED_FILE_H
+
+#include <heed/result.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct heed_format_info {
+    const char *name;      /* "hdf5": also the name of its source file */
+    const char *extension; /* ".h5"; several are separated by spaces */
+    const char *summary;   /* one line */
+    int streams; /* 1: slabs go to the file as they come; 0: kept in memory
+                    until the end */
+} heed_format_info;
+
+/* i-th format of this build in name order, or NULL if i is out of range.
+ * Static storage. Cannot fail. */
+HEED_API const heed_format_info *heed_format_at(int i);
+
+/* A file that is being written: PATH.part until heed_file_close() renames it,
+ * so that a call that fails leaves what was there before. */
+typedef struct heed_file heed_file;
+
+/* Start a file.
+ *   format  NULL: by the extension of path
+ *   path    "-" for standard output, where the format can
+ *   force   0: an existing file is HEED_EOUTPUT
+ * Returns HEED_ENOTSUP if this build has no such format, HEED_EOUTPUT,
+ * HEED_ENOMEM. */
+HEED_API HEED_NODISCARD heed_status heed_file_open(heed_file **out,
+                                                   heed_ctx *ctx,
+                                                   const char *path,
+                                                   const char *format,
+                                                   int force);
+/* Valid until the file is closed. Cannot fail. */
+HEED_API heed_sink heed_file_sink(heed_file *f);
+
+/* Finish and rename; f is freed whatever happens. HEED_EOUTPUT. */
+HEED_API HEED_NODISCARD heed_status heed_file_close(heed_file *f);
+
+/* Give up: the unfinished file is removed and f freed. NULL is allowed. */
+HEED_API void heed_file_abort(heed_file *f);
+
+/* A whole result into one file. */
+HEED_API HEED_NODISCARD heed_status heed_write(heed_ctx *ctx, const char *path,
+                                               const char *format, int force,
+                                               const heed_result *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,52 @@
+/* method.h - attribution methods and their options. */
+#ifndef HEED_METHOD_H
+#define HEED_METHOD_H
+
+#include <heed/ctx.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An option of a method. The command line, the bounds checks and the
+ * documentation are all made from this row. */
+typedef struct heed_option {
+    const char *name, *help;
+    const char *type; /* "number", "integer", or the accepted words separated
+                         by '|': "gauss|riemann" */
+    const char *def;  /* default, as text */
+    double min, max;  /* of numbers; both are allowed */
+} heed_option;
+
+/* The value of one option, as text: {"steps", "50"}. */
+typedef struct heed_setting {
+    const char *name, *value;
+} heed_setting;
+
+/* What a method is: everything a user, the command line and the docs need. */
+typedef struct heed_method_info {
+    const char *name;    /* "attn_lrp": also the name of its source file */
+    const char *aliases; /* other accepted names, space-separated */
+    const char *summary; /* one line */
+    const char *cite;    /* "Author et al. Year, doi or arXiv id" */
+    const char *reduce;  /* default reduction over the hidden dimension, or ""
+                            where there is none */
+    const heed_option *options; /* ends at name == NULL; NULL: none */
+    int has_target;             /* 0: explains no particular output */
+    int is_signed;              /* 0: relevance is >= 0 by definition */
+    int conserves; /* 1: relevance, with what the ledger's entries absorb,
+                      adds up to the target */
+} heed_method_info;
+
+/* i-th method in name order, or NULL if i is out of range. Static storage.
+ * Cannot fail. */
+HEED_API const heed_method_info *heed_method_at(int i);
+
+/* The method of that name or alias, case and '-' against '_' ignored, or
+ * NULL. Static storage. Cannot fail. */
+HEED_API const heed_method_info *heed_method_named(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

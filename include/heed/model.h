@@ -1,0 +1,67 @@
+/* model.h - a checkpoint, loaded. */
+#ifndef HEED_MODEL_H
+#define HEED_MODEL_H
+
+#include <heed/ctx.h>
+#include <heed/real.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A family of models that this build can load. */
+typedef struct heed_family_info {
+    const char *name;    /* "llama": model_type of config.json */
+    const char *gguf;    /* general.architecture, or "" */
+    const char *summary; /* one line */
+    const char *method;  /* the default of `attribute` */
+} heed_family_info;
+
+/* i-th family in name order, or NULL if i is out of range. Static storage.
+ * Cannot fail. */
+HEED_API const heed_family_info *heed_family_at(int i);
+
+/* Constant once loaded. Weights are views into mapped files. */
+typedef struct heed_model heed_model;
+
+typedef struct heed_model_info {
+    const heed_family_info *family;
+    const char *path;   /* as given */
+    const char *name;   /* of the checkpoint: general.name, else the file */
+    const char *dtype;  /* on disk, most bytes first: "q4_1,q8_0,f32" */
+    const char *source; /* "gguf", "safetensors" */
+    const char *rope;   /* as understood: "llama3 factor=8 ...", or "" */
+    const char *act;    /* activation of the feed-forward part */
+    int64_t n_layers, width, n_heads, n_kv_heads, head_dim, ff, vocab, context;
+    int64_t n_weights;    /* numbers */
+    int64_t weight_bytes; /* on disk */
+    int tied;             /* the head is the embedding */
+} heed_model_info;
+
+/* Load a checkpoint: a Hugging Face directory (config.json and
+ * model.safetensors or its index), or a GGUF file.
+ *   out  owned by the caller; NULL on failure; must be freed before ctx
+ * Returns HEED_EIO, HEED_EFORMAT, HEED_ESHAPE, HEED_ENOTSUP (naming the
+ * architecture, activation, rope type, quantisation ...), HEED_ENOMEM. */
+HEED_API HEED_NODISCARD heed_status heed_model_load(heed_model **out,
+                                                    heed_ctx *ctx,
+                                                    const char *path);
+/* NULL is allowed. */
+HEED_API void heed_model_free(heed_model *m);
+
+/* Owned by m. Cannot fail. */
+HEED_API const heed_model_info *heed_model_about(const heed_model *m);
+
+/* SHA-256 of the weights, the configuration and the tokenizer, in hex; of
+ * several files, of the lines "HASH  NAME\n" in order of name; "" where there
+ * is none. Reads every byte of the checkpoint. HEED_EIO. */
+HEED_API HEED_NODISCARD heed_status heed_model_hash(heed_ctx *ctx,
+                                                    const char *path,
+                                                    char weights[65],
+                                                    char config[65],
+                                                    char tokenizer[65]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,44 @@
+/* predict.h - the most likely next tokens. */
+#ifndef HEED_PREDICT_H
+#define HEED_PREDICT_H
+
+#include <heed/model.h>
+#include <heed/token.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct heed_candidate {
+    int32_t id;
+    double logit, logprob; /* natural logarithm of the probability */
+} heed_candidate;
+
+/* The `top` most likely tokens after position at[i], for i < n_at, best first;
+ * of equal logits the smaller id comes first.
+ *   id    n token ids of one sequence
+ *   at    positions, 0 ... n-1
+ *   out   n_at * top values, the caller's
+ *   top   at most the size of the vocabulary
+ * Returns HEED_EINVAL (an id, a position or top out of range; an empty
+ * sequence; a sequence longer than the model allows), HEED_ENOMEM,
+ * HEED_ENUMERIC, HEED_ECANCEL. */
+HEED_API HEED_NODISCARD heed_status
+heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id, int64_t n,
+             const int64_t *at, int64_t n_at, int64_t top, heed_candidate *out);
+
+/* Continue a sequence greedily by n_new tokens, one step at a time with the
+ * state kept; stops early after `eos` (-1: never).
+ *   out    n_new ids, the caller's
+ *   n_out  how many were written
+ * Errors as heed_predict(). */
+HEED_API HEED_NODISCARD heed_status heed_generate(heed_ctx *ctx,
+                                                  const heed_model *m,
+                                                  const int32_t *id, int64_t n,
+                                                  int64_t n_new, int32_t eos,
+                                                  int32_t *out, int64_t *n_out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

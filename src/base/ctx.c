@@ -1,0 +1,142 @@
+#include "ctx.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *resize_malloc(void *ud, void *p, size_t n)
+{
+    (void)ud;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    return realloc(p, n);
+}
+
+heed_status heed_ctx_new(heed_ctx **out, const heed_allocator *alloc)
+{
+    heed_allocator a = alloc ? *alloc : (heed_allocator){resize_malloc, NULL};
+    heed_ctx *ctx = a.resize(a.ud, NULL, sizeof *ctx);
+    *out = ctx;
+    if (!ctx)
+        return HEED_ENOMEM;
+    *ctx = (heed_ctx){.alloc = a};
+    return HEED_OK;
+}
+
+void heed_ctx_free(heed_ctx *ctx)
+{
+    if (ctx)
+        ctx->alloc.resize(ctx->alloc.ud, ctx, 0);
+}
+
+const char *heed_error(const heed_ctx *ctx)
+{
+    return ctx->msg;
+}
+
+heed_status heed_ctx_threads(heed_ctx *ctx, int n)
+{
+    heedi_begin(ctx);
+    if (n < 0 || n > 4096)
+        return heedi_fail(ctx, HEED_EINVAL,
+                          "threads is %d, must be from 0 to 4096", n);
+    ctx->threads = n;
+    return HEED_OK;
+}
+
+void heed_ctx_listen(heed_ctx *ctx, heed_progress_fn *progress,
+                     heed_warning_fn *warning, void *ud)
+{
+    ctx->progress = progress;
+    ctx->warning = warning;
+    ctx->ud = ud;
+}
+
+void heed_ctx_max_memory(heed_ctx *ctx, uint64_t bytes)
+{
+    ctx->max_memory = bytes;
+}
+
+void heedi_begin(heed_ctx *ctx)
+{
+    ctx->msg[0] = '\0';
+}
+
+heed_status heedi_fail(heed_ctx *ctx, heed_status st, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(ctx->msg, sizeof ctx->msg, fmt, ap);
+    va_end(ap);
+    return st;
+}
+
+heed_status heedi_fail_in(heed_ctx *ctx, heed_status st, const char *prefix)
+{
+    char old[sizeof ctx->msg];
+    memcpy(old, ctx->msg, sizeof old);
+    int n = snprintf(ctx->msg, sizeof ctx->msg, "%s: ", prefix);
+    if (n >= 0 && (size_t)n < sizeof ctx->msg)
+        snprintf(ctx->msg + n, sizeof ctx->msg - (size_t)n, "%s", old);
+    return st;
+}
+
+void heedi_warn(heed_ctx *ctx, const char *fmt, ...)
+{
+    char text[sizeof ctx->msg];
+    if (!ctx->warning)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ctx->warning(ctx->ud, text);
+}
+
+heed_status heedi_progress(heed_ctx *ctx, const char *what, double done,
+                           double total)
+{
+    if (ctx->progress && ctx->progress(ctx->ud, what, done, total) != 0)
+        return heedi_fail(ctx, HEED_ECANCEL, "interrupted during %s", what);
+    return HEED_OK;
+}
+
+void *heedi_alloc(heed_ctx *ctx, size_t n)
+{
+    void *p = n > SIZE_MAX / 4
+                  ? NULL
+                  : ctx->alloc.resize(ctx->alloc.ud, NULL, n ? n : 1);
+    if (!p) {
+        heedi_fail(ctx, HEED_ENOMEM, "no memory for %zu bytes", n);
+        return NULL;
+    }
+    return memset(p, 0, n);
+}
+
+void heedi_free(heed_ctx *ctx, void *p)
+{
+    if (p)
+        ctx->alloc.resize(ctx->alloc.ud, p, 0);
+}
+
+void *heedi_grow(heed_ctx *ctx, void *p, size_t *cap, size_t want, size_t size)
+{
+    if (p && want <= *cap)
+        return p;
+    size_t n = *cap + *cap / 2 + 16, bytes;
+    n = n > want ? n : want;
+    void *q = heedi_mul(n, size, &bytes) && bytes <= SIZE_MAX / 4
+                  ? ctx->alloc.resize(ctx->alloc.ud, p, bytes)
+                  : NULL;
+    if (!q) {
+        heedi_fail(ctx, HEED_ENOMEM, "no memory for %zu items of %zu bytes",
+                   want, size);
+        return NULL;
+    }
+    *cap = n;
+    return q;
+}

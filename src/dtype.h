@@ -1,0 +1,47 @@
+/* dtype.h - number types of weights on disk, and typed views. */
+#ifndef HEEDI_DTYPE_H
+#define HEEDI_DTYPE_H
+
+#include <heed/real.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* n numbers, n a multiple of the block. */
+typedef void heedi_decode_fn(heed_real *restrict out, const void *restrict in,
+                             size_t n);
+
+typedef struct heedi_dtype {
+    const char *name;        /* lower case: "f32", "bf16", "q4_1" */
+    const char *safetensors; /* "F32", or NULL: not in that format */
+    int gguf;                /* ggml type number; -1: not in that format */
+    int block, bytes;        /* numbers in a block, bytes that hold them */
+    bool is_float;           /* false: an index or mask, never decoded */
+    int decode; /* index of its kernel in heedi_kernels.decode; see kernel.h */
+} heedi_dtype;
+
+extern const heedi_dtype heedi_dtypes[]; /* ends at name == NULL */
+
+/* Decode n numbers from the start of a block. Any thread. */
+void heedi_decode(const heedi_dtype *t, heed_real *out, const void *in,
+                  size_t n);
+
+/* A matrix on disk: `rows` rows of `cols` numbers, (out, in) as in y = W x. A
+ * vector is one row. Owns nothing. */
+typedef struct heedi_weight {
+    const char *name; /* in the checkpoint */
+    const heedi_dtype *dtype;
+    const unsigned char *data;
+    int64_t rows, cols;
+    size_t stride; /* bytes from one row to the next */
+} heedi_weight;
+
+/* Rows r0 ... r0+n-1 of w: a part of a fused matrix. */
+heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n);
+
+/* Columns c0 ... c0+n-1 of row r, decoded to out; c0 and n multiples of the
+ * block (n may end at cols). */
+void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
+                      heed_real *out);
+
+#endif

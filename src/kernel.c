@@ -1,0 +1,46 @@
+#include "kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {
+#define X(isa) #isa,
+    HEEDI_ISA_LIST(X)
+#undef X
+};
+enum { N_ISA = sizeof names / sizeof *names };
+
+static int best(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw"))
+        return 2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return 1;
+#endif
+    return 0;
+}
+
+/* Written once with the same value by whoever comes first. */
+int heedi_isa_index(void)
+{
+    static _Atomic int chosen = -1;
+    if (chosen < 0) {
+        int i = best();
+        const char *want = getenv("HEED_ISA");
+        for (int k = 0; want && k < i; k++)
+            if (strcmp(want, names[k]) == 0)
+                i = k;
+        chosen = i;
+    }
+    return chosen;
+}
+
+const char *heedi_isa(void)
+{
+    return names[heedi_isa_index()];
+}

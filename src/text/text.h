@@ -1,0 +1,39 @@
+/* text.h - tokenizers from inside: the two sources they are built from. */
+#ifndef HEEDI_TEXT_H
+#define HEEDI_TEXT_H
+
+#include <heed/token.h>
+
+/* A vocabulary as a GGUF file holds it; everything is borrowed for the call.
+ * Strings are len bytes and need not end in NUL. */
+typedef struct heedi_str {
+    const char *s;
+    size_t len;
+} heedi_str;
+
+typedef struct heedi_vocab {
+    const char *path;  /* of the file, for messages */
+    const char *model; /* tokenizer.ggml.model: "gpt2", "llama", ... */
+    const char *pre;   /* tokenizer.ggml.pre, or NULL */
+    int64_t n;         /* tokens */
+    const heedi_str *token;
+    const int32_t *type; /* 1 normal, 2 unknown, 3 control, 4 user-defined,
+                            5 unused, 6 byte; NULL: all normal */
+    const float *score;  /* or NULL */
+    int64_t n_merges;
+    const heedi_str *merge;                 /* "left right" */
+    int32_t bos, eos, unk, sep, pad, cls;   /* -1: none */
+    int add_bos, add_eos, add_space_prefix; /* -1: the file does not say */
+    heedi_str hf_json; /* tokenizer.huggingface.json: whole; s == NULL: none */
+} heedi_vocab;
+
+/* HEED_ENOTSUP names the model or pre-tokenizer that is not understood. */
+heed_status heedi_tokenizer_from_vocab(heed_tokenizer **out, heed_ctx *ctx,
+                                       const heedi_vocab *v);
+
+/* path: a tokenizer.json; a tokenizer_config.json beside it is read for
+ * add_bos_token and the like. */
+heed_status heedi_tokenizer_from_json(heed_tokenizer **out, heed_ctx *ctx,
+                                      const char *path);
+
+#endif
