@@ -13,9 +13,10 @@
 #pragma STDC FP_CONTRACT OFF /* gcc: off already, by -std=c11 */
 #endif
 
-/* V: W floats. bytes: 16 small integers, unsigned or with the sign of b16. */
+/* V: W floats. The others: 16 bytes. */
 typedef signed char b16 __attribute__((vector_size(16)));
 typedef unsigned char u16 __attribute__((vector_size(16)));
+typedef uint64_t u64 __attribute__((vector_size(16)));
 
 #if defined(__AVX512F__)
 typedef __m512 V;
@@ -113,13 +114,14 @@ static inline void put_add(heed_real *out, b16 q, V d, V m)
     }
 }
 
-/* 16 where the bit is set, of 16 bits */
+/* 16 where the bit is set, of 16 bits. The two halves are not joined in memory:
+ * that would wait for both stores. */
 static inline b16 fifth(const unsigned char *p)
 {
     const uint64_t ones = 0x0101010101010101u;
-    uint64_t two[2] = {p[0] * ones, p[1] * ones};
-    b16 b, bit = {1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128};
-    memcpy(&b, two, sizeof b);
+    const b16 bit = {1, 2, 4, 8, 16, 32, 64, -128,
+                     1, 2, 4, 8, 16, 32, 64, -128};
+    b16 b = (b16)(u64){p[0] * ones, p[1] * ones};
     return ((b & bit) == bit) & 16;
 }
 
