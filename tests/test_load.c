@@ -325,6 +325,23 @@ static void test_hash(void **state)
     heed_ctx_free(ctx);
 }
 
+static void test_hash_nomem(void **state)
+{
+    (void)state;
+    heed_status st = HEED_ENOMEM;
+    for (long n = 1; st != HEED_OK; n++) {
+        heap h = {.left = n};
+        heed_allocator a = {resize, &h};
+        heed_ctx *ctx;
+        char w[65], c[65], t[65];
+        assert_int_equal(heed_ctx_new(&ctx, &a), HEED_OK);
+        st = heed_model_hash(ctx, GOLDEN "shards", w, c, t);
+        assert_true(st == HEED_OK || st == HEED_ENOMEM);
+        heed_ctx_free(ctx);
+        assert_int_equal(h.live, 0);
+    }
+}
+
 static void test_no_file(void **state)
 {
     (void)state;
@@ -357,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_gguf),   test(test_gguf_values), test(test_safetensors),
         test(test_shards), test(test_json_values), test(test_nomem),
-        test(test_sha256), test(test_hash),        test(test_no_file)};
+        test(test_sha256), test(test_hash),        test(test_hash_nomem),
+        test(test_no_file)};
     RUN(tests);
 }
