@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 
 static heed_status read_merge(heed_tokenizer *t, size_t rank, const json_t *j)
 {

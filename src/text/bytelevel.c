@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 #include "utf8.h"
 
 const char heedi_gpt2_pattern[] =

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 
 static void drop(heedi_ids *list, int32_t id)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 #include "utf8.h"
 
 heed_status heedi_decoded_put(heedi_decoded *d, const char *s, size_t n,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 #include "utf8.h"
 
 enum { TOKEN_MAX = 1 << 16 };

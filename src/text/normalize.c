@@ -3,7 +3,7 @@
 #include <utf8proc.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 #include "utf8.h"
 
 /* Every step reads w->norm and writes w->next, which it then becomes. */

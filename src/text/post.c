@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 
 static heed_status check_id(heed_tokenizer *t, json_int_t id)
 {

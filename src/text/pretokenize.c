@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "json.h"
+#include "fields.h"
 #include "utf8.h"
 
 static heed_status read_split(heed_tokenizer *t, heedi_step *s, const json_t *j)

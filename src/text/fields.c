@@ -1,4 +1,4 @@
-#include "json.h"
+#include "fields.h"
 
 #include <string.h>
 

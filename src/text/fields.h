@@ -1,6 +1,7 @@
-/* json.h - fields of a JSON object, with a sentence for each that is wrong. */
-#ifndef HEEDI_JSON_H
-#define HEEDI_JSON_H
+/* fields.h - fields of a JSON object, with a sentence for each that is wrong.
+ */
+#ifndef HEEDI_FIELDS_H
+#define HEEDI_FIELDS_H
 
 #include "tokenizer.h"
 
