@@ -37,12 +37,12 @@ enum { HEEDI_MAX_ROPE = 2 };
 
 typedef struct heedi_family {
     heed_family_info info;
-    const char *prefix; /* that base-model checkpoints lack: "model." */
-    const heedi_param *params; /* ends at shape == NULL */
-    const heedi_key *keys;     /* ends at letter == 0 */
+    const char *prefix;         /* that base-model checkpoints lack: "model." */
+    const heedi_param *params;  /* ends at shape == NULL */
+    const heedi_key *keys;      /* ends at letter == 0 */
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
-    size_t size; /* of its own struct */
+    size_t size;                /* of its own struct */
 
     /* Read the rest of the configuration into m->impl; dimensions by letter
      * are there already, tensors are not. */

@@ -170,10 +170,10 @@ def main():
     a.add_argument("data", type=pathlib.Path)
     a.add_argument("out", type=pathlib.Path)
     a.add_argument("--validate", action="store_true")
-    for name, value in dict(vocabulary=3072, width=144, layers=4, heads=6, kv_heads=2, hidden=384, seed=1, steps=3000, batch=64,
+    for name, value in dict(vocabulary=3072, width=144, layers=4, heads=6, kv_heads=2, hidden=384, seed=1, steps=2000, batch=64,
                             window=224).items():
         a.add_argument("--" + name.replace("_", "-"), type=int, default=value)
-    for name, value in dict(rate=3e-3, decay=0.1, dropout=0.15, replace=0.3, lm=0.5, average=0.998, wrapped=0.3, smooth=0.0,
+    for name, value in dict(rate=3e-3, decay=0.1, dropout=0.15, replace=0.3, lm=4.0, average=0.998, wrapped=0.3, smooth=0.0,
                             bpe_dropout=0.1).items():
         a.add_argument("--" + name.replace("_", "-"), type=float, default=value)
     a.add_argument("--every", type=int, default=500)
