@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctx.h"
@@ -84,6 +85,18 @@ heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out)
                           m->info.path, hf);
     *out = v.i != 0;
     return HEED_OK;
+}
+
+double heedi_decimal(double x)
+{
+    for (int digits = 1; digits <= 6; digits++) {
+        char text[32];
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        double d = strtod(text, NULL);
+        if ((float)d == (float)x)
+            return d;
+    }
+    return x;
 }
 
 static const double MOST = 1e9; /* of any single dimension */

@@ -95,6 +95,11 @@ heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
 
+/* A number that was stored as float32 but meant as a short decimal: the one of
+ * at most six digits that rounds to the same float32 (9.99999975e-06 means
+ * 1e-5), else x itself. */
+double heedi_decimal(double x);
+
 extern const heedi_family *const heedi_families[]; /* NULL-terminated */
 
 #endif

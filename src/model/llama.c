@@ -2,8 +2,6 @@
 #include "model.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 /* Llama 1, 2, 3, TinyLlama, SmolLM, R1-Distill-Llama:
  *     x += W_o Attn(RoPE(W_q n), RoPE(W_k n), W_v n),  n = norm1(x)
@@ -121,12 +119,8 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(heedi_key_number(m, "rms_norm_eps",
                                "attention.layer_norm_rms_epsilon", 1e-6, 0, 1,
                                &a->norm.eps));
-    /* stored as float32: 9.99999975e-06 means 1e-5 */
-    if (m->gguf) {
-        char text[32];
-        snprintf(text, sizeof text, "%.6g", a->norm.eps);
-        a->norm.eps = strtod(text, NULL);
-    }
+    if (m->gguf)
+        a->norm.eps = heedi_decimal(a->norm.eps);
     HEEDI_TRY(heedi_key_bool(m, "attention_bias", false, &a->attention_bias));
     HEEDI_TRY(heedi_key_bool(m, "mlp_bias", false, &a->mlp_bias));
     heedi_value act = heedi_key_value(m, "hidden_act", "");
