@@ -1,0 +1,61 @@
+#include "dtype.h"
+
+#include "decode.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "weights are read where they lie, and files are little-endian");
+
+/* name, safetensors, gguf, block, bytes, is_float, decode */
+const heedi_dtype heedi_dtypes[] = {
+    {"f32", "F32", 0, 1, 4, true, HEEDI_DECODE_f32},
+    {"f16", "F16", 1, 1, 2, true, HEEDI_DECODE_f16},
+    {"bf16", "BF16", 30, 1, 2, true, HEEDI_DECODE_bf16},
+    {"f64", "F64", 28, 1, 8, true, HEEDI_DECODE_f64},
+    {"q8_0", NULL, 8, 32, 34, true, HEEDI_DECODE_q8_0},
+    {"q4_0", NULL, 2, 32, 18, true, HEEDI_DECODE_q4_0},
+    {"q4_1", NULL, 3, 32, 20, true, HEEDI_DECODE_q4_1},
+    {"q5_0", NULL, 6, 32, 22, true, HEEDI_DECODE_q5_0},
+    {"q5_1", NULL, 7, 32, 24, true, HEEDI_DECODE_q5_1},
+    {"q4_k", NULL, 12, 256, 144, true, HEEDI_DECODE_q4_k},
+    {"q5_k", NULL, 13, 256, 176, true, HEEDI_DECODE_q5_k},
+    {"q6_k", NULL, 14, 256, 210, true, HEEDI_DECODE_q6_k},
+    {"i64", "I64", 27, 1, 8, false, -1},
+    {"i32", "I32", 26, 1, 4, false, -1},
+    {"i16", "I16", 25, 1, 2, false, -1},
+    {"i8", "I8", 24, 1, 1, false, -1},
+    {"u64", "U64", -1, 1, 8, false, -1},
+    {"u32", "U32", -1, 1, 4, false, -1},
+    {"u16", "U16", -1, 1, 2, false, -1},
+    {"u8", "U8", -1, 1, 1, false, -1},
+    {"bool", "BOOL", -1, 1, 1, false, -1},
+    {0},
+};
+
+void heedi_decode(const heedi_dtype *t, heed_real *out, const void *in,
+                  size_t n)
+{
+    static const heedi_decode_table *const tables[] = {
+#define X(isa) &heedi_decode_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    tables[heedi_isa_index()]->decode[t->decode](out, in, n);
+}
+
+heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n)
+{
+    heedi_weight part = *w;
+    part.data += (size_t)r0 * w->stride;
+    part.rows = n;
+    return part;
+}
+
+void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
+                      heed_real *out)
+{
+    size_t blocks = (size_t)c0 / (size_t)w->dtype->block;
+    heedi_decode(w->dtype, out,
+                 w->data + (size_t)r * w->stride +
+                     blocks * (size_t)w->dtype->bytes,
+                 (size_t)n);
+}

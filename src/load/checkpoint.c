@@ -1,0 +1,101 @@
+#include "checkpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "load.h"
+
+heed_status heedi_checkpoint_new(heedi_checkpoint **out, heed_ctx *ctx,
+                                 const char *path)
+{
+    *out = NULL;
+    heedi_checkpoint *c = heedi_alloc(ctx, sizeof *c);
+    if (!c)
+        return HEED_ENOMEM;
+    c->ctx = ctx;
+    heedi_arena_init(&c->mem, ctx);
+    char *copy = heedi_arena_alloc(&c->mem, strlen(path) + 1);
+    c->impl = heedi_alloc(ctx, sizeof(heedi_source));
+    if (!copy || !c->impl) {
+        heedi_checkpoint_close(c);
+        return HEED_ENOMEM;
+    }
+    c->path = strcpy(copy, path);
+    *out = c;
+    return HEED_OK;
+}
+
+void heedi_checkpoint_close(heedi_checkpoint *c)
+{
+    if (!c)
+        return;
+    heedi_source *s = c->impl;
+    for (size_t i = 0; s && i < s->n_maps; i++)
+        heedi_map_close(&s->map[i]);
+    if (s)
+        heedi_free(c->ctx, s->map);
+    heedi_free(c->ctx, s);
+    heedi_free(c->ctx, c->tensor);
+    heedi_arena_clear(&c->mem);
+    heedi_free(c->ctx, c);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const heedi_tensor *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static heed_status order(heedi_checkpoint *c)
+{
+    if (c->n_tensors > 0)
+        qsort(c->tensor, (size_t)c->n_tensors, sizeof *c->tensor, by_name);
+    for (int64_t i = 1; i < c->n_tensors; i++)
+        if (strcmp(c->tensor[i - 1].name, c->tensor[i].name) == 0)
+            return heedi_fail(c->ctx, HEED_EFORMAT,
+                              "%s: tensor %s occurs twice", c->path,
+                              c->tensor[i].name);
+    return HEED_OK;
+}
+
+static heed_status find_arch(heedi_checkpoint *c, bool dir)
+{
+    const char *key = dir ? "model_type" : "general.architecture";
+    heedi_value v = heedi_config(c, key);
+    if (v.kind != HEEDI_STR)
+        return heedi_fail(c->ctx, HEED_EFORMAT, "%s%s has no %s", c->path,
+                          dir ? "/config.json" : "", key);
+    c->arch = v.s;
+    return HEED_OK;
+}
+
+heed_status heedi_checkpoint_open(heedi_checkpoint **out, heed_ctx *ctx,
+                                  const char *path)
+{
+    HEEDI_TRY(heedi_checkpoint_new(out, ctx, path));
+    bool dir = heedi_is_dir(path);
+    heed_status st =
+        dir ? heedi_safetensors_read(*out) : heedi_gguf_read(*out, true);
+    if (!st)
+        st = find_arch(*out, dir);
+    if (!st)
+        st = order(*out);
+    if (st) {
+        heedi_checkpoint_close(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+heedi_tensor *heedi_checkpoint_tensor(heedi_checkpoint *c, const char *name)
+{
+    heedi_tensor key = {.name = name};
+    heedi_tensor *t = c->n_tensors > 0
+                          ? bsearch(&key, c->tensor, (size_t)c->n_tensors,
+                                    sizeof key, by_name)
+                          : NULL;
+    if (t)
+        t->used = true;
+    return t;
+}

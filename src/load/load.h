@@ -1,0 +1,76 @@
+/* load.h - what the readers of checkpoint formats share. */
+#ifndef HEEDI_LOAD_H
+#define HEEDI_LOAD_H
+
+#include "checkpoint.h"
+#include "text.h"
+
+/* ---- mmap.c ---- */
+typedef struct heedi_map {
+    const unsigned char *p;
+    size_t n;
+} heedi_map;
+
+/* A whole file, read-only; the message names it. An empty file is
+ * HEED_EFORMAT. */
+heed_status heedi_map_open(heedi_map *out, heed_ctx *ctx, const char *path);
+void heedi_map_close(heedi_map *m);
+
+bool heedi_is_dir(const char *path);
+bool heedi_exists(const char *path);
+/* dir/name; NULL, with a message, if there is no memory */
+const char *heedi_join(heedi_arena *mem, const char *dir, const char *name);
+
+/* ---- config.c: one tree of values for both formats ---- */
+
+/* What `ref` of a LIST or an OBJECT points at. Items are values, or strings,
+ * or lie in the file `bytes` apart. */
+typedef struct heedi_list {
+    const heedi_value *item;
+    const char *const *key; /* of an OBJECT, one for each item */
+    const heedi_str *str;   /* each ends in NUL, too */
+    const unsigned char *raw;
+    size_t bytes;
+    void (*get)(heedi_value *out, const unsigned char *raw);
+} heedi_list;
+
+/* What `impl` of a checkpoint points at. */
+typedef struct heedi_source {
+    heedi_map *map;
+    size_t n_maps, cap_maps, cap_tensors;
+    heedi_value root; /* OBJECT: the configuration */
+    bool nested;      /* false: keys are whole and in order */
+} heedi_source;
+
+/* ---- tensor.c ---- */
+
+/* A mapping that lives as long as the checkpoint. */
+heed_status heedi_map_keep(heedi_map *out, heedi_checkpoint *c,
+                           const char *path);
+
+/* One more tensor, with a copy of the name; the caller fills in the rest. */
+heed_status heedi_tensor_add(heedi_tensor **out, heedi_checkpoint *c,
+                             const char *file, const char *name, size_t len);
+
+/* Shape and dtype to bytes; HEED_EFORMAT if they do not fit. */
+heed_status heedi_tensor_size(heedi_checkpoint *c, const char *file,
+                              heedi_tensor *t);
+
+/* The tensors from `first` on, all of one file, must not overlap; without
+ * `holes` they must fill the n bytes at `base`. */
+heed_status heedi_tensors_disjoint(heedi_checkpoint *c, const char *file,
+                                   int64_t first, const unsigned char *base,
+                                   size_t n, bool holes);
+
+/* ---- the formats: fill a new checkpoint, except for arch and order ---- */
+heed_status heedi_safetensors_read(heedi_checkpoint *c);
+heed_status heedi_gguf_read(heedi_checkpoint *c, bool with_tensors);
+
+/* The beginnings of a file decide what it is. */
+bool heedi_gguf_is(const heedi_map *m);
+
+/* A checkpoint with nothing in it but the path. */
+heed_status heedi_checkpoint_new(heedi_checkpoint **out, heed_ctx *ctx,
+                                 const char *path);
+
+#endif
