@@ -212,12 +212,17 @@ static heed_status plan_methods(job *j, const batch *b)
 /* ---- what is shown ---- */
 
 static heed_status show_heat(job *j, const heed_result *r, const char *group,
+                             const char *method, int64_t number,
                              const heedi_cli_input *in)
 {
     heed_figure_options o = j->figure;
     for (int64_t t = 0; t < in->n_targets; t++) {
         char *text;
         o.target = t;
+        if (j->columns.input)
+            printf("input %lld\n", (long long)number);
+        if (j->columns.method)
+            printf("%s\n", method);
         HEEDI_LIB(j->c, heed_terminal_heat(&text, j->c->ctx, r, group,
                                            heedi_cli_width(), &o));
         fputs(text, stdout);
@@ -254,7 +259,7 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
         return HEED_OK;
     }
     if (table && heedi_cli_color(c))
-        HEEDI_TRY(show_heat(j, r, group, in));
+        HEEDI_TRY(show_heat(j, r, group, info->name, b->first + i, in));
     else if (table && !c->args.ledger)
         show_rows(j, r, group, info->name, b->first + i, in);
     if (table && c->args.ledger)

@@ -36,7 +36,7 @@ struct heedi_cli {
     heed_model *model;
     heed_tokenizer *tokenizer;    /* NULL: none, for this reason: */
     heed_status tokenizer_status; /* HEED_OK: not tried */
-    char tokenizer_why[512];
+    char tokenizer_why[1024];
     char hash[3][65]; /* weights, configuration, tokenizer */
     bool hashed;
     bool printed; /* a document is on stdout */

@@ -8,7 +8,6 @@
 
 /* Options come in sets; a command accepts some of them. */
 #define HEEDI_SETS(S)                        \
-    S(COMMON, "General")                     \
     S(MODEL, "Model")                        \
     S(TEXT, "Input")                         \
     S(MANY, "Many inputs")                   \
@@ -27,7 +26,8 @@
     S(PLAN, "Memory plan")                   \
     S(SIZE, "Size of the plan")              \
     S(DECODE, "Decoding")                    \
-    S(MAN, "Manual")
+    S(MAN, "Manual")                         \
+    S(COMMON, "General")
 
 enum {
 #define S(name, title) HEEDI_SET_BIT_##name,

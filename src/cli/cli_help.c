@@ -20,10 +20,10 @@ static void print_flag(const heedi_flag *f)
     int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", f->key ? "-" : "  ",
                      f->key ? f->key : ' ', f->key ? ", " : " ", f->name,
                      f->arg ? " " : "", f->arg ? f->arg : "");
-    if (n < 28)
-        printf("  %-28s %s\n", left, f->help);
+    if (n <= 24)
+        printf("  %-24s %s\n", left, f->help);
     else
-        printf("  %s\n  %-28s %s\n", left, "", f->help);
+        printf("  %s\n  %-24s %s\n", left, "", f->help);
 }
 
 static void print_method_options(void)
@@ -34,8 +34,11 @@ static void print_method_options(void)
 
 void heedi_cli_command_help(const heedi_command *k)
 {
-    printf("usage: heed %s%s%s [options]\n\n%s\n", k->name,
-           k->operand ? " " : "", k->operand ? k->operand : "", k->summary);
+    const char *operand = k->operand ? k->operand : "";
+    if (k->sets & HEEDI_SET_TEXT)
+        operand = "-m MODEL {-p TEXT | -f FILE | -}";
+    printf("usage: heed %s%s%s [options]\n\n%s\n", k->name, *operand ? " " : "",
+           operand, k->summary);
     for (int bit = 0; bit < HEEDI_N_SETS; bit++) {
         bool titled = false;
         if (!(k->sets & 1 << bit))

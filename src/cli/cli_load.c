@@ -39,7 +39,7 @@ void heedi_cli_load_tokenizer(heedi_cli *c)
     }
     if (st != HEED_OK) {
         c->tokenizer = NULL;
-        snprintf(c->tokenizer_why, sizeof c->tokenizer_why, "%s", c->why);
+        memcpy(c->tokenizer_why, c->why, sizeof c->why);
         c->why[0] = '\0';
     }
     c->tokenizer_status = st;

@@ -1,9 +1,9 @@
 #include "cli_plan.h"
 
-#define PARTS(P)                                                    \
-    P(program)                                                      \
-    P(weights) P(activations) P(scratch) P(blas) P(results) P(peak) \
-        P(peak_min) P(peak_max)
+#define PARTS(P) \
+    P(program)   \
+    P(weights)   \
+    P(activations) P(scratch) P(blas) P(results) P(peak) P(peak_min) P(peak_max)
 
 const char *heedi_cli_bytes(char out[32], uint64_t n)
 {

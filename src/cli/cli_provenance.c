@@ -71,7 +71,8 @@ static heed_status put_hashes(heedi_cli *c, const heed_sink *s)
 {
     static const char *const key[3] = {"weights_sha256", "config_sha256",
                                        "tokenizer_sha256"};
-    HEEDI_TRY(heedi_cli_hash(c));
+    if (c->args.output || c->args.json) /* else nobody would see them */
+        HEEDI_TRY(heedi_cli_hash(c));
     for (int i = 0; i < 3; i++)
         HEEDI_LIB(c, heed_put_str(s, c->ctx, "", key[i], c->hash[i]));
     return HEED_OK;
