@@ -60,8 +60,10 @@ BASE    := $(call obj,src/base/*.c)
 TEXT    := $(call obj,src/text/*.c)
 # Kernels once for each instruction set; the best one is picked at start.
 ISAS    := base $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
-ISAFLAGS_avx2   := -mavx2 -mfma -mf16c
-ISAFLAGS_avx512 := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c
+# No NaN check is lost by these two: they only say that nobody traps or reads errno.
+ISAFLAGS_base   := -fno-trapping-math -fno-math-errno
+ISAFLAGS_avx2   := $(ISAFLAGS_base) -mavx2 -mfma -mf16c
+ISAFLAGS_avx512 := $(ISAFLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 KERNELS := $(foreach k,$(wildcard src/kernel/*.c),$(foreach i,$(ISAS),$(B)/$(k:.c=)-$(i).o))
 ENGINE  := $(call obj,src/*.c src/op/*.c src/load/*.c src/model/*.c) $(KERNELS) $(TEXT)
 VIZ     := $(call obj,viz/*.c viz/format/*.c viz/figure/*.c)

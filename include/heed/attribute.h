@@ -44,6 +44,7 @@ typedef struct heed_input {
  * defaults. Everything is borrowed for the call. */
 typedef struct heed_request {
     const heed_model *model;
+    const heed_tokenizer *tokenizer; /* for the text of targets; NULL: "#12" */
     const char *method;           /* name or alias; NULL: the family's own */
     const heed_setting *settings; /* ends at name == NULL; NULL: defaults */
     const heed_input *input;      /* n_inputs sequences, run as one batch;

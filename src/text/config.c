@@ -1,0 +1,128 @@
+/* config.c - what tokenizer_config.json says beside a tokenizer.json. */
+#include <errno.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "fields.h"
+
+static void drop(heedi_ids *list, int32_t id)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->v[i] != id)
+            list->v[k++] = list->v[i];
+    list->n = k;
+}
+
+static bool has(const heedi_ids *list, int32_t id)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->v[i] == id)
+            return true;
+    return false;
+}
+
+heed_status heedi_set_front(heed_tokenizer *t, int32_t id, bool on)
+{
+    heedi_ids *f = &t->front;
+    if (id < 0 || on == has(f, id))
+        return HEED_OK;
+    if (!on) {
+        drop(f, id);
+        return HEED_OK;
+    }
+    HEEDI_TRY(heedi_ids_add(t->ctx, f, id));
+    memmove(f->v + 1, f->v, (f->n - 1) * sizeof *f->v);
+    f->v[0] = id;
+    return HEED_OK;
+}
+
+heed_status heedi_set_back(heed_tokenizer *t, int32_t id, bool on)
+{
+    if (id < 0 || on == has(&t->back, id))
+        return HEED_OK;
+    if (on)
+        return heedi_ids_add(t->ctx, &t->back, id);
+    drop(&t->back, id);
+    return HEED_OK;
+}
+
+static int32_t id_of(const heed_tokenizer *t, const char *s, size_t len)
+{
+    for (size_t i = 0; i < t->n_added; i++) {
+        const heedi_str *x = t->str + t->added[i].id;
+        if (x->len == len && memcmp(x->s, s, len) == 0)
+            return t->added[i].id;
+    }
+    return heedi_names_get(&t->model.names, s, len);
+}
+
+/* A special token, which is a string or an object with `content`. */
+static void special(const heed_tokenizer *t, const json_t *j, const char *key,
+                    int32_t *id)
+{
+    const json_t *x = json_object_get(j, key);
+    if (json_is_object(x))
+        x = json_object_get(x, "content");
+    if (json_is_string(x))
+        *id = id_of(t, json_string_value(x), json_string_length(x));
+}
+
+/* add_bos_token and add_eos_token change what the post-processor adds only if
+ * the file says true or false. */
+static heed_status apply(heed_tokenizer *t, const json_t *j)
+{
+    const char *where = "tokenizer_config.json";
+    if (!json_is_object(j))
+        return heedi_fail(t->ctx, HEED_EFORMAT, "%s is not an object", where);
+    special(t, j, "bos_token", &t->info.bos);
+    special(t, j, "eos_token", &t->info.eos);
+    special(t, j, "pad_token", &t->info.pad);
+    bool bos = has(&t->front, t->info.bos), eos = has(&t->back, t->info.eos);
+    HEEDI_TRY(heedi_json_bool(t->ctx, j, where, "add_bos_token", &bos));
+    HEEDI_TRY(heedi_json_bool(t->ctx, j, where, "add_eos_token", &eos));
+    HEEDI_TRY(heedi_set_front(t, t->info.bos, bos));
+    return heedi_set_back(t, t->info.eos, eos);
+}
+
+static heed_status read_beside(heed_tokenizer *t, const char *path)
+{
+    static const char name[] = "tokenizer_config.json";
+    const char *slash = strrchr(path, '/');
+    size_t dir = slash ? (size_t)(slash - path) + 1 : 0;
+    json_error_t e;
+    char *p = heedi_alloc(t->ctx, dir + sizeof name);
+    if (!p)
+        return HEED_ENOMEM;
+    memcpy(p, path, dir);
+    memcpy(p + dir, name, sizeof name);
+    FILE *f = fopen(p, "rb");
+    int err = errno;
+    heedi_free(t->ctx, p);
+    if (!f)
+        return err == ENOENT ? HEED_OK
+                             : heedi_fail(t->ctx, HEED_EIO, "%s: %s", name,
+                                          strerror(err));
+    json_t *j = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
+    fclose(f);
+    if (!j)
+        return heedi_fail(t->ctx, HEED_EFORMAT, "%s: line %d, column %d: %s",
+                          name, e.line, e.column, e.text);
+    heed_status st = apply(t, j);
+    json_decref(j);
+    return st;
+}
+
+heed_status heedi_config_read(heed_tokenizer *t, const char *path)
+{
+    HEEDI_TRY(read_beside(t, path));
+    heed_tokenizer_info *o = &t->info;
+    /* a template says where texts begin and end, if nothing else does */
+    if (o->bos < 0 && t->front.n > 0)
+        o->bos = t->front.v[0];
+    if (o->eos < 0 && t->back.n > 0)
+        o->eos = t->back.v[t->back.n - 1];
+    o->adds_bos = has(&t->front, o->bos);
+    o->adds_eos = has(&t->back, o->eos);
+    return HEED_OK;
+}

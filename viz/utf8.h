@@ -1,0 +1,17 @@
+/* utf8.h - validity, and one code point at a time. */
+#ifndef HEEDI_UTF8_H
+#define HEEDI_UTF8_H
+
+#include <heed/ctx.h>
+#include <stdbool.h>
+
+bool heedi_utf8_valid(const char *s);
+
+/* HEED_EINVAL, naming `what`, if one of n strings is not valid or missing. */
+heed_status heedi_text_check(heed_ctx *ctx, const char *what, const void *data,
+                             int64_t n);
+
+/* The code point at s, which is valid and not at its end; *n bytes long. */
+int32_t heedi_utf8_at(const char *s, int *n);
+
+#endif
