@@ -155,6 +155,7 @@ static heed_status run_all(job *j)
     heed_input input = {&j->in.tokens, NULL, 0};
     heed_request q = {
         .model = c->model,
+        .tokenizer = c->tokenizer,
         .method = j->method->name,
         .settings = j->settings,
         .input = &input,

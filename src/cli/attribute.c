@@ -144,6 +144,7 @@ static heed_request request(const job *j, const batch *b, int64_t m)
     const heedi_args *a = &j->c->args;
     return (heed_request){
         .model = j->c->model,
+        .tokenizer = j->c->tokenizer,
         .method = j->methods.v[m].info->name,
         .settings = j->methods.v[m].settings,
         .input = b->input,
