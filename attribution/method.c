@@ -73,8 +73,8 @@ static heed_status value(heedi_job *j, const heed_option *o, const char *text,
                           j->info->name, o->name, text);
     if (strcmp(o->type, "integer") == 0 && *out != (double)(long long)*out)
         return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: %s is %s, must be a whole number",
-                          j->info->name, o->name, text);
+                          "%s: %s is %s, must be a whole number", j->info->name,
+                          o->name, text);
     if (!(*out >= o->min && *out <= o->max))
         return heedi_fail(j->ctx, HEED_EINVAL,
                           "%s: %s is %s, must be from %g to %g", j->info->name,
@@ -152,8 +152,8 @@ static heed_status reduction(heedi_job *j, const heedi_method *m)
         }
     }
     return heedi_fail(j->ctx, HEED_EINVAL,
-                      "%s: no reduction '%s'; there are %s", m->info.name,
-                      want, all);
+                      "%s: no reduction '%s'; there are %s", m->info.name, want,
+                      all);
 }
 
 /* ---- inputs ---- */
@@ -184,8 +184,8 @@ static heed_status inputs(heedi_job *j)
         j->target[s] = in->target ? in->target : &default_target;
         j->n_targets[s] = in->target ? in->n_targets : 1;
         if (j->n_targets[s] < 1)
-            return heedi_fail(j->ctx, HEED_EINVAL,
-                              "input %lld has no target", (long long)s);
+            return heedi_fail(j->ctx, HEED_EINVAL, "input %lld has no target",
+                              (long long)s);
         if (j->n_targets[s] > j->rounds)
             j->rounds = j->n_targets[s];
     }
@@ -225,8 +225,7 @@ static void engine(heedi_job *j, const heedi_method *m)
 static heed_status prepare(heedi_job *j, const heedi_method **out)
 {
     const heed_request *q = j->q;
-    const char *name =
-        q->method ? q->method : q->model->family->info.method;
+    const char *name = q->method ? q->method : q->model->family->info.method;
     const heedi_method *m = named(name);
     if (!m)
         return heedi_fail(j->ctx, HEED_EINVAL,

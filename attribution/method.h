@@ -8,12 +8,12 @@
 
 typedef struct heedi_method {
     heed_method_info info;
-    heedi_pass pass; /* whose rules apply where `rules` has none */
+    heedi_pass pass;         /* whose rules apply where `rules` has none */
     const heedi_rule *rules; /* overrides, ends at op == NULL; NULL: none */
     bool mixing;             /* `run` asks for mixing views */
     bool gradient_only;      /* relevance is g itself, not x g */
-    const char *needs; /* operations that a model must have, by name,
-                          space-separated; or NULL */
+    const char *needs;       /* operations that a model must have, by name,
+                                space-separated; or NULL */
     heed_status (*run)(heedi_job *j);
 } heedi_method;
 

@@ -16,7 +16,7 @@ typedef struct source {
 } source;
 
 typedef struct kept {
-    int64_t len, max; /* in rows */
+    int64_t len, max;  /* in rows */
     int64_t unused[6]; /* to 64 bytes */
     heed_real x[];
 } kept;
@@ -159,8 +159,8 @@ static void weights(const heedi_node *y, const heed_real *k, int64_t h,
     const heedi_vector_table *v = heedi_vector();
     const heed_real *lse = y->saved;
     const int64_t w = i0 + n - j0, ldq = y->cols;
-    scores(a, y->in[0]->x + row * ldq + h * a->head_dim, ldq, k,
-           y->in[1]->cols, i0, n, j0, p);
+    scores(a, y->in[0]->x + row * ldq + h * a->head_dim, ldq, k, y->in[1]->cols,
+           i0, n, j0, p);
     for (int64_t i = 0; i < n; i++) {
         int64_t lo = first_key(a, i0 + i) - j0;
         v->exp_lse((size_t)(i0 + i + 1 - j0 - lo), p + i * w + lo,
@@ -262,8 +262,8 @@ void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
         for (int64_t h = 0; h < a->heads; h++) {
             heed_real *p = work + room * (size_t)omp_get_thread_num();
             int64_t o = b->start[seq] * y->cols + h * a->head_dim;
-            task t = {y,        run,          seq,    h,     c_qk, c_v, p,
-                      p + part, p + 2 * part, dk + o, dv + o};
+            task t = {y, run,      seq,          h,      c_qk,  c_v,
+                      p, p + part, p + 2 * part, dk + o, dv + o};
             sum[seq * a->heads + h] = back_head(&t);
         }
     gather(y, run, dk, y->in[1], y->first[1]);

@@ -47,8 +47,8 @@ static heed_status build_block(heedi_exec *e, int64_t b, int *next_id)
     if (!p)
         return HEED_ENOMEM;
     memcpy(p, prefix, sizeof prefix);
-    k->tape = (heedi_tape){.ctx = e->ctx, .mem = &e->mem, .prefix = p,
-                           .first_id = *next_id};
+    k->tape = (heedi_tape){
+        .ctx = e->ctx, .mem = &e->mem, .prefix = p, .first_id = *next_id};
     if (b > 0)
         k->tape.in = heedi_outside(&k->tape, e->block[b - 1].out->cols);
     k->out = e->m->family->build(e->m, b, &k->tape, k->tape.in);
@@ -101,7 +101,8 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
 
 static void *reals(heedi_exec *e, int64_t rows, int64_t cols)
 {
-    return heedi_arena_alloc(&e->mem, (size_t)(rows * cols) * sizeof(heed_real));
+    return heedi_arena_alloc(&e->mem,
+                             (size_t)(rows * cols) * sizeof(heed_real));
 }
 
 static heed_status allocate_borders(heedi_exec *e)
@@ -113,8 +114,7 @@ static heed_status allocate_borders(heedi_exec *e)
     if (!e->border)
         return HEED_ENOMEM;
     for (int64_t b = 0; b < e->n_blocks; b++) {
-        e->border[b] =
-            back || b < 2 ? reals(e, rows, c) : e->border[b % 2];
+        e->border[b] = back || b < 2 ? reals(e, rows, c) : e->border[b % 2];
         if (!e->border[b])
             return HEED_ENOMEM;
     }
@@ -131,8 +131,8 @@ static heed_status allocate_small(heedi_exec *e, const int32_t *id)
     heed_real **rope =
         heedi_arena_alloc(&e->mem, HEEDI_MAX_ROPE * sizeof *rope);
     e->id = heedi_arena_alloc(&e->mem, (size_t)e->batch.rows * sizeof *e->id);
-    e->run.partial = heedi_arena_alloc(
-        &e->mem, (size_t)e->batch.n_small * sizeof *e->run.partial);
+    e->run.partial = heedi_arena_alloc(&e->mem, (size_t)e->batch.n_small *
+                                                    sizeof *e->run.partial);
     if (!rope || !e->id || !e->run.partial)
         return HEED_ENOMEM;
     memcpy(e->id, id, (size_t)e->batch.rows * sizeof *e->id);
@@ -155,8 +155,7 @@ static heed_status allocate_state(heedi_exec *e)
         for (heedi_node *y = e->block[b].tape.first; y; y = y->next) {
             if (e->o.state == 0 || !y->op->state)
                 continue;
-            y->state =
-                heedi_arena_alloc(&e->mem, y->op->state(y, e->o.state));
+            y->state = heedi_arena_alloc(&e->mem, y->op->state(y, e->o.state));
             if (!y->state)
                 return HEED_ENOMEM;
             y->op->state_init(y, e->o.state);
@@ -276,8 +275,8 @@ static heed_status forward(heedi_exec *e, heedi_visit_fn *visit, void *ud)
         heedi_rope_table(&e->m->rope[i], e->run.batch, e->rope_work,
                          (heed_real *)(uintptr_t)e->run.rope[i]);
     for (int64_t b = 0; b < e->n_blocks; b++) {
-        HEEDI_TRY(heedi_progress(e->ctx, "forward", (double)b,
-                                 (double)e->n_blocks));
+        HEEDI_TRY(
+            heedi_progress(e->ctx, "forward", (double)b, (double)e->n_blocks));
         run_block(e, b);
         HEEDI_TRY(heedi_check_block(e, b));
         if (visit)

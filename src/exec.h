@@ -34,6 +34,7 @@ typedef struct heedi_exec_block {
                                 working backward */
 } heedi_exec_block;
 
+/* Stays where it is: run points into it. */
 typedef struct heedi_exec {
     heed_ctx *ctx;
     const heed_model *m;
@@ -47,7 +48,7 @@ typedef struct heedi_exec {
     heedi_exec_block *block;
     int n_ops; /* the head is number n_ops - 1 */
     const heedi_node *leaf;
-    heed_real **border;    /* output of each block, (rows, C) */
+    heed_real **border;     /* output of each block, (rows, C) */
     heed_real *g_border[2]; /* gradient at two neighbouring borders */
     int32_t *id;
     void *slab; /* values and gradients */

@@ -16,8 +16,8 @@ void heedi_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
     enum CBLAS_TRANSPOSE fa = ta ? CblasTrans : CblasNoTrans,
                          fb = tb ? CblasTrans : CblasNoTrans;
     if (sizeof alpha == sizeof(float))
-        cblas_sgemm(CblasRowMajor, fa, fb, (int)m, (int)n, (int)k,
-                    (float)alpha, (const float *)(const void *)a, (int)lda,
+        cblas_sgemm(CblasRowMajor, fa, fb, (int)m, (int)n, (int)k, (float)alpha,
+                    (const float *)(const void *)a, (int)lda,
                     (const float *)(const void *)b, (int)ldb, (float)beta,
                     (float *)(void *)c, (int)ldc);
     else
@@ -65,8 +65,7 @@ void heedi_gemm(const heedi_run *run, const heedi_weight *w,
     for (int64_t p = 0; p < panels; p++)
         for (int64_t part = 0; part < parts; part++) {
             heed_real *panel = (heed_real *)run->scratch +
-                               (size_t)omp_get_thread_num() * PANEL *
-                                   (size_t)k;
+                               (size_t)omp_get_thread_num() * PANEL * (size_t)k;
             const int64_t r0 = p * PANEL, m = least(PANEL, n - r0);
             const heed_real *wp = panel;
             int64_t ldw = k;
@@ -84,8 +83,8 @@ void heedi_gemm(const heedi_run *run, const heedi_weight *w,
                 heed_real *out = y + t.row * n + r0;
                 for (int64_t r = 0; bias && r < t.n; r++)
                     memcpy(out + r * n, bias + r0, (size_t)m * sizeof *out);
-                heedi_blas(false, true, t.n, m, k, 1, x + t.row * k, k, wp,
-                           ldw, bias ? 1 : 0, out, n);
+                heedi_blas(false, true, t.n, m, k, 1, x + t.row * k, k, wp, ldw,
+                           bias ? 1 : 0, out, n);
             }
         }
 }
@@ -104,9 +103,9 @@ void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t p = 0; p < blocks; p++)
         for (int64_t part = 0; part < parts; part++) {
-            heed_real *panel = (heed_real *)run->scratch +
-                               (size_t)omp_get_thread_num() * BACK_COLS *
-                                   BACK_ROWS;
+            heed_real *panel =
+                (heed_real *)run->scratch +
+                (size_t)omp_get_thread_num() * BACK_COLS * BACK_ROWS;
             const int64_t c0 = p * BACK_COLS, m = least(BACK_COLS, k - c0);
             for (int64_t r0 = 0; r0 < n; r0 += BACK_ROWS) {
                 const int64_t h = least(BACK_ROWS, n - r0);
@@ -125,9 +124,8 @@ void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
                 for (int64_t i = part * b->n_tiles / parts;
                      i < (part + 1) * b->n_tiles / parts; i++) {
                     const heedi_tile t = b->tile[i];
-                    heedi_blas(false, false, t.n, m, h, 1,
-                               gy + t.row * n + r0, n, wp, ldw,
-                               assign && r0 == 0 ? 0 : 1,
+                    heedi_blas(false, false, t.n, m, h, 1, gy + t.row * n + r0,
+                               n, wp, ldw, assign && r0 == 0 ? 0 : 1,
                                gx + t.row * k + c0, k);
                 }
             }

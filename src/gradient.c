@@ -88,9 +88,10 @@ static heed_status read_leaf(const pass *p, int64_t s)
                               j->info->name, (long long)t);
         o->sum += r;
         o->magnitude += fabs(r);
-        o->relevance[t] = (heed_real)(
-            j->reduce == HEEDI_SUM ? r
-                                   : reduced(j->reduce, x, g, leaf->cols));
+        o->relevance[t] =
+            (heed_real)(j->reduce == HEEDI_SUM
+                            ? r
+                            : reduced(j->reduce, x, g, leaf->cols));
     }
     return HEED_OK;
 }
@@ -141,8 +142,8 @@ static heed_status settle(const pass *p, int64_t s)
     return HEED_OK;
 }
 
-static heed_status aim(const pass *p, int64_t s, heedi_seed *seed, double *value,
-                       int64_t *n)
+static heed_status aim(const pass *p, int64_t s, heedi_seed *seed,
+                       double *value, int64_t *n)
 {
     const heedi_job *j = p->j;
     heedi_outcome *o = outcome(p, s);
@@ -209,8 +210,8 @@ static heed_status rounds(heedi_job *j, heedi_exec *e)
 heed_status heedi_run_gradient(heedi_job *j)
 {
     heedi_exec e;
-    HEEDI_TRY(heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id,
-                              &j->o));
+    HEEDI_TRY(
+        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
     heed_status st = rounds(j, &e);
     heedi_exec_clear(&e);
     return st;

@@ -24,8 +24,8 @@ typedef enum heedi_reduction {
 /* The explanation of one target of one input. */
 typedef struct heedi_outcome {
     heedi_aim aim;
-    heed_real *relevance; /* T, after the reduction */
-    heed_real *layer;     /* (L + 1, T) at the inputs of layers, or NULL */
+    heed_real *relevance;  /* T, after the reduction */
+    heed_real *layer;      /* (L + 1, T) at the inputs of layers, or NULL */
     double sum, magnitude; /* sum R, sum |R| over tokens before the reduction */
     double absorbed, residual;
     heedi_ledger ledger; /* of this sequence alone (n_seq == 1), or n_ops 0 */
@@ -44,14 +44,14 @@ typedef struct heedi_job {
     const char *opt_text[HEEDI_MAX_OPTIONS];
 
     heedi_arena mem;
-    int64_t n;          /* inputs */
-    int64_t *len;       /* of each */
-    int32_t *id;        /* of all */
-    int64_t rounds;     /* most targets of any input */
+    int64_t n;                  /* inputs */
+    int64_t *len;               /* of each */
+    int32_t *id;                /* of all */
+    int64_t rounds;             /* most targets of any input */
     const heed_target **target; /* of each input */
     int64_t *n_targets;
-    const char *group;  /* "explanations/attn_lrp" */
-    heed_status late;   /* a residual beyond the tolerance, told at the end */
+    const char *group; /* "explanations/attn_lrp" */
+    heed_status late;  /* a residual beyond the tolerance, told at the end */
 } heedi_job;
 
 /* The whole of a method that is only a set of rules: forward, then one

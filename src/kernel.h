@@ -23,10 +23,11 @@
 
 /* An activation f of a feed-forward part: one row for each, in vector.c.
  * quotient is f(x)/x in closed form, never a division (spec: AttnLRP). */
-#define HEEDI_ACT_LIST(X)                                                     \
-    X(silu) X(gelu) X(gelu_tanh) X(gelu_fast) X(gelu_10) X(quick_gelu)        \
-    X(relu) X(relu2) X(relu6) X(leaky_relu) X(mish) X(tanh) X(elu) X(linear)  \
-    X(sigmoid) X(laplace)
+#define HEEDI_ACT_LIST(X)                                                \
+    X(silu)                                                              \
+    X(gelu) X(gelu_tanh) X(gelu_fast) X(gelu_10) X(quick_gelu) X(relu)   \
+        X(relu2) X(relu6) X(leaky_relu) X(mish) X(tanh) X(elu) X(linear) \
+            X(sigmoid) X(laplace)
 
 enum {
 #define X(name) HEEDI_ACT_##name,
@@ -39,13 +40,10 @@ typedef struct heedi_act_kernels {
     /* y = f(a) */
     void (*f)(size_t n, const heed_real *a, heed_real *y);
     /* ga += f'(a) g, ga += f(a)/a g */
-    void (*df)(size_t n, const heed_real *a, const heed_real *g,
-               heed_real *ga);
-    void (*qf)(size_t n, const heed_real *a, const heed_real *g,
-               heed_real *ga);
+    void (*df)(size_t n, const heed_real *a, const heed_real *g, heed_real *ga);
+    void (*qf)(size_t n, const heed_real *a, const heed_real *g, heed_real *ga);
     /* y = f(a) u */
-    void (*glu)(size_t n, const heed_real *a, const heed_real *u,
-                heed_real *y);
+    void (*glu)(size_t n, const heed_real *a, const heed_real *u, heed_real *y);
     /* ga = c f'(a) u g or c f(a)/a u g, gu = d f(a) g; assigned */
     void (*dglu)(size_t n, const heed_real *a, const heed_real *u,
                  const heed_real *g, heed_real c, heed_real d, heed_real *ga,
@@ -59,12 +57,12 @@ typedef struct heedi_act_kernels {
 typedef struct heedi_vector_table {
     heedi_act_kernels act[HEEDI_N_ACT];
     void (*add)(size_t n, const heed_real *a, const heed_real *b,
-                heed_real *y);                     /* y = a + b */
+                heed_real *y);                                 /* y = a + b */
     void (*addto)(size_t n, const heed_real *a, heed_real *y); /* y += a */
     double (*dot)(size_t n, const heed_real *a, const heed_real *b);
     /* y = c x w, and y += c g w */
-    void (*scale)(size_t n, const heed_real *x, const heed_real *w,
-                  heed_real c, heed_real *y);
+    void (*scale)(size_t n, const heed_real *x, const heed_real *w, heed_real c,
+                  heed_real *y);
     void (*scale_add)(size_t n, const heed_real *g, const heed_real *w,
                       heed_real c, heed_real *y);
     /* y += c x */
@@ -90,7 +88,7 @@ typedef struct heedi_decode_table {
 const char *heedi_isa(void);
 int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
 
-#define X(isa)                                               \
+#define X(isa)                                                \
     extern const heedi_decode_table heedi_decode_table_##isa; \
     extern const heedi_vector_table heedi_vector_table_##isa;
 HEEDI_ISA_LIST(X)

@@ -88,8 +88,8 @@ static void *offset(size_t n)
 
 static bool keeps_saved(const heedi_exec *e, const heedi_node *y)
 {
-    return y->op->saved && (e->o.rules.pass != HEEDI_FORWARD ||
-                            (e->o.mixing && y->op->mixing));
+    return y->op->saved &&
+           (e->o.rules.pass != HEEDI_FORWARD || (e->o.mixing && y->op->mixing));
 }
 
 void heedi_layout_block(heedi_exec *e, int64_t block)

@@ -14,18 +14,18 @@
 #include "arena.h"
 
 /* The one list of entries: name, what it is. */
-#define HEEDI_ENTRY_LIST(X)                                                   \
-    X(bias, "linear and convolution biases, <b, g>")                          \
-    X(beta, "shifts of layer normalisation, <beta, g>")                       \
-    X(kappa, "attention softmax under the AttnLRP rule")                      \
-    X(kappa_router, "router softmax of a mixture of experts")                 \
-    X(pos_bias, "additive score biases that are not read out")                \
-    X(softcap, "soft-capping with its plain derivative")                      \
-    X(gate, "gates propagated with their plain derivative")                   \
-    X(unread, "additive embeddings that are not read out")                    \
-    X(leak, "shares that a parity option drops")                              \
-    X(eps, "stabilisers of the relevance form")                               \
-    X(target, "target value less <seed, logits>")                             \
+#define HEEDI_ENTRY_LIST(X)                                    \
+    X(bias, "linear and convolution biases, <b, g>")           \
+    X(beta, "shifts of layer normalisation, <beta, g>")        \
+    X(kappa, "attention softmax under the AttnLRP rule")       \
+    X(kappa_router, "router softmax of a mixture of experts")  \
+    X(pos_bias, "additive score biases that are not read out") \
+    X(softcap, "soft-capping with its plain derivative")       \
+    X(gate, "gates propagated with their plain derivative")    \
+    X(unread, "additive embeddings that are not read out")     \
+    X(leak, "shares that a parity option drops")               \
+    X(eps, "stabilisers of the relevance form")                \
+    X(target, "target value less <seed, logits>")              \
     X(baseline, "value of the target at the baseline")
 
 typedef enum heedi_entry {

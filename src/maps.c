@@ -148,8 +148,12 @@ static heed_status coordinates(const maps *m, const heed_sink *s,
         return HEED_ENOMEM;
     for (int64_t i = 0; i < n; i++)
         v[i] = (int32_t)x[i];
-    heed_var var = {.group = "", .name = name, .type = HEED_I32, .nd = 1,
-                    .dim = {name}, .len = {n}};
+    heed_var var = {.group = "",
+                    .name = name,
+                    .type = HEED_I32,
+                    .nd = 1,
+                    .dim = {name},
+                    .len = {n}};
     return heed_put(s, m->j->ctx, &var, v);
 }
 
@@ -163,8 +167,12 @@ static heed_status tokens(const maps *m, const heed_sink *s, int64_t seq,
         return HEED_ENOMEM;
     for (int64_t i = 0; i < t->n; i++)
         text[i] = t->token[i].text;
-    heed_var var = {.group = "attention", .name = name, .type = HEED_STR,
-                    .nd = 1, .dim = {dim}, .len = {t->n}};
+    heed_var var = {.group = "attention",
+                    .name = name,
+                    .type = HEED_STR,
+                    .nd = 1,
+                    .dim = {dim},
+                    .len = {t->n}};
     return heed_put(s, m->j->ctx, &var, text);
 }
 
@@ -175,13 +183,16 @@ static heed_status begin(const maps *m, int64_t seq)
     const bool all = m->j->reduce == HEEDI_NONE;
     HEEDI_TRY(heed_put_input(s, m->j->ctx, m->j->q->input[seq].tokens));
     HEEDI_TRY(coordinates(m, s, "layer", m->layer, m->n_layers));
-    HEEDI_TRY(coordinates(m, s, "head", all ? m->head : &zero,
-                          all ? m->n_heads : 1));
-    heed_var v = {.group = "attention", .name = "attention",
-                  .type = HEED_TYPE_REAL, .nd = 4,
+    HEEDI_TRY(
+        coordinates(m, s, "head", all ? m->head : &zero, all ? m->n_heads : 1));
+    heed_var v = {.group = "attention",
+                  .name = "attention",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 4,
                   .dim = {"layer", "head", "query", "key"},
                   .len = {m->n_layers, all ? m->n_heads : 1, t, t},
-                  .units = "1", .long_name = "attention weights"};
+                  .units = "1",
+                  .long_name = "attention weights"};
     HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
     HEEDI_TRY(tokens(m, s, seq, "query_token", "query"));
     return tokens(m, s, seq, "key_token", "key");
@@ -242,8 +253,8 @@ static heed_status run(heedi_job *j, heedi_exec *e)
     size_t n = (size_t)(TILE * longest);
     m.tile = heedi_arena_alloc(&j->mem, n * sizeof *m.tile);
     m.reduced = heedi_arena_alloc(&j->mem, n * sizeof *m.reduced);
-    m.error = heedi_arena_alloc(&j->mem, (size_t)(j->n * m.n_layers) *
-                                             sizeof *m.error);
+    m.error = heedi_arena_alloc(&j->mem,
+                                (size_t)(j->n * m.n_layers) * sizeof *m.error);
     if (!m.tile || !m.reduced || !m.error)
         return HEED_ENOMEM;
     for (int64_t s = 0; s < j->n; s++)
@@ -257,8 +268,8 @@ static heed_status run(heedi_job *j, heedi_exec *e)
 heed_status heedi_run_attention(heedi_job *j)
 {
     heedi_exec e;
-    HEEDI_TRY(heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id,
-                              &j->o));
+    HEEDI_TRY(
+        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
     heed_status st = run(j, &e);
     heedi_exec_clear(&e);
     return st;

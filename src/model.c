@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctx.h"
@@ -58,8 +59,8 @@ heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
     *out = def;
     if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL) {
         if (isnan(def))
-            return heedi_fail(m->ctx, HEED_EFORMAT, "%s: no '%s'",
-                              m->info.path, key);
+            return heedi_fail(m->ctx, HEED_EFORMAT, "%s: no '%s'", m->info.path,
+                              key);
         return HEED_OK;
     }
     if (v.kind != HEEDI_INT && v.kind != HEEDI_NUM)
@@ -68,8 +69,8 @@ heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
     *out = v.f;
     if (!(v.f >= min && v.f <= max))
         return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: '%s' is %g, must be from %g to %g",
-                          m->info.path, key, v.f, min, max);
+                          "%s: '%s' is %g, must be from %g to %g", m->info.path,
+                          key, v.f, min, max);
     return HEED_OK;
 }
 
@@ -84,6 +85,18 @@ heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out)
                           m->info.path, hf);
     *out = v.i != 0;
     return HEED_OK;
+}
+
+double heedi_decimal(double x)
+{
+    for (int digits = 1; digits <= 6; digits++) {
+        char text[32];
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        double d = strtod(text, NULL);
+        if ((float)d == (float)x)
+            return d;
+    }
+    return x;
 }
 
 static const double MOST = 1e9; /* of any single dimension */
@@ -109,8 +122,8 @@ static heed_status read_dims(heed_model *m)
 static const heedi_family *family_of(const heed_model *m)
 {
     for (const heedi_family *const *f = heedi_families; *f; f++)
-        if (strcmp(m->ckpt->arch, m->gguf ? (*f)->info.gguf
-                                          : (*f)->info.name) == 0)
+        if (strcmp(m->ckpt->arch,
+                   m->gguf ? (*f)->info.gguf : (*f)->info.name) == 0)
             return *f;
     return NULL;
 }
@@ -176,10 +189,9 @@ static heed_status describe(heed_model *m)
                                : (heedi_value){.kind = HEEDI_ABSENT};
     m->info.family = &m->family->info;
     m->info.source = m->ckpt->source;
-    m->info.name =
-        copy(&m->mem, name.kind == HEEDI_STR && name.s[0]
-                          ? name.s
-                          : base_name(m->info.path));
+    m->info.name = copy(&m->mem, name.kind == HEEDI_STR && name.s[0]
+                                     ? name.s
+                                     : base_name(m->info.path));
     m->info.rope = m->n_rope > 0 ? m->rope[0].text : "";
     m->info.n_layers = m->dim['L'];
     m->info.width = m->dim['C'];

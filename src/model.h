@@ -37,12 +37,12 @@ enum { HEEDI_MAX_ROPE = 2 };
 
 typedef struct heedi_family {
     heed_family_info info;
-    const char *prefix; /* that base-model checkpoints lack: "model." */
-    const heedi_param *params; /* ends at shape == NULL */
-    const heedi_key *keys;     /* ends at letter == 0 */
+    const char *prefix;         /* that base-model checkpoints lack: "model." */
+    const heedi_param *params;  /* ends at shape == NULL */
+    const heedi_key *keys;      /* ends at letter == 0 */
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
-    size_t size; /* of its own struct */
+    size_t size;                /* of its own struct */
 
     /* Read the rest of the configuration into m->impl; dimensions by letter
      * are there already, tensors are not. */
@@ -94,6 +94,11 @@ heedi_value heedi_key_value(const heed_model *m, const char *hf,
 heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
+
+/* A number that was stored as float32 but meant as a short decimal: the one of
+ * at most six digits that rounds to the same float32 (9.99999975e-06 means
+ * 1e-5), else x itself. */
+double heedi_decimal(double x);
 
 extern const heedi_family *const heedi_families[]; /* NULL-terminated */
 

@@ -102,30 +102,30 @@ struct heedi_node {
     heedi_node *in[HEEDI_MAX_IN];
     heedi_node *next, *prev; /* in order of application */
 
-    const heedi_weight *w;  /* or NULL */
-    const heed_real *vec;   /* bias or gain, or NULL */
+    const heedi_weight *w; /* or NULL */
+    const heed_real *vec;  /* bias or gain, or NULL */
     int64_t n_vec;
-    const void *args;       /* the operation's own struct, or NULL */
+    const void *args; /* the operation's own struct, or NULL */
 
     int64_t cols;
-    heed_real *x;   /* value, (rows, cols) */
-    heed_real *g;   /* gradient, or relevance over value; same shape */
+    heed_real *x; /* value, (rows, cols) */
+    heed_real *g; /* gradient, or relevance over value; same shape */
     bool first[HEEDI_MAX_IN]; /* the first to write into in[i]->g: only with
                                  op->assigns, otherwise it is zero by then */
-    bool leaf;      /* relevance is read here */
-    int place;      /* of x; see layout.c */
+    bool leaf;                /* relevance is read here */
+    int place;                /* of x; see layout.c */
     void *saved;
-    void *state;    /* of the only sequence; NULL: none is kept */
+    void *state; /* of the only sequence; NULL: none is kept */
 };
 
 struct heedi_run {
     heed_ctx *ctx;
     const heedi_batch *batch;
-    const int32_t *id; /* token of each row */
+    const int32_t *id;            /* token of each row */
     const heed_real *const *rope; /* tables by heedi_rope.index; rope.h */
     int threads;
-    void *scratch;     /* of the node that is running */
-    double *partial;   /* one for each small tile */
+    void *scratch;   /* of the node that is running */
+    double *partial; /* one for each small tile */
     heedi_ledger *ledger;
     const double *opt; /* options of the method, numbers only */
 };

@@ -75,7 +75,7 @@ static heed_status decode_vector(heed_model *m, const heedi_tensor *t,
     *out = heedi_arena_alloc(&m->mem, (size_t)n * sizeof **out);
     if (!*out)
         return HEED_ENOMEM;
-    heedi_decode(t->dtype, *out, t->data, (size_t)n);
+    heedi_dtype_decode(t->dtype, *out, t->data, (size_t)n);
     for (int64_t i = 0; i < n; i++)
         if (!((*out)[i] - (*out)[i] == 0))
             return heedi_fail(m->ctx, HEED_ENUMERIC,
@@ -112,8 +112,9 @@ static heed_status read_one(heed_model *m, int64_t layer, int64_t i)
                           m->info.path, t->name, (long long)cols,
                           t->dtype->name, t->dtype->block);
     m->weight[at] = (heedi_weight){
-        t->name, t->dtype, t->data, rows, cols,
-        (size_t)(cols / t->dtype->block) * (size_t)t->dtype->bytes};
+        t->name, t->dtype,
+        t->data, rows,
+        cols,    (size_t)(cols / t->dtype->block) * (size_t)t->dtype->bytes};
     return nd == 1 ? decode_vector(m, t, cols, &m->vector[at]) : HEED_OK;
 }
 

@@ -25,8 +25,7 @@ static uint64_t weights(const heedi_exec *e)
     uint64_t sum = 0, table = 0;
     for (int64_t b = 0; b < e->n_blocks; b++)
         for (const heedi_node *y = e->block[b].tape.first; y; y = y->next) {
-            uint64_t bytes =
-                y->w ? (uint64_t)y->w->rows * y->w->stride : 0;
+            uint64_t bytes = y->w ? (uint64_t)y->w->rows * y->w->stride : 0;
             if (y->op->n_in == 0 && y->w) { /* an embedding: some rows */
                 table = bytes;
                 bytes = (uint64_t)e->batch.rows * FAULT_AROUND;
@@ -71,8 +70,8 @@ heed_status heedi_plan_exec(heedi_exec *e)
     e->scratch_bytes = scratch;
     uint64_t borders = border * (back ? (uint64_t)e->n_blocks + 2 : 2);
     for (int i = 0; i < e->m->n_rope; i++)
-        borders += (uint64_t)(e->batch.rows * e->m->rope[i].rot) *
-                   sizeof(heed_real);
+        borders +=
+            (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
     p->program = heedi_resident();
     p->weights = weights(e);
     p->scratch = temp + scratch;

@@ -23,8 +23,7 @@ static void choose(const heed_real *z, int64_t v, int64_t top,
                 hi = mid;
         }
         n += n < top;
-        memmove(out + lo + 1, out + lo,
-                (size_t)(n - 1 - lo) * sizeof *out);
+        memmove(out + lo + 1, out + lo, (size_t)(n - 1 - lo) * sizeof *out);
         out[lo] = (heed_candidate){(int32_t)i, (double)z[i], 0};
     }
 }
@@ -157,8 +156,7 @@ heed_status heed_generate(heed_ctx *ctx, const heed_model *m, const int32_t *id,
                             .results = (uint64_t)v * sizeof(heed_real)};
     HEEDI_TRY(heedi_exec_init(&e, ctx, m, &n, 1, id, &o));
     heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
-    heed_status st =
-        z ? go_on(&e, n, n_new, eos, z, out, n_out) : HEED_ENOMEM;
+    heed_status st = z ? go_on(&e, n, n_new, eos, z, out, n_out) : HEED_ENOMEM;
     heedi_exec_clear(&e);
     return st;
 }

@@ -137,9 +137,9 @@ static heed_status put_attributes(const report *p)
     char options[1024] = "{";
     size_t used = 1;
     for (int i = 0; j->info->options && j->info->options[i].name; i++) {
-        int k = snprintf(options + used, sizeof options - used,
-                         "%s\"%s\": \"%s\"", i ? ", " : "",
-                         j->info->options[i].name, j->opt_text[i]);
+        int k =
+            snprintf(options + used, sizeof options - used, "%s\"%s\": \"%s\"",
+                     i ? ", " : "", j->info->options[i].name, j->opt_text[i]);
         used += k > 0 && (size_t)k < sizeof options - used ? (size_t)k : 0;
     }
     snprintf(options + used, sizeof options - used, "}");
@@ -166,8 +166,8 @@ static heed_status put_rows(const report *p, const char *group,
     v.group = group;
     if (p->n > 1) {
         for (int d = v.nd; d > 0; d--) {
-            v.dim[d] = strcmp(v.dim[d - 1], "pos") == 0 ? "source"
-                                                        : v.dim[d - 1];
+            v.dim[d] =
+                strcmp(v.dim[d - 1], "pos") == 0 ? "source" : v.dim[d - 1];
             v.len[d] = v.len[d - 1];
         }
         v.dim[0] = "target";
@@ -217,8 +217,12 @@ static heed_status put_ledger(const report *p)
     const heedi_ledger *l = &p->r[0].ledger;
     char group[128], name[64];
     snprintf(group, sizeof group, "%s/ledger", j->group);
-    heed_var v = {.group = group, .name = "op_name", .type = HEED_STR, .nd = 1,
-                  .dim = {"op"}, .len = {l->n_ops}};
+    heed_var v = {.group = group,
+                  .name = "op_name",
+                  .type = HEED_STR,
+                  .nd = 1,
+                  .dim = {"op"},
+                  .len = {l->n_ops}};
     HEEDI_TRY(heed_put(p->s, j->ctx, &v, l->op_name));
     v.type = HEED_F64;
     for (int c = 0; c < 2 && l->detail; c++) {
@@ -228,8 +232,7 @@ static heed_status put_ledger(const report *p)
     for (int e = 0; e < HEEDI_N_ENTRIES; e++) {
         bool any = false;
         for (int64_t i = 0; i < p->n; i++)
-            any = any ||
-                  heedi_ledger_has(&p->r[i].ledger, 0, (heedi_entry)e);
+            any = any || heedi_ledger_has(&p->r[i].ledger, 0, (heedi_entry)e);
         if (!any)
             continue;
         snprintf(name, sizeof name, "sink_%s", heedi_entry_name[e]);
@@ -244,13 +247,19 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
     const heed_sink *s = &j->sink[input];
     report p = {j, s, r, j->n_targets[input], j->len[input]};
     HEEDI_TRY(heed_put_input(s, j->ctx, j->q->input[input].tokens));
-    heed_var v = {.name = "relevance", .type = HEED_TYPE_REAL, .nd = 1,
-                  .dim = {"pos"}, .len = {p.len}, .units = "target",
+    heed_var v = {.name = "relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 1,
+                  .dim = {"pos"},
+                  .len = {p.len},
+                  .units = "target",
                   .long_name = j->info->summary};
     HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
     if (r[0].layer) {
-        heed_var w = {.name = "relevance_layer", .type = HEED_TYPE_REAL,
-                      .nd = 2, .dim = {"layer", "pos"},
+        heed_var w = {.name = "relevance_layer",
+                      .type = HEED_TYPE_REAL,
+                      .nd = 2,
+                      .dim = {"layer", "pos"},
                       .len = {j->q->model->dim['L'] + 1, p.len},
                       .units = "target",
                       .long_name = "relevance at the inputs of layers"};

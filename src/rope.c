@@ -121,15 +121,14 @@ static heed_status read_factors(heedi_rope *r, heedi_checkpoint *c,
         return HEED_OK;
     if (t->nd != 1 || t->dim[0] != r->rot / 2 || t->dtype->block != 1 ||
         !t->dtype->is_float)
-        return heedi_fail(c->ctx, HEED_ESHAPE,
-                          "%s: %s must have %lld numbers", c->path, name,
-                          (long long)(r->rot / 2));
+        return heedi_fail(c->ctx, HEED_ESHAPE, "%s: %s must have %lld numbers",
+                          c->path, name, (long long)(r->rot / 2));
     size_t n = (size_t)t->dim[0];
     double *f = heedi_arena_alloc(&c->mem, n * sizeof *f);
     heed_real *tmp = heedi_arena_alloc(&c->mem, n * sizeof *tmp);
     if (!f || !tmp)
         return HEED_ENOMEM;
-    heedi_decode(t->dtype, tmp, t->data, n);
+    heedi_dtype_decode(t->dtype, tmp, t->data, n);
     for (size_t i = 0; i < n; i++)
         if (!((f[i] = (double)tmp[i]) > 0))
             return heedi_fail(c->ctx, HEED_EFORMAT,
@@ -214,8 +213,8 @@ heed_status heedi_rope_read(heedi_rope *r, heedi_checkpoint *c,
     const double none = (double)NAN;
     const char *type = "default";
     r->theta = default_theta;
-    r->s = (heedi_rope_scaling){none, none, none,  none, none, none, none,
-                                none, none, true,  0,    NULL, NULL, NULL};
+    r->s = (heedi_rope_scaling){none, none, none, none, none, none, none,
+                                none, none, true, 0,    NULL, NULL, NULL};
     HEEDI_TRY(strcmp(c->source, "gguf") == 0 ? read_gguf(r, c, &type)
                                              : read_hf(r, c, &type));
     r->type = type_named(type);
@@ -239,8 +238,7 @@ void heedi_rope_table(const heedi_rope *r, const heedi_batch *b, double *work,
 {
     const int64_t half = r->rot / 2;
     for (int64_t s = 0; s < b->n_seq; s++) {
-        double m =
-            r->type->frequencies(r, b->pos0 + heedi_len(b, s), work);
+        double m = r->type->frequencies(r, b->pos0 + heedi_len(b, s), work);
         for (int64_t i = 0; r->s.freq_factor && i < half; i++)
             work[i] /= r->s.freq_factor[i];
         for (int64_t row = b->start[s]; row < b->start[s + 1]; row++) {

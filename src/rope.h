@@ -24,15 +24,15 @@ typedef struct heedi_rope heedi_rope;
 typedef struct heedi_rope_type {
     const char *name, *aliases;
     const char *needs; /* keys that must be given, space-separated */
-    bool by_length; /* frequencies depend on the length of the sequence */
+    bool by_length;    /* frequencies depend on the length of the sequence */
     /* rot/2 inverse frequencies for sequences of length len; returns the
      * factor that cosines and sines are multiplied by. */
     double (*frequencies)(const heedi_rope *r, int64_t len, double *f);
 } heedi_rope_type;
 
 struct heedi_rope {
-    int index;   /* of its table in a run */
-    int64_t rot; /* dimensions that turn, even; the first ones of a head */
+    int index;        /* of its table in a run */
+    int64_t rot;      /* dimensions that turn, even; the first ones of a head */
     bool interleaved; /* pairs (2i, 2i+1); else (i, i + rot/2) */
     double theta;
     int64_t context; /* max_position_embeddings */

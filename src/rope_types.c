@@ -34,8 +34,7 @@ static double dynamic(const heedi_rope *r, int64_t len, double *f)
 {
     double m = (double)r->context, s = (double)len > m ? (double)len : m;
     double rot = (double)r->rot, k = r->s.factor;
-    return plain(
-        r, r->theta * pow(k * s / m - (k - 1), rot / (rot - 2)), f);
+    return plain(r, r->theta * pow(k * s / m - (k - 1), rot / (rot - 2)), f);
 }
 
 static double llama3(const heedi_rope *r, int64_t len, double *f)
@@ -51,8 +50,8 @@ static double llama3(const heedi_rope *r, int64_t len, double *f)
             f[i] /= s->factor;
             continue;
         }
-        double u = (s->original / wave - s->low_freq) /
-                   (s->high_freq - s->low_freq);
+        double u =
+            (s->original / wave - s->low_freq) / (s->high_freq - s->low_freq);
         f[i] = (1 - u) * f[i] / s->factor + u * f[i];
     }
     return 1;
@@ -71,8 +70,7 @@ static double gain(double mscale, double factor)
 /* The dimension whose wave turns n times within the original context. */
 static double yarn_dim(const heedi_rope *r, double original, double n)
 {
-    return (double)r->rot * log(original / (n * 2 * PI)) /
-           (2 * log(r->theta));
+    return (double)r->rot * log(original / (n * 2 * PI)) / (2 * log(r->theta));
 }
 
 static double yarn(const heedi_rope *r, int64_t len, double *f)

@@ -74,8 +74,7 @@ heedi_back_fn *heedi_back_of(const heedi_node *y, heedi_rules r, int *needs)
         *needs = y->op->relevance_needs;
     }
     for (const heedi_rule *k = r.rule; k && k->op; k++)
-        if (k->op == y->op &&
-            (!k->glob || fnmatch(k->glob, y->name, 0) == 0)) {
+        if (k->op == y->op && (!k->glob || fnmatch(k->glob, y->name, 0) == 0)) {
             back = k->back;
             *needs = k->needs;
         }

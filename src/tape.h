@@ -31,8 +31,8 @@ typedef struct heedi_with {
 /* Returns NULL after a failure, which may be passed on. */
 heedi_node *heedi_apply_list(heedi_tape *t, const heedi_op *op, heedi_with with,
                              heedi_node *const in[HEEDI_MAX_IN]);
-#define heedi_apply(t, op, with, ...)       \
-    heedi_apply_list((t), (op), (with),     \
+#define heedi_apply(t, op, with, ...)   \
+    heedi_apply_list((t), (op), (with), \
                      (heedi_node *const[HEEDI_MAX_IN]){__VA_ARGS__})
 
 /* A value that comes from outside: the input of a block, or of a test. */
@@ -50,7 +50,11 @@ typedef struct heedi_rule {
 
 /* Whose own functions apply where `rules` (ends at op == NULL; or NULL) has
  * none. */
-typedef enum heedi_pass { HEEDI_FORWARD, HEEDI_GRADIENT, HEEDI_RELEVANCE } heedi_pass;
+typedef enum heedi_pass {
+    HEEDI_FORWARD,
+    HEEDI_GRADIENT,
+    HEEDI_RELEVANCE
+} heedi_pass;
 
 typedef struct heedi_rules {
     heedi_pass pass;

@@ -60,8 +60,8 @@ static double logprob(const heed_real *z, int64_t v, int32_t t, int32_t f,
     return (double)z[t] - l;
 }
 
-static double contrast_prob(const heed_real *z, int64_t v, int32_t t,
-                            int32_t f, heed_real *c)
+static double contrast_prob(const heed_real *z, int64_t v, int32_t t, int32_t f,
+                            heed_real *c)
 {
     double l = lse(z, v);
     double p = exp((double)z[t] - l), q = exp((double)z[f] - l);
@@ -98,9 +98,11 @@ static double perplexity(const heed_real *z, int64_t v, int32_t t, int32_t f,
 
 static const heedi_target_kind kinds[] = {
     {{"logit", "logits", "logit of a token", 0}, false, logit},
-    {{"probability", "prob probabilities", "its probability", 0}, true,
+    {{"probability", "prob probabilities", "its probability", 0},
+     true,
      probability},
-    {{"logprob", "logprobs log_prob", "logarithm of its probability", 0}, true,
+    {{"logprob", "logprobs log_prob", "logarithm of its probability", 0},
+     true,
      logprob},
     {{"entropy", "", "entropy of the next token, in nats", 0}, true, entropy},
     {{"perplexity", "", "1 / probability of the token", 0}, true, perplexity},
@@ -147,8 +149,8 @@ heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t, int64_t len,
 {
     *kind = kind_of(t);
     if (!*kind)
-        return heedi_fail(ctx, HEED_EINVAL,
-                          "no kind of target is called '%s'", t->kind);
+        return heedi_fail(ctx, HEED_EINVAL, "no kind of target is called '%s'",
+                          t->kind);
     if (t->at < -len || t->at >= len)
         return heedi_fail(ctx, HEED_EINVAL,
                           "position %lld is out of range, the input has %lld "

@@ -22,10 +22,10 @@ const heedi_target_kind *heedi_target_kind_named(const char *name);
 /* A target with everything known. */
 typedef struct heedi_aim {
     const heedi_target_kind *kind;
-    int64_t at;        /* position in its sequence */
+    int64_t at;          /* position in its sequence */
     int32_t token, foil; /* foil: -1 without a contrast */
-    double value;      /* what is explained */
-    double seed_value; /* <seed, logits> */
+    double value;        /* what is explained */
+    double seed_value;   /* <seed, logits> */
     heedi_seed seed;
 } heedi_aim;
 
@@ -40,9 +40,8 @@ heed_status heedi_aim_at(heedi_aim *a, heedi_exec *e, const heed_target *t,
                          heed_real *dense);
 
 /* Checks that need no forward pass. */
-heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t,
-                               int64_t len, int64_t vocab,
-                               const heedi_target_kind **kind);
+heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t, int64_t len,
+                               int64_t vocab, const heedi_target_kind **kind);
 
 /* Does the target ask for all logits? */
 bool heedi_target_full(const heed_target *t);

@@ -83,8 +83,8 @@ void heedi_dot_rows(const heedi_run *run, const heed_real *a,
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < bt->n_small; k++) {
         const heedi_tile t = bt->small[k];
-        run->partial[k] = v->dot((size_t)(t.n * cols), a + t.row * cols,
-                                 b + t.row * cols);
+        run->partial[k] =
+            v->dot((size_t)(t.n * cols), a + t.row * cols, b + t.row * cols);
     }
     add_up(run, sum, step);
 }

@@ -127,8 +127,8 @@ static void test_safetensors(void **state)
     for (size_t k = 0; k < 2; k++) { /* where the data is not aligned */
         const heedi_tensor *t = heedi_checkpoint_tensor(c, pair[k][0]);
         const heedi_tensor *u = heedi_checkpoint_tensor(c, pair[k][1]);
-        heedi_decode(t->dtype, a, t->data, 512);
-        heedi_decode(u->dtype, b, u->data, 512);
+        heedi_dtype_decode(t->dtype, a, t->data, 512);
+        heedi_dtype_decode(u->dtype, b, u->data, 512);
         assert_memory_equal(a, b, sizeof a);
     }
     heedi_checkpoint_close(c);
@@ -193,7 +193,7 @@ static void test_shards(void **state)
     for (size_t i = 0; i < 3; i++) {
         const heedi_tensor *t = heedi_checkpoint_tensor(c, names[i]);
         heed_real x;
-        heedi_decode(t->dtype, &x, t->data, 1);
+        heedi_dtype_decode(t->dtype, &x, t->data, 1);
         assert_true(x == (heed_real)first[i]);
     }
     heedi_checkpoint_close(c);

@@ -35,9 +35,9 @@ static inline float exp_f(float x)
 }
 
 /* f for float, f of libm for double */
-#define BOTH(name, f, d)                                              \
-    static inline real name(real x)                                   \
-    {                                                                 \
+#define BOTH(name, f, d)                                               \
+    static inline real name(real x)                                    \
+    {                                                                  \
         return sizeof x == 4 ? (real)f((float)x) : (real)d((double)x); \
     }
 BOTH(v_exp, exp_f, exp)

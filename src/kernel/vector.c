@@ -2,46 +2,43 @@
 #include "kernel.h"
 
 /* A loop over the elements of arrays that do not overlap (or are equal). */
-#define EACH(n) \
-    _Pragma("omp simd") for (size_t i = 0; i < (n); i++)
+#define EACH(n) _Pragma("omp simd") for (size_t i = 0; i < (n); i++)
 
 /* The six loops of one activation. */
-#define X(A)                                                              \
-    static void A##_each(size_t n, const real *a, real *y)                \
-    {                                                                     \
-        EACH(n) y[i] = A##_f(a[i]);                                       \
-    }                                                                     \
-    static void A##_deach(size_t n, const real *a, const real *g,         \
-                          real *ga)                                       \
-    {                                                                     \
-        EACH(n) ga[i] += A##_d(a[i]) * g[i];                              \
-    }                                                                     \
-    static void A##_qeach(size_t n, const real *a, const real *g,         \
-                          real *ga)                                       \
-    {                                                                     \
-        EACH(n) ga[i] += A##_q(a[i]) * g[i];                              \
-    }                                                                     \
-    static void A##_glu(size_t n, const real *a, const real *u, real *y)  \
-    {                                                                     \
-        EACH(n) y[i] = A##_f(a[i]) * u[i];                                \
-    }                                                                     \
-    static void A##_dglu(size_t n, const real *a, const real *u,          \
+#define X(A)                                                                \
+    static void A##_each(size_t n, const real *a, real *y)                  \
+    {                                                                       \
+        EACH(n) y[i] = A##_f(a[i]);                                         \
+    }                                                                       \
+    static void A##_deach(size_t n, const real *a, const real *g, real *ga) \
+    {                                                                       \
+        EACH(n) ga[i] += A##_d(a[i]) * g[i];                                \
+    }                                                                       \
+    static void A##_qeach(size_t n, const real *a, const real *g, real *ga) \
+    {                                                                       \
+        EACH(n) ga[i] += A##_q(a[i]) * g[i];                                \
+    }                                                                       \
+    static void A##_glu(size_t n, const real *a, const real *u, real *y)    \
+    {                                                                       \
+        EACH(n) y[i] = A##_f(a[i]) * u[i];                                  \
+    }                                                                       \
+    static void A##_dglu(size_t n, const real *a, const real *u,            \
                          const real *g, real c, real d, real *ga, real *gu) \
-    {                                                                     \
-        EACH(n)                                                           \
-        {                                                                 \
-            ga[i] = c * A##_d(a[i]) * u[i] * g[i];                        \
-            gu[i] = d * A##_f(a[i]) * g[i];                               \
-        }                                                                 \
-    }                                                                     \
-    static void A##_qglu(size_t n, const real *a, const real *u,          \
+    {                                                                       \
+        EACH(n)                                                             \
+        {                                                                   \
+            ga[i] = c * A##_d(a[i]) * u[i] * g[i];                          \
+            gu[i] = d * A##_f(a[i]) * g[i];                                 \
+        }                                                                   \
+    }                                                                       \
+    static void A##_qglu(size_t n, const real *a, const real *u,            \
                          const real *g, real c, real d, real *ga, real *gu) \
-    {                                                                     \
-        EACH(n)                                                           \
-        {                                                                 \
-            ga[i] = c * A##_q(a[i]) * u[i] * g[i];                        \
-            gu[i] = d * A##_f(a[i]) * g[i];                               \
-        }                                                                 \
+    {                                                                       \
+        EACH(n)                                                             \
+        {                                                                   \
+            ga[i] = c * A##_q(a[i]) * u[i] * g[i];                          \
+            gu[i] = d * A##_f(a[i]) * g[i];                                 \
+        }                                                                   \
     }
 HEEDI_ACT_LIST(X)
 #undef X
@@ -88,12 +85,11 @@ static void axpy(size_t n, real c, const real *x, real *y)
 static real softmax(size_t len, real *s, real scale_)
 {
     real m = s[0], sum = 0;
-    _Pragma("omp simd reduction(max : m)")
-    for (size_t i = 0; i < len; i++)
-        m = s[i] > m ? s[i] : m;
+    _Pragma("omp simd reduction(max : m)") for (size_t i = 0; i < len; i++) m =
+        s[i] > m ? s[i] : m;
     m *= scale_;
-    _Pragma("omp simd reduction(+ : sum)")
-    for (size_t i = 0; i < len; i++) {
+    _Pragma("omp simd reduction(+ : sum)") for (size_t i = 0; i < len; i++)
+    {
         s[i] = v_exp(scale_ * s[i] - m);
         sum += s[i];
     }
@@ -107,8 +103,7 @@ static void exp_lse(size_t len, real *s, real scale_, real lse)
     EACH(len) s[i] = v_exp(scale_ * s[i] - lse);
 }
 
-static void softmax_back(size_t len, real *s, const real *p, real c,
-                         real delta)
+static void softmax_back(size_t len, real *s, const real *p, real c, real delta)
 {
     EACH(len) s[i] = c * p[i] * (s[i] - delta);
 }

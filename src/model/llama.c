@@ -2,8 +2,6 @@
 #include "model.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 /* Llama 1, 2, 3, TinyLlama, SmolLM, R1-Distill-Llama:
  *     x += W_o Attn(RoPE(W_q n), RoPE(W_k n), W_v n),  n = norm1(x)
@@ -13,27 +11,27 @@
 
 #define ATTN "model.layers.%d.self_attn."
 #define MLP  "model.layers.%d.mlp."
-#define PARAMS(P)                                                             \
-    P(embed, "model.embed_tokens.weight", "token_embd.weight", "V,C", 0, 0)   \
-    P(norm, "model.norm.weight", "output_norm.weight", "C", 0, 0)             \
-    P(head, "lm_head.weight", "output.weight", "V,C", 0, 1)                   \
-    P(norm1, "model.layers.%d.input_layernorm.weight",                        \
-      "blk.%d.attn_norm.weight", "C", 1, 0)                                   \
-    P(norm2, "model.layers.%d.post_attention_layernorm.weight",               \
-      "blk.%d.ffn_norm.weight", "C", 1, 0)                                    \
-    P(q, ATTN "q_proj.weight", "blk.%d.attn_q.weight", "HD,C", 1, 0)          \
-    P(k, ATTN "k_proj.weight", "blk.%d.attn_k.weight", "KD,C", 1, 0)          \
-    P(v, ATTN "v_proj.weight", "blk.%d.attn_v.weight", "KD,C", 1, 0)          \
-    P(o, ATTN "o_proj.weight", "blk.%d.attn_output.weight", "C,HD", 1, 0)     \
-    P(q_bias, ATTN "q_proj.bias", "blk.%d.attn_q.bias", "HD", 1, 1)           \
-    P(k_bias, ATTN "k_proj.bias", "blk.%d.attn_k.bias", "KD", 1, 1)           \
-    P(v_bias, ATTN "v_proj.bias", "blk.%d.attn_v.bias", "KD", 1, 1)           \
-    P(o_bias, ATTN "o_proj.bias", "blk.%d.attn_output.bias", "C", 1, 1)       \
-    P(gate, MLP "gate_proj.weight", "blk.%d.ffn_gate.weight", "F,C", 1, 0)    \
-    P(up, MLP "up_proj.weight", "blk.%d.ffn_up.weight", "F,C", 1, 0)          \
-    P(down, MLP "down_proj.weight", "blk.%d.ffn_down.weight", "C,F", 1, 0)    \
-    P(gate_bias, MLP "gate_proj.bias", "blk.%d.ffn_gate.bias", "F", 1, 1)     \
-    P(up_bias, MLP "up_proj.bias", "blk.%d.ffn_up.bias", "F", 1, 1)           \
+#define PARAMS(P)                                                           \
+    P(embed, "model.embed_tokens.weight", "token_embd.weight", "V,C", 0, 0) \
+    P(norm, "model.norm.weight", "output_norm.weight", "C", 0, 0)           \
+    P(head, "lm_head.weight", "output.weight", "V,C", 0, 1)                 \
+    P(norm1, "model.layers.%d.input_layernorm.weight",                      \
+      "blk.%d.attn_norm.weight", "C", 1, 0)                                 \
+    P(norm2, "model.layers.%d.post_attention_layernorm.weight",             \
+      "blk.%d.ffn_norm.weight", "C", 1, 0)                                  \
+    P(q, ATTN "q_proj.weight", "blk.%d.attn_q.weight", "HD,C", 1, 0)        \
+    P(k, ATTN "k_proj.weight", "blk.%d.attn_k.weight", "KD,C", 1, 0)        \
+    P(v, ATTN "v_proj.weight", "blk.%d.attn_v.weight", "KD,C", 1, 0)        \
+    P(o, ATTN "o_proj.weight", "blk.%d.attn_output.weight", "C,HD", 1, 0)   \
+    P(q_bias, ATTN "q_proj.bias", "blk.%d.attn_q.bias", "HD", 1, 1)         \
+    P(k_bias, ATTN "k_proj.bias", "blk.%d.attn_k.bias", "KD", 1, 1)         \
+    P(v_bias, ATTN "v_proj.bias", "blk.%d.attn_v.bias", "KD", 1, 1)         \
+    P(o_bias, ATTN "o_proj.bias", "blk.%d.attn_output.bias", "C", 1, 1)     \
+    P(gate, MLP "gate_proj.weight", "blk.%d.ffn_gate.weight", "F,C", 1, 0)  \
+    P(up, MLP "up_proj.weight", "blk.%d.ffn_up.weight", "F,C", 1, 0)        \
+    P(down, MLP "down_proj.weight", "blk.%d.ffn_down.weight", "C,F", 1, 0)  \
+    P(gate_bias, MLP "gate_proj.bias", "blk.%d.ffn_gate.bias", "F", 1, 1)   \
+    P(up_bias, MLP "up_proj.bias", "blk.%d.ffn_up.bias", "F", 1, 1)         \
     P(down_bias, MLP "down_proj.bias", "blk.%d.ffn_down.bias", "C", 1, 1)
 enum { PARAMS(HEEDI_PARAM_INDEX) };
 static const heedi_param params[] = {PARAMS(HEEDI_PARAM_ROW){0}};
@@ -72,10 +70,10 @@ static heed_status vocabulary(heed_model *m)
     }
     if (m->dim['V'] == 0 && !m->gguf)
         m->dim['V'] = 32000;
-    return m->dim['V'] > 0 ? HEED_OK
-                           : heedi_fail(m->ctx, HEED_EFORMAT,
-                                        "%s: no size of the vocabulary",
-                                        m->info.path);
+    return m->dim['V'] > 0
+               ? HEED_OK
+               : heedi_fail(m->ctx, HEED_EFORMAT,
+                            "%s: no size of the vocabulary", m->info.path);
 }
 
 static heed_status shape(heed_model *m)
@@ -100,8 +98,8 @@ static heed_status read_rope(heed_model *m)
     double rot, value_dim;
     const double d = (double)m->dim['D'];
     HEEDI_TRY(heedi_key_number(m, "", "rope.dimension_count", d, 2, d, &rot));
-    HEEDI_TRY(
-        heedi_key_number(m, "", "attention.value_length", d, 1, 1e6, &value_dim));
+    HEEDI_TRY(heedi_key_number(m, "", "attention.value_length", d, 1, 1e6,
+                               &value_dim));
     if (value_dim != d)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
                           "%s: values of another size (%g) than keys (%g)",
@@ -121,12 +119,8 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(heedi_key_number(m, "rms_norm_eps",
                                "attention.layer_norm_rms_epsilon", 1e-6, 0, 1,
                                &a->norm.eps));
-    /* stored as float32: 9.99999975e-06 means 1e-5 */
-    if (m->gguf) {
-        char text[32];
-        snprintf(text, sizeof text, "%.6g", a->norm.eps);
-        a->norm.eps = strtod(text, NULL);
-    }
+    if (m->gguf)
+        a->norm.eps = heedi_decimal(a->norm.eps);
     HEEDI_TRY(heedi_key_bool(m, "attention_bias", false, &a->attention_bias));
     HEEDI_TRY(heedi_key_bool(m, "mlp_bias", false, &a->mlp_bias));
     heedi_value act = heedi_key_value(m, "hidden_act", "");
@@ -136,7 +130,8 @@ static heed_status configure(heed_model *m)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
                           "%s: activation '%s' is not supported", m->info.path,
                           name);
-    heedi_value experts = heedi_key_value(m, "num_local_experts", "expert_count");
+    heedi_value experts =
+        heedi_key_value(m, "num_local_experts", "expert_count");
     if (experts.kind == HEEDI_INT && experts.i > 0)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
                           "%s: mixtures of experts are not supported",
@@ -144,9 +139,8 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(read_rope(m));
     a->embed.scale = 1;
     a->rope = (heedi_rope_args){&m->rope[0], m->dim['D']};
-    a->attention = (heedi_attention_args){
-        m->dim['H'], m->dim['K'], m->dim['D'],
-        1 / sqrt((double)m->dim['D']), 0};
+    a->attention = (heedi_attention_args){m->dim['H'], m->dim['K'], m->dim['D'],
+                                          1 / sqrt((double)m->dim['D']), 0};
     m->info.act = a->act.f->name;
     return HEED_OK;
 }
@@ -180,7 +174,8 @@ static heed_status finish(heed_model *m)
                 m->ctx, HEED_EFORMAT,
                 "%s: layer %lld: attention_bias is %s and mlp_bias %s, but "
                 "the tensors say %s and %s",
-                m->info.path, (long long)l, a->attention_bias ? "true" : "false",
+                m->info.path, (long long)l,
+                a->attention_bias ? "true" : "false",
                 a->mlp_bias ? "true" : "false", attn ? "true" : "false",
                 mlp ? "true" : "false");
     }
@@ -247,8 +242,8 @@ static heedi_node *build(const heed_model *m, int64_t block, heedi_tape *t,
     return norm(m, t, 0, "norm", P_norm, x);
 }
 
-static const char *const ignored[] = {"*rotary_emb.inv_freq", "rope_freqs.weight",
-                                      "rope_factors_*.weight", NULL};
+static const char *const ignored[] = {
+    "*rotary_emb.inv_freq", "rope_freqs.weight", "rope_factors_*.weight", NULL};
 
 const heedi_family heedi_family_llama = {
     .info = {.name = "llama",

@@ -62,10 +62,10 @@ const heedi_op heedi_op_act = {
     .conserves = true,
     .vjp_needs = HEEDI_IN0,
     .relevance_needs = HEEDI_IN0,
-    .examples =
-        (const heedi_example[]){
-            {.in = {11}, .args = &gelu}, {.in = {33}, .args = &mish}, {{0}}},
-    .refused = (const heedi_example[]){{.in = {11}}, {{0}}},
+    .examples = (const heedi_example[]){{.in = {11}, .args = &gelu},
+                                        {.in = {33}, .args = &mish},
+                                        {.in = {0}}},
+    .refused = (const heedi_example[]){{.in = {11}}, {.in = {0}}},
     .infer = infer,
     .forward = forward,
     .vjp = vjp,

@@ -45,8 +45,9 @@ const heedi_op heedi_op_add = {
     .n_in = 2,
     .conserves = true,
     .assigns = true,
-    .examples = (const heedi_example[]){{.in = {6, 6}}, {.in = {1, 1}}, {{0}}},
-    .refused = (const heedi_example[]){{.in = {6, 5}}, {{0}}},
+    .examples =
+        (const heedi_example[]){{.in = {6, 6}}, {.in = {1, 1}}, {.in = {0}}},
+    .refused = (const heedi_example[]){{.in = {6, 5}}, {.in = {0}}},
     .infer = infer,
     .forward = forward,
     .vjp = vjp,

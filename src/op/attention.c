@@ -1,5 +1,5 @@
-#include "args.h"
 #include "attention.h"
+#include "args.h"
 #include "op.h"
 
 /* O = softmax(scale Q K^T) V, causal, with grouped heads and a window.
@@ -73,14 +73,14 @@ const heedi_op heedi_op_attention = {
             {.in = {12, 12, 12}, .args = &plain},
             {.in = {24, 12, 12}, .args = &grouped},
             {.in = {4, 2, 2}, .args = &windowed},
-            {{0}},
+            {.in = {0}},
         },
     .refused =
         (const heedi_example[]){
             {.in = {12, 8, 8}, .args = &uneven},
             {.in = {12, 12, 11}, .args = &plain},
             {.in = {12, 12, 12}},
-            {{0}},
+            {.in = {0}},
         },
     .infer = infer,
     .saved = saved,

@@ -38,9 +38,10 @@ const heedi_op heedi_op_embed = {
         (const heedi_example[]){
             {.in = {1}, .w_rows = 9, .w_cols = 6, .args = &plain},
             {.in = {1}, .w_rows = 9, .w_cols = 6, .args = &scaled},
-            {{0}},
+            {.in = {0}},
         },
-    .refused = (const heedi_example[]){{.in = {1}, .args = &plain}, {{0}}},
+    .refused =
+        (const heedi_example[]){{.in = {1}, .args = &plain}, {.in = {0}}},
     .infer = infer,
     .forward = forward,
 };

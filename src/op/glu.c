@@ -53,9 +53,9 @@ static void back(const heedi_node *y, const heedi_batch *b, heed_real c,
         for (int64_t o = b->small[k].row * y->cols; o < end; o += CHUNK) {
             size_t n = (size_t)(end - o < CHUNK ? end - o : CHUNK);
             heed_real ta[CHUNK], tu[CHUNK];
-            (quotient ? f->qglu : f->dglu)(
-                n, a->x + o, u->x + o, y->g + o, c, d, fa ? a->g + o : ta,
-                fu ? u->g + o : tu);
+            (quotient ? f->qglu : f->dglu)(n, a->x + o, u->x + o, y->g + o, c,
+                                           d, fa ? a->g + o : ta,
+                                           fu ? u->g + o : tu);
             if (!fa)
                 v->addto(n, ta, a->g + o);
             if (!fu)
@@ -96,10 +96,10 @@ const heedi_op heedi_op_glu = {
             {.in = {11, 11}, .args = &silu},
             {.in = {33, 33}, .args = &tanh_},
             {.in = {5, 5}, .args = &sigmoid},
-            {{0}},
+            {.in = {0}},
         },
     .refused =
-        (const heedi_example[]){{.in = {11, 12}, .args = &silu}, {{0}}},
+        (const heedi_example[]){{.in = {11, 12}, .args = &silu}, {.in = {0}}},
     .infer = infer,
     .forward = forward,
     .vjp = vjp,

@@ -52,14 +52,14 @@ const heedi_op heedi_op_linear = {
             {.in = {7}, .w_rows = 5, .w_cols = 7},
             {.in = {40}, .w_rows = 300, .w_cols = 40, .n_vec = 300},
             {.in = {1}, .w_rows = 1, .w_cols = 1, .n_vec = 1},
-            {{0}},
+            {.in = {0}},
         },
     .refused =
         (const heedi_example[]){
             {.in = {6}, .w_rows = 5, .w_cols = 7},
             {.in = {7}, .w_rows = 5, .w_cols = 7, .n_vec = 4},
             {.in = {7}},
-            {{0}},
+            {.in = {0}},
         },
     .infer = infer,
     .scratch = scratch,

@@ -1,6 +1,6 @@
+#include "args.h"
 #include "kernel.h"
 #include "op.h"
-#include "args.h"
 
 #include <math.h>
 
@@ -15,8 +15,7 @@ static int64_t groups(const heedi_node *y)
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
-    if (!y->vec || !y->args || y->n_vec < 1 ||
-        y->in[0]->cols % y->n_vec != 0)
+    if (!y->vec || !y->args || y->n_vec < 1 || y->in[0]->cols % y->n_vec != 0)
         return heedi_bad_shapes(ctx, y);
     y->cols = y->in[0]->cols;
     return HEED_OK;
@@ -96,13 +95,13 @@ const heedi_op heedi_op_rmsnorm = {
             {.in = {9}, .n_vec = 9, .args = &example_args},
             {.in = {12}, .n_vec = 4, .args = &example_args},
             {.in = {1}, .n_vec = 1, .args = &example_args},
-            {{0}},
+            {.in = {0}},
         },
     .refused =
         (const heedi_example[]){
             {.in = {9}, .n_vec = 6, .args = &example_args},
             {.in = {9}, .args = &example_args},
-            {{0}},
+            {.in = {0}},
         },
     .infer = infer,
     .saved = saved,

@@ -1,13 +1,10 @@
 #include "args.h"
 #include "op.h"
 
-
-
 /* y = R(pos) x for each head: the first rot dimensions turn in pairs, the
  * others pass. Linear in x, so that relevance is the plain transpose and
  * nothing is lost here (spec of pa_lrp: the positional share is read at this
  * operation). */
-
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
@@ -43,8 +40,7 @@ static void turn(const heedi_node *y, const heedi_run *run, const heed_real *x,
                     heed_real u = p[i * step], v = p[i * step + other];
                     heed_real w0 = u * c - v * s, w1 = v * c + u * s;
                     q[i * step] = add ? q[i * step] + w0 : w0;
-                    q[i * step + other] =
-                        add ? q[i * step + other] + w1 : w1;
+                    q[i * step + other] = add ? q[i * step + other] + w1 : w1;
                 }
                 for (int64_t i = r->rot; i < d; i++)
                     q[i] = add ? q[i] + p[i] : p[i];
@@ -64,8 +60,10 @@ static void vjp(const heedi_node *y, heedi_run *run)
 
 /* Tests give a table of their own; frequencies are not used there. */
 static const heedi_rope half_pairs = {.index = 0, .rot = 6};
-static const heedi_rope next_pairs = {.index = 0, .rot = 6, .interleaved = true};
-static const heedi_rope_args whole = {&half_pairs, 6}, partial = {&half_pairs, 9},
+static const heedi_rope next_pairs = {
+    .index = 0, .rot = 6, .interleaved = true};
+static const heedi_rope_args whole = {&half_pairs, 6},
+                             partial = {&half_pairs, 9},
                              interleaved = {&next_pairs, 6};
 
 const heedi_op heedi_op_rope = {
@@ -79,11 +77,11 @@ const heedi_op heedi_op_rope = {
             {.in = {12}, .args = &whole},
             {.in = {18}, .args = &partial},
             {.in = {6}, .args = &interleaved},
-            {{0}},
+            {.in = {0}},
         },
-    .refused =
-        (const heedi_example[]){
-            {.in = {11}, .args = &whole}, {.in = {12}}, {{0}}},
+    .refused = (const heedi_example[]){{.in = {11}, .args = &whole},
+                                       {.in = {12}},
+                                       {.in = {0}}},
     .infer = infer,
     .forward = forward,
     .vjp = vjp,

@@ -1,4 +1,4 @@
-"""Twenty texts for comparisons on a real checkpoint: code, numbers, quotes, other scripts, emoji, newlines, one long."""
+"""Twenty texts for comparisons on a real checkpoint: code, numbers, quotes, other scripts, emoji, one long."""
 
 LONG = """\
 The lighthouse keeper's daughter counted ships before she could count sheep. By the age of six she knew a brig
@@ -38,12 +38,15 @@ PROMPTS = [
     "Emoji \U0001f600\U0001f44d\U0001f3fd\u200d \U0001f468\u200d\U0001f469\u200d\U0001f467 mean: \u2764\ufe0f is",
     "First line\nsecond line\n\nfourth line after a blank one\n\n\n- item 1\n- item 2\n-",
     "  leading spaces,   inner   runs, tabs\t\tand trailing  ",
-    "na\u00efve caf\u00e9 \u00fcber Stra\u00dfe, \u0141\u00f3d\u017a, cr\u00e8me br\u00fbl\u00e9e: les mots fran\u00e7ais",
+    "na\u00efve caf\u00e9 \u00fcber Stra\u00dfe, \u0141\u00f3d\u017a, "
+    "cr\u00e8me br\u00fbl\u00e9e: les mots fran\u00e7ais",
     "{\"name\": \"Ada\", \"born\": 1815, \"tags\": [\"math\", null, true, -1.5e-3], \"next\":",
     "<|im_start|>user\nWhat is gravity?<|im_end|>\n<|im_start|>assistant\n",
     "SELECT name, COUNT(*) FROM orders WHERE price >= 10.5 GROUP BY name HAVING COUNT(*) >",
-    "\u041c\u043e\u0441\u043a\u0432\u0430 \u2014 \u0441\u0442\u043e\u043b\u0438\u0446\u0430 \u0420\u043e\u0441\u0441\u0438\u0438, "
-    "\u0391\u03b8\u03ae\u03bd\u03b1 \u05d9\u05e8\u05d5\u05e9\u05dc\u05d9\u05dd \u0627\u0644\u0642\u0627\u0647\u0631\u0629",
+    "\u041c\u043e\u0441\u043a\u0432\u0430 \u2014 "
+    "\u0441\u0442\u043e\u043b\u0438\u0446\u0430 \u0420\u043e\u0441\u0441\u0438\u0438, "
+    "\u0391\u03b8\u03ae\u03bd\u03b1 \u05d9\u05e8\u05d5\u05e9\u05dc\u05d9\u05dd "
+    "\u0627\u0644\u0642\u0627\u0647\u0631\u0629",
     "a",
     "the the the the the the the the the the the the the the the the the the the the the",
     "Let $x \\in \\mathbb{R}^n$ and $\\|x\\|_2 \\le 1$. Then $\\sum_{i=1}^{n} x_i^2 \\leq$",

@@ -2,8 +2,8 @@
 """smollm2.py GGUF HFDIR HEED [--cache FILE]      compares heed with transformers and lxt on a real checkpoint
 smollm2.py GGUF HFDIR --prepare [--cache FILE]   only computes the reference side, which takes minutes
 
-GGUF and HFDIR are one SmolLM2 model, as GGUF and as the Hugging Face directory with the same weights in float32; HEED is
-the command. For twenty texts (prompts.py):
+GGUF and HFDIR are one SmolLM2 model, as GGUF and as the Hugging Face directory with the same weights in float32; HEED
+is the command. For twenty texts (prompts.py):
 
   ids      of `heed tokenize`, with each of the two models, equal those of the tokenizers package
   ten      the ten most likely next tokens of `heed predict` are transformers' in float64, in the same order

@@ -47,7 +47,7 @@ static void read_all(heedi_checkpoint *c)
     for (int64_t i = 0; i < c->n_tensors; i++) {
         const heedi_tensor *t = &c->tensor[i];
         if (t->dtype->is_float && t->bytes >= (size_t)t->dtype->bytes)
-            heedi_decode(t->dtype, out, t->data, (size_t)t->dtype->block);
+            heedi_dtype_decode(t->dtype, out, t->data, (size_t)t->dtype->block);
     }
     heedi_value v = heedi_config(c, "a.b");
     for (int64_t i = 0; i < v.n && i < 100; i++)
