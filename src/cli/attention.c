@@ -65,6 +65,19 @@ static heed_status check_one_map(job *j)
                           what);
 }
 
+static heed_status check_rows(job *j)
+{
+    const heedi_ints *rows = &j->c->args.rows;
+    int64_t n = j->in.tokens.n;
+    for (int64_t i = 0; i < rows->n; i++)
+        if (rows->v[i] >= n)
+            return heedi_cli_fail(j->c, HEED_EINVAL,
+                                  "--rows %lld: the sequence has rows "
+                                  "0 ... %lld",
+                                  (long long)rows->v[i], (long long)(n - 1));
+    return HEED_OK;
+}
+
 static bool row_wanted(const heedi_ints *rows, int64_t q)
 {
     for (int64_t i = 0; i < rows->n; i++)
@@ -152,6 +165,7 @@ static heed_status run_all(job *j)
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_output_open(c, &j->out, 0, 1, keep));
     HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
+    HEEDI_TRY(check_rows(j));
     heed_input input = {&j->in.tokens, NULL, 0};
     heed_request q = {
         .model = c->model,
