@@ -114,7 +114,7 @@ endef
 $(foreach i,$(ISAS),$(eval $(call kernel_rule,$(i))))
 $(B)/libheed.a: $(OBJ)
 	@rm -f $@ # else members whose source is gone would stay
-	$(call say,AR)$(AR) rcs $@ $^
+	$(call say,AR)$(AR) qcs $@ $^
 $(B)/libheed.so: $(OBJ)
 	$(call say,LD)$(LINK) -shared -Wl,-soname,libheed.so.0 $^ $(LIBS) $(LDLIBS) -o $@
 $(B)/heed: $(CLI) $(B)/libheed.a
