@@ -22,21 +22,19 @@ static uint64_t greatest(uint64_t a, uint64_t b)
  * the targets name. */
 static uint64_t weights(const heedi_exec *e)
 {
-    uint64_t sum = 0, table = 0;
+    const heedi_weight *h = &e->m->head;
+    uint64_t sum = e->o.head_full ? (uint64_t)h->rows * h->stride : 0;
     for (int64_t b = 0; b < e->n_blocks; b++)
         for (const heedi_node *y = e->block[b].tape.first; y; y = y->next) {
             uint64_t bytes = y->w ? (uint64_t)y->w->rows * y->w->stride : 0;
-            if (y->op->n_in == 0 && y->w) { /* an embedding: some rows */
-                table = bytes;
-                bytes = (uint64_t)e->batch.rows * FAULT_AROUND;
-                bytes = bytes < table ? bytes : table;
+            if (y->w && y->op->n_in == 0) { /* an embedding: some rows */
+                uint64_t rows = (uint64_t)e->batch.rows * FAULT_AROUND;
+                bytes = bytes < rows ? bytes : rows;
+                if (e->o.head_full && y->w->data == h->data)
+                    bytes = 0; /* a tied head has been counted */
             }
             sum += bytes;
         }
-    const heedi_weight *h = &e->m->head;
-    uint64_t head = (uint64_t)h->rows * h->stride;
-    if (e->o.head_full)
-        sum += head;
     return sum;
 }
 
