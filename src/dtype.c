@@ -31,7 +31,7 @@ const heedi_dtype heedi_dtypes[] = {
     {0},
 };
 
-void heedi_decode(const heedi_dtype *t, heed_real *out, const void *in,
+void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
                   size_t n)
 {
     static const heedi_decode_table *const tables[] = {
@@ -54,7 +54,7 @@ void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
                       heed_real *out)
 {
     size_t blocks = (size_t)c0 / (size_t)w->dtype->block;
-    heedi_decode(w->dtype, out,
+    heedi_dtype_decode(w->dtype, out,
                  w->data + (size_t)r * w->stride +
                      blocks * (size_t)w->dtype->bytes,
                  (size_t)n);

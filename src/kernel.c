@@ -44,3 +44,13 @@ const char *heedi_isa(void)
 {
     return names[heedi_isa_index()];
 }
+
+const heedi_vector_table *heedi_vector(void)
+{
+    static const heedi_vector_table *const tables[] = {
+#define X(isa) &heedi_vector_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}

@@ -21,6 +21,62 @@
 #define HEEDI_ISA_LIST(X) X(base)
 #endif
 
+/* An activation f of a feed-forward part: one row for each, in vector.c.
+ * quotient is f(x)/x in closed form, never a division (spec: AttnLRP). */
+#define HEEDI_ACT_LIST(X)                                                \
+    X(silu)                                                              \
+    X(gelu) X(gelu_tanh) X(gelu_fast) X(gelu_10) X(quick_gelu) X(relu)   \
+        X(relu2) X(relu6) X(leaky_relu) X(mish) X(tanh) X(elu) X(linear) \
+            X(sigmoid) X(laplace)
+
+enum {
+#define X(name) HEEDI_ACT_##name,
+    HEEDI_ACT_LIST(X)
+#undef X
+        HEEDI_N_ACT
+};
+
+typedef struct heedi_act_kernels {
+    /* y = f(a) */
+    void (*f)(size_t n, const heed_real *a, heed_real *y);
+    /* ga += f'(a) g, ga += f(a)/a g */
+    void (*df)(size_t n, const heed_real *a, const heed_real *g, heed_real *ga);
+    void (*qf)(size_t n, const heed_real *a, const heed_real *g, heed_real *ga);
+    /* y = f(a) u */
+    void (*glu)(size_t n, const heed_real *a, const heed_real *u, heed_real *y);
+    /* ga = c f'(a) u g or c f(a)/a u g, gu = d f(a) g; assigned */
+    void (*dglu)(size_t n, const heed_real *a, const heed_real *u,
+                 const heed_real *g, heed_real c, heed_real d, heed_real *ga,
+                 heed_real *gu);
+    void (*qglu)(size_t n, const heed_real *a, const heed_real *u,
+                 const heed_real *g, heed_real c, heed_real d, heed_real *ga,
+                 heed_real *gu);
+} heedi_act_kernels;
+
+/* vector.c */
+typedef struct heedi_vector_table {
+    heedi_act_kernels act[HEEDI_N_ACT];
+    void (*add)(size_t n, const heed_real *a, const heed_real *b,
+                heed_real *y);                                 /* y = a + b */
+    void (*addto)(size_t n, const heed_real *a, heed_real *y); /* y += a */
+    double (*dot)(size_t n, const heed_real *a, const heed_real *b);
+    /* y = c x w, and y += c g w */
+    void (*scale)(size_t n, const heed_real *x, const heed_real *w, heed_real c,
+                  heed_real *y);
+    void (*scale_add)(size_t n, const heed_real *g, const heed_real *w,
+                      heed_real c, heed_real *y);
+    /* y += c x */
+    void (*axpy)(size_t n, heed_real c, const heed_real *x, heed_real *y);
+    /* s[0 ... len) becomes softmax(scale s); returns log sum exp(scale s). */
+    heed_real (*softmax)(size_t len, heed_real *s, heed_real scale);
+    /* s becomes exp(scale s - lse). */
+    void (*exp_lse)(size_t len, heed_real *s, heed_real scale, heed_real lse);
+    /* s becomes c p (s - delta). */
+    void (*softmax_back)(size_t len, heed_real *s, const heed_real *p,
+                         heed_real c, heed_real delta);
+    double (*sum_exp)(size_t n, const heed_real *x, heed_real max);
+} heedi_vector_table;
+
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
 typedef struct heedi_decode_table {
@@ -32,8 +88,13 @@ typedef struct heedi_decode_table {
 const char *heedi_isa(void);
 int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
 
-#define X(isa) extern const heedi_decode_table heedi_decode_table_##isa;
+#define X(isa)                                                \
+    extern const heedi_decode_table heedi_decode_table_##isa; \
+    extern const heedi_vector_table heedi_vector_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
+
+/* Those of the instruction set in use. */
+const heedi_vector_table *heedi_vector(void);
 
 #endif

@@ -44,10 +44,11 @@ typedef struct heed_input {
  * defaults. Everything is borrowed for the call. */
 typedef struct heed_request {
     const heed_model *model;
-    const char *method;           /* name or alias; NULL: the family's own */
-    const heed_setting *settings; /* ends at name == NULL; NULL: defaults */
-    const heed_input *input;      /* n_inputs sequences, run as one batch;
-                                     results do not depend on the batch */
+    const heed_tokenizer *tokenizer; /* for the text of targets; NULL: "#12" */
+    const char *method;              /* name or alias; NULL: the family's own */
+    const heed_setting *settings;    /* ends at name == NULL; NULL: defaults */
+    const heed_input *input;         /* n_inputs sequences, run as one batch;
+                                        results do not depend on the batch */
     int64_t n_inputs;
     const char *reduce; /* over the hidden dimension: "sum" (default), "mean",
                            "l1", "l2", "absmax", "max"; NULL: the method's */

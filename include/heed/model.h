@@ -61,6 +61,9 @@ HEED_API HEED_NODISCARD heed_status heed_model_hash(heed_ctx *ctx,
                                                     char config[65],
                                                     char tokenizer[65]);
 
+/* SHA-256 of n bytes, in hex. Cannot fail. */
+HEED_API void heed_sha256(const void *data, size_t n, char hex[65]);
+
 #ifdef __cplusplus
 }
 #endif

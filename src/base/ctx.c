@@ -105,7 +105,7 @@ heed_status heedi_progress(heed_ctx *ctx, const char *what, double done,
     return HEED_OK;
 }
 
-void *heedi_alloc(heed_ctx *ctx, size_t n)
+void *heedi_alloc_raw(heed_ctx *ctx, size_t n)
 {
     void *p = n > SIZE_MAX / 4
                   ? NULL
@@ -114,7 +114,13 @@ void *heedi_alloc(heed_ctx *ctx, size_t n)
         heedi_fail(ctx, HEED_ENOMEM, "no memory for %zu bytes", n);
         return NULL;
     }
-    return memset(p, 0, n);
+    return p;
+}
+
+void *heedi_alloc(heed_ctx *ctx, size_t n)
+{
+    void *p = heedi_alloc_raw(ctx, n);
+    return p ? memset(p, 0, n) : NULL;
 }
 
 void heedi_free(heed_ctx *ctx, void *p)

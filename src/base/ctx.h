@@ -39,6 +39,9 @@ void heedi_begin(heed_ctx *ctx);
 /* n bytes, zeroed; NULL, with a message, if there is no memory. Freed with
  * heedi_free(); NULL is allowed there. For what does not fit an arena. */
 void *heedi_alloc(heed_ctx *ctx, size_t n);
+/* The same, not zeroed: large memory whose pages are touched where they are
+ * used. */
+void *heedi_alloc_raw(heed_ctx *ctx, size_t n);
 void heedi_free(heed_ctx *ctx, void *p);
 
 /* p, which held n items of `size` bytes, with room for `want` at least; *cap

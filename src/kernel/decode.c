@@ -118,11 +118,17 @@ static inline void put_add(heed_real *out, b16 q, V d, V m)
  * that would wait for both stores. */
 static inline b16 fifth(const unsigned char *p)
 {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    uint16_t set;
+    memcpy(&set, p, sizeof set);
+    return (b16)_mm_maskz_set1_epi8(set, 16);
+#else
     const uint64_t ones = 0x0101010101010101u;
     const b16 bit = {1, 2, 4, 8, 16, 32, 64, -128,
                      1, 2, 4, 8, 16, 32, 64, -128};
     b16 b = (b16)(u64){p[0] * ones, p[1] * ones};
     return ((b & bit) == bit) & 16;
+#endif
 }
 
 static void f32(heed_real *restrict out, const void *restrict in, size_t n)

@@ -1,6 +1,5 @@
 #include "checkpoint.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctx.h"
@@ -41,24 +40,6 @@ void heedi_checkpoint_close(heedi_checkpoint *c)
     heedi_free(c->ctx, c);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const heedi_tensor *x = a, *y = b;
-    return strcmp(x->name, y->name);
-}
-
-static heed_status order(heedi_checkpoint *c)
-{
-    if (c->n_tensors > 0)
-        qsort(c->tensor, (size_t)c->n_tensors, sizeof *c->tensor, by_name);
-    for (int64_t i = 1; i < c->n_tensors; i++)
-        if (strcmp(c->tensor[i - 1].name, c->tensor[i].name) == 0)
-            return heedi_fail(c->ctx, HEED_EFORMAT,
-                              "%s: tensor %s occurs twice", c->path,
-                              c->tensor[i].name);
-    return HEED_OK;
-}
-
 static heed_status find_arch(heedi_checkpoint *c, bool dir)
 {
     const char *key = dir ? "model_type" : "general.architecture";
@@ -80,7 +61,7 @@ heed_status heedi_checkpoint_open(heedi_checkpoint **out, heed_ctx *ctx,
     if (!st)
         st = find_arch(*out, dir);
     if (!st)
-        st = order(*out);
+        st = heedi_tensors_order(*out);
     if (st) {
         heedi_checkpoint_close(*out);
         *out = NULL;
@@ -90,11 +71,7 @@ heed_status heedi_checkpoint_open(heedi_checkpoint **out, heed_ctx *ctx,
 
 heedi_tensor *heedi_checkpoint_tensor(heedi_checkpoint *c, const char *name)
 {
-    heedi_tensor key = {.name = name};
-    heedi_tensor *t = c->n_tensors > 0
-                          ? bsearch(&key, c->tensor, (size_t)c->n_tensors,
-                                    sizeof key, by_name)
-                          : NULL;
+    heedi_tensor *t = heedi_tensor_find(c, name);
     if (t)
         t->used = true;
     return t;

@@ -62,11 +62,16 @@ heed_status heedi_tensors_disjoint(heedi_checkpoint *c, const char *file,
                                    int64_t first, const unsigned char *base,
                                    size_t n, bool holes);
 
+/* Sorts by name, which must all differ. */
+heed_status heedi_tensors_order(heedi_checkpoint *c);
+/* When they are in order. */
+heedi_tensor *heedi_tensor_find(const heedi_checkpoint *c, const char *name);
+
 /* ---- the formats: fill a new checkpoint, except for arch and order ---- */
 heed_status heedi_safetensors_read(heedi_checkpoint *c);
 heed_status heedi_gguf_read(heedi_checkpoint *c, bool with_tensors);
 
-/* The beginnings of a file decide what it is. */
+/* By its first bytes, whatever its name. */
 bool heedi_gguf_is(const heedi_map *m);
 
 /* A checkpoint with nothing in it but the path. */

@@ -116,15 +116,10 @@ static heed_status read_file(heedi_checkpoint *c, const char *file)
     return st;
 }
 
-/* Every tensor that the index places in this shard is there. */
+/* No tensor of this shard is elsewhere by the index. */
 static heed_status check_shard(heedi_checkpoint *c, const heedi_index *x,
                                const char *shard, int64_t first)
 {
-    size_t want = 0, have = 0;
-    const char *name;
-    json_t *file;
-    json_object_foreach(x->map, name, file) want +=
-        strcmp(json_string_value(file), shard) == 0;
     for (int64_t i = first; i < c->n_tensors; i++) {
         const char *in =
             json_string_value(json_object_get(x->map, c->tensor[i].name));
@@ -132,22 +127,24 @@ static heed_status check_shard(heedi_checkpoint *c, const heedi_index *x,
             return heedi_fail(c->ctx, HEED_EFORMAT,
                               "%s: tensor %s is in %s and, by the index, in %s",
                               c->path, c->tensor[i].name, shard, in);
-        have += in != NULL;
     }
-    if (want == have)
-        return HEED_OK;
+    return HEED_OK;
+}
+
+static heed_status check_index(heedi_checkpoint *c, const heedi_index *x)
+{
+    const char *name;
+    json_t *file;
+    HEEDI_TRY(heedi_tensors_order(c));
     json_object_foreach(x->map, name, file)
     {
-        bool found = strcmp(json_string_value(file), shard) != 0;
-        for (int64_t i = first; i < c->n_tensors && !found; i++)
-            found = strcmp(c->tensor[i].name, name) == 0;
-        if (!found)
-            break;
+        if (!heedi_tensor_find(c, name))
+            return heedi_fail(c->ctx, HEED_EFORMAT,
+                              "%s: the index places tensor %.128s in %s, which "
+                              "does not have it",
+                              c->path, name, json_string_value(file));
     }
-    return heedi_fail(c->ctx, HEED_EFORMAT,
-                      "%s: the index places tensor %.128s in %s, which does "
-                      "not have it",
-                      c->path, name ? name : "", shard);
+    return HEED_OK;
 }
 
 static heed_status read_shards(heedi_checkpoint *c, const char *path)
@@ -162,6 +159,8 @@ static heed_status read_shards(heedi_checkpoint *c, const char *path)
         if (!st)
             st = check_shard(c, &x, x.shard[i], first);
     }
+    if (!st)
+        st = check_index(c, &x);
     heedi_index_close(&x);
     return st;
 }
@@ -202,7 +201,7 @@ heed_status heedi_safetensors_read(heedi_checkpoint *c)
     c->source = "safetensors";
     s->nested = true;
     HEEDI_TRY(heedi_json_read(&config, c->ctx, path));
-    heed_status st = heedi_json_value(&s->root, &c->mem, config);
+    heed_status st = heedi_json_tree(&s->root, &c->mem, config);
     json_decref(config);
     return st ? st : read_weights(c);
 }

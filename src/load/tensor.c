@@ -105,3 +105,29 @@ heed_status heedi_tensors_disjoint(heedi_checkpoint *c, const char *file,
     heedi_free(c->ctx, t);
     return st;
 }
+
+static int by_name(const void *a, const void *b)
+{
+    const heedi_tensor *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+heed_status heedi_tensors_order(heedi_checkpoint *c)
+{
+    if (c->n_tensors > 0)
+        qsort(c->tensor, (size_t)c->n_tensors, sizeof *c->tensor, by_name);
+    for (int64_t i = 1; i < c->n_tensors; i++)
+        if (strcmp(c->tensor[i - 1].name, c->tensor[i].name) == 0)
+            return heedi_fail(c->ctx, HEED_EFORMAT,
+                              "%s: tensor %s occurs twice", c->path,
+                              c->tensor[i].name);
+    return HEED_OK;
+}
+
+heedi_tensor *heedi_tensor_find(const heedi_checkpoint *c, const char *name)
+{
+    heedi_tensor key = {.name = name};
+    return c->n_tensors > 0 ? bsearch(&key, c->tensor, (size_t)c->n_tensors,
+                                      sizeof key, by_name)
+                            : NULL;
+}

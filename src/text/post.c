@@ -44,7 +44,7 @@ static heed_status pair_id(heed_tokenizer *t, const json_t *j, const char *key,
 static heed_status cls_sep(heed_tokenizer *t, const json_t *j, heedi_ids *front,
                            heedi_ids *back)
 {
-    HEEDI_TRY(heedi_json_fields(t->ctx, j, "post_processor",
+    HEEDI_TRY(heedi_field_fields(t->ctx, j, "post_processor",
                                 "sep cls trim_offsets add_prefix_space"));
     HEEDI_TRY(pair_id(t, j, "cls", front));
     return pair_id(t, j, "sep", back);
@@ -54,7 +54,7 @@ static heed_status byte_level(heed_tokenizer *t, const json_t *j,
                               heedi_ids *front, heedi_ids *back)
 {
     (void)front, (void)back;
-    return heedi_json_fields(t->ctx, j, "post_processor",
+    return heedi_field_fields(t->ctx, j, "post_processor",
                              "add_prefix_space trim_offsets use_regex");
 }
 
@@ -82,7 +82,7 @@ static heed_status template(heed_tokenizer *t, const json_t *j,
 {
     const json_t *list = json_object_get(j, "single");
     int texts = 0;
-    HEEDI_TRY(heedi_json_fields(t->ctx, j, "post_processor",
+    HEEDI_TRY(heedi_field_fields(t->ctx, j, "post_processor",
                                 "single pair special_tokens"));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *x = json_array_get(list, i);

@@ -1,0 +1,286 @@
+#include "method.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "words.h"
+
+#define ROW(name) extern const heedi_method heedi_method_##name;
+#include "methods.inc"
+#undef ROW
+
+static const heedi_method *const methods[] = {
+#define ROW(name) &heedi_method_##name,
+#include "methods.inc"
+#undef ROW
+};
+
+enum { N_METHODS = sizeof methods / sizeof *methods };
+
+const heed_method_info *heed_method_at(int i)
+{
+    return i >= 0 && i < N_METHODS ? &methods[i]->info : NULL;
+}
+
+static const heedi_method *named(const char *name)
+{
+    for (int i = 0; i < N_METHODS; i++)
+        if (heedi_same_name(methods[i]->info.name, name) ||
+            heedi_has_word(methods[i]->info.aliases, name))
+            return methods[i];
+    return NULL;
+}
+
+const heed_method_info *heed_method_named(const char *name)
+{
+    const heedi_method *m = named(name);
+    return m ? &m->info : NULL;
+}
+
+/* ---- options ---- */
+
+/* Words are their place in the list: 0, 1, ... */
+static heed_status word(heedi_job *j, const heed_option *o, const char *text,
+                        double *out)
+{
+    int k = 0;
+    for (const char *s = o->type; *s; k++) {
+        size_t n = strcspn(s, "|");
+        char w[64];
+        snprintf(w, sizeof w, "%.*s", (int)n, s);
+        if (heedi_same_name(w, text)) {
+            *out = k;
+            return HEED_OK;
+        }
+        s += n + (s[n] == '|');
+    }
+    return heedi_fail(j->ctx, HEED_EINVAL, "%s: %s is '%s', must be one of %s",
+                      j->info->name, o->name, text, o->type);
+}
+
+static heed_status value(heedi_job *j, const heed_option *o, const char *text,
+                         double *out)
+{
+    if (strcmp(o->type, "number") != 0 && strcmp(o->type, "integer") != 0)
+        return word(j, o, text, out);
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end)
+        return heedi_fail(j->ctx, HEED_EINVAL, "%s: %s is '%s', not a number",
+                          j->info->name, o->name, text);
+    if (strcmp(o->type, "integer") == 0 && *out != (double)(long long)*out)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: %s is %s, must be a whole number", j->info->name,
+                          o->name, text);
+    if (!(*out >= o->min && *out <= o->max))
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: %s is %s, must be from %g to %g", j->info->name,
+                          o->name, text, o->min, o->max);
+    return HEED_OK;
+}
+
+static heed_status unknown_option(heedi_job *j, const char *name)
+{
+    char all[256] = "";
+    for (const heed_option *o = j->info->options; o && o->name; o++) {
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "; it has ",
+                 o->name);
+    }
+    return heedi_fail(j->ctx, HEED_EINVAL, "%s has no option '%s'%s",
+                      j->info->name, name, all);
+}
+
+/* Defaults, then the caller's settings, each checked against its bounds. */
+static heed_status options(heedi_job *j)
+{
+    static const heed_option none[] = {{0}};
+    const heed_option *o = j->info->options ? j->info->options : none;
+    int n = 0;
+    for (; o[n].name; n++) {
+        j->opt_text[n] = o[n].def;
+        HEEDI_TRY(value(j, &o[n], o[n].def, &j->opt[n]));
+    }
+    for (const heed_setting *s = j->q->settings; s && s->name; s++) {
+        int i = 0;
+        while (i < n && !heedi_same_name(o[i].name, s->name))
+            i++;
+        if (i == n)
+            return unknown_option(j, s->name);
+        HEEDI_TRY(value(j, &o[i], s->value, &j->opt[i]));
+        j->opt_text[i] = s->value;
+    }
+    return HEED_OK;
+}
+
+/* ---- reductions ---- */
+
+static const struct {
+    const char *name, *aliases;
+    heedi_reduction r;
+    bool hidden, map; /* over the hidden dimension; over heads or channels */
+} reductions[] = {
+    {"sum", "", HEEDI_SUM, true, false},
+    {"mean", "", HEEDI_MEAN, true, true},
+    {"l1", "", HEEDI_L1, true, false},
+    {"l2", "vnorm", HEEDI_L2, true, true},
+    {"absmax", "", HEEDI_ABSMAX, true, false},
+    {"max", "", HEEDI_MAX, true, true},
+    {"pos_mean", "", HEEDI_POS_MEAN, false, true},
+    {"abs_mean", "", HEEDI_ABS_MEAN, false, true},
+    {"none", "", HEEDI_NONE, false, true},
+};
+
+static heed_status reduction(heedi_job *j, const heedi_method *m)
+{
+    const char *want = j->q->reduce ? j->q->reduce : m->info.reduce;
+    char all[128] = "";
+    for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++) {
+        if (!(m->mixing ? reductions[i].map : reductions[i].hidden))
+            continue;
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "",
+                 reductions[i].name);
+        if (heedi_same_name(reductions[i].name, want) ||
+            heedi_has_word(reductions[i].aliases, want)) {
+            j->reduce = reductions[i].r;
+            j->reduce_name = reductions[i].name;
+            return HEED_OK;
+        }
+    }
+    return heedi_fail(j->ctx, HEED_EINVAL,
+                      "%s: no reduction '%s'; there are %s", m->info.name, want,
+                      all);
+}
+
+/* ---- inputs ---- */
+
+static const heed_target default_target = HEED_TARGET;
+
+static heed_status inputs(heedi_job *j)
+{
+    const heed_request *q = j->q;
+    const size_t n = (size_t)j->n;
+    int64_t rows = 0;
+    if (j->n < 1)
+        return heedi_fail(j->ctx, HEED_EINVAL, "no input");
+    for (int64_t s = 0; s < j->n; s++)
+        rows += q->input[s].tokens->n;
+    j->len = heedi_arena_alloc(&j->mem, n * sizeof *j->len);
+    j->id = heedi_arena_alloc(&j->mem, (size_t)(rows + 1) * sizeof *j->id);
+    j->target = heedi_arena_alloc(&j->mem, n * sizeof *j->target);
+    j->n_targets = heedi_arena_alloc(&j->mem, n * sizeof *j->n_targets);
+    if (!j->len || !j->id || !j->target || !j->n_targets)
+        return HEED_ENOMEM;
+    rows = 0;
+    for (int64_t s = 0; s < j->n; s++) {
+        const heed_input *in = &q->input[s];
+        j->len[s] = in->tokens->n;
+        for (int64_t i = 0; i < in->tokens->n; i++)
+            j->id[rows++] = in->tokens->token[i].id;
+        j->target[s] = in->target ? in->target : &default_target;
+        j->n_targets[s] = in->target ? in->n_targets : 1;
+        if (j->n_targets[s] < 1)
+            return heedi_fail(j->ctx, HEED_EINVAL, "input %lld has no target",
+                              (long long)s);
+        if (j->n_targets[s] > j->rounds)
+            j->rounds = j->n_targets[s];
+    }
+    return HEED_OK;
+}
+
+static heed_status keep(heedi_job *j)
+{
+    for (const char *const *k = j->q->keep; k && *k; k++) {
+        if (!heedi_same_name(*k, "layer"))
+            return heedi_fail(j->ctx, HEED_ENOTSUP,
+                              "relevance of '%s' cannot be kept; of 'layer' it "
+                              "can",
+                              *k);
+        j->o.keep_layers = true;
+    }
+    return HEED_OK;
+}
+
+/* What the run will need of the engine. */
+static void engine(heedi_job *j, const heedi_method *m)
+{
+    const heed_model *model = j->q->model;
+    j->o.rules = (heedi_rules){m->pass, m->rules};
+    j->o.account = m->info.conserves;
+    j->o.detail = m->info.conserves && j->q->ledger;
+    j->o.mixing = m->mixing;
+    j->o.opt = j->opt;
+    for (int64_t s = 0; m->info.has_target && s < j->n; s++)
+        for (int64_t k = 0; k < j->n_targets[s]; k++) {
+            j->o.head_rows++;
+            j->o.head_full |= heedi_target_full(&j->target[s][k]);
+        }
+    j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
+}
+
+static heed_status prepare(heedi_job *j, const heedi_method **out)
+{
+    const heed_request *q = j->q;
+    const char *name = q->method ? q->method : q->model->family->info.method;
+    const heedi_method *m = named(name);
+    if (!m)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "no method is called '%s'; see 'heed methods'", name);
+    *out = m;
+    j->info = &m->info;
+    j->times_input = !m->gradient_only;
+    j->group = q->group;
+    if (!j->group) {
+        size_t n = strlen(m->info.name) + sizeof "explanations/";
+        char *g = heedi_arena_alloc(&j->mem, n);
+        if (!g)
+            return HEED_ENOMEM;
+        snprintf(g, n, "explanations/%s", m->info.name);
+        j->group = g;
+    }
+    HEEDI_TRY(options(j));
+    HEEDI_TRY(reduction(j, m));
+    HEEDI_TRY(keep(j));
+    HEEDI_TRY(inputs(j));
+    engine(j, m);
+    return HEED_OK;
+}
+
+static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)
+{
+    heedi_begin(ctx);
+    *j = (heedi_job){.ctx = ctx, .q = q, .n = q->n_inputs};
+    heedi_arena_init(&j->mem, ctx);
+}
+
+heed_status heed_attribute(heed_ctx *ctx, const heed_request *q,
+                           const heed_sink *sink)
+{
+    heedi_job j;
+    const heedi_method *m;
+    start(&j, ctx, q);
+    j.sink = sink;
+    heed_status st = prepare(&j, &m);
+    if (st == HEED_OK)
+        st = m->run(&j);
+    heedi_arena_clear(&j.mem);
+    return st == HEED_OK ? j.late : st;
+}
+
+heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
+{
+    heedi_job j;
+    const heedi_method *m;
+    heedi_exec e = {0};
+    start(&j, ctx, q);
+    heed_status st = prepare(&j, &m);
+    if (st == HEED_OK)
+        st = heedi_exec_plan(&e, ctx, q->model, j.len, j.n, j.id, &j.o);
+    *out = e.plan;
+    heedi_arena_clear(&j.mem);
+    return st;
+}

@@ -1,0 +1,372 @@
+#include "exec.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "finite.h"
+#include "head.h"
+#include "layout.h"
+#include "plan.h"
+
+/* ---- building ---- */
+
+static heed_status check_input(heedi_exec *e, const int64_t *len, int64_t n_seq,
+                               const int32_t *id)
+{
+    int64_t rows = 0, vocab = e->m->dim['V'];
+    if (n_seq < 1)
+        return heedi_fail(e->ctx, HEED_EINVAL, "no input");
+    for (int64_t s = 0; s < n_seq; s++) {
+        if (len[s] < 1)
+            return heedi_fail(e->ctx, HEED_EINVAL, "the input has no tokens");
+        if (len[s] > 1 << 24)
+            return heedi_fail(e->ctx, HEED_EINVAL,
+                              "the input has %lld tokens, at most %d are "
+                              "possible",
+                              (long long)len[s], 1 << 24);
+        rows += len[s];
+    }
+    for (int64_t i = 0; i < rows; i++)
+        if (id[i] < 0 || id[i] >= vocab)
+            return heedi_fail(e->ctx, HEED_EINVAL,
+                              "token id %d is out of range, the vocabulary has "
+                              "%lld",
+                              (int)id[i], (long long)vocab);
+    return HEED_OK;
+}
+
+static heed_status build_block(heedi_exec *e, int64_t b, int *next_id)
+{
+    heedi_exec_block *k = &e->block[b];
+    char prefix[32] = "";
+    if (b > 0 && b < e->n_blocks - 1)
+        snprintf(prefix, sizeof prefix, "blk.%lld.", (long long)(b - 1));
+    char *p = heedi_arena_alloc(&e->mem, sizeof prefix);
+    if (!p)
+        return HEED_ENOMEM;
+    memcpy(p, prefix, sizeof prefix);
+    k->tape = (heedi_tape){
+        .ctx = e->ctx, .mem = &e->mem, .prefix = p, .first_id = *next_id};
+    if (b > 0)
+        k->tape.in = heedi_outside(&k->tape, e->block[b - 1].out->cols);
+    k->out = e->m->family->build(e->m, b, &k->tape, k->tape.in);
+    *next_id += k->tape.n;
+    for (const heedi_node *y = k->tape.first; y; y = y->next) {
+        e->flops += y->op->flops ? y->op->flops(y, &e->batch) : 0;
+        if (y->leaf)
+            e->leaf = y;
+    }
+    return k->tape.status;
+}
+
+static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
+                         const int32_t *id)
+{
+    HEEDI_TRY(check_input(e, len, n_seq, id));
+    HEEDI_TRY(heedi_batch_init(&e->batch, &e->mem, len, n_seq, 0));
+    const int64_t single = 1;
+    HEEDI_TRY(heedi_batch_init(&e->one, &e->mem, &single, 1, 0));
+    if (e->o.state > e->batch.longest)
+        e->batch.longest = e->o.state; /* for the plan; reset before running */
+    e->n_blocks = heedi_blocks(e->m);
+    e->block =
+        heedi_arena_alloc(&e->mem, (size_t)e->n_blocks * sizeof *e->block);
+    if (!e->block)
+        return HEED_ENOMEM;
+    int next_id = 0;
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        HEEDI_TRY(build_block(e, b, &next_id));
+    e->n_ops = next_id + 1;
+    for (int64_t b = 0; b < e->n_blocks; b++) {
+        heedi_layout_block(e, b);
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
+            if (e->o.state > 0 && y->op->state)
+                e->state_bytes += y->op->state(y, e->o.state) + 64;
+    }
+    e->run = (heedi_run){.ctx = e->ctx,
+                         .batch = &e->batch,
+                         .threads = heed_ctx_thread_count(e->ctx),
+                         .opt = e->o.opt};
+    HEEDI_TRY(heedi_plan_exec(e));
+    e->batch.longest = 0;
+    for (int64_t s = 0; s < n_seq; s++)
+        if (len[s] > e->batch.longest)
+            e->batch.longest = len[s];
+    return HEED_OK;
+}
+
+/* ---- memory ---- */
+
+static void *reals(heedi_exec *e, int64_t rows, int64_t cols)
+{
+    return heedi_arena_alloc(&e->mem,
+                             (size_t)(rows * cols) * sizeof(heed_real));
+}
+
+static heed_status allocate_borders(heedi_exec *e)
+{
+    const int64_t rows = e->batch.rows, c = e->m->dim['C'];
+    const bool back = e->o.rules.pass != HEEDI_FORWARD;
+    e->border =
+        heedi_arena_alloc(&e->mem, (size_t)e->n_blocks * sizeof *e->border);
+    if (!e->border)
+        return HEED_ENOMEM;
+    for (int64_t b = 0; b < e->n_blocks; b++) {
+        e->border[b] = back || b < 2 ? reals(e, rows, c) : e->border[b % 2];
+        if (!e->border[b])
+            return HEED_ENOMEM;
+    }
+    for (int i = 0; back && i < 2; i++)
+        if (!(e->g_border[i] = reals(e, rows, c)))
+            return HEED_ENOMEM;
+    return HEED_OK;
+}
+
+static heed_status allocate_small(heedi_exec *e, const int32_t *id)
+{
+    const heed_model *m = e->m;
+    int64_t rot = 0;
+    heed_real **rope =
+        heedi_arena_alloc(&e->mem, HEEDI_MAX_ROPE * sizeof *rope);
+    e->id = heedi_arena_alloc(&e->mem, (size_t)e->batch.rows * sizeof *e->id);
+    e->run.partial = heedi_arena_alloc(&e->mem, (size_t)e->batch.n_small *
+                                                    sizeof *e->run.partial);
+    if (!rope || !e->id || !e->run.partial)
+        return HEED_ENOMEM;
+    memcpy(e->id, id, (size_t)e->batch.rows * sizeof *e->id);
+    e->run.id = e->id;
+    for (int i = 0; i < m->n_rope; i++) {
+        rope[i] = reals(e, e->batch.rows, m->rope[i].rot);
+        rot = m->rope[i].rot > rot ? m->rope[i].rot : rot;
+        if (!rope[i])
+            return HEED_ENOMEM;
+    }
+    e->run.rope = (const heed_real *const *)rope;
+    e->rope_work =
+        heedi_arena_alloc(&e->mem, (size_t)(rot + 1) * sizeof *e->rope_work);
+    return e->rope_work ? HEED_OK : HEED_ENOMEM;
+}
+
+static heed_status allocate_state(heedi_exec *e)
+{
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (heedi_node *y = e->block[b].tape.first; y; y = y->next) {
+            if (e->o.state == 0 || !y->op->state)
+                continue;
+            y->state = heedi_arena_alloc(&e->mem, y->op->state(y, e->o.state));
+            if (!y->state)
+                return HEED_ENOMEM;
+            y->op->state_init(y, e->o.state);
+        }
+    return HEED_OK;
+}
+
+static size_t line(size_t n)
+{
+    return (n + 63) / 64 * 64;
+}
+
+/* Areas one after the other: of each block that keeps, of the others together,
+ * working memory. Not cleared: every value is written before it is read. */
+static heed_status allocate_slab(heedi_exec *e)
+{
+    size_t sum = 0, shared = 0, temp = 0;
+    for (int64_t b = 0; b < e->n_blocks; b++) {
+        const heedi_exec_block *k = &e->block[b];
+        size_t work = k->temp > k->back ? k->temp : k->back;
+        temp = work > temp ? work : temp;
+        if (k->keep)
+            sum += k->kept;
+        else if (k->kept > shared)
+            shared = k->kept;
+    }
+    e->slab_bytes = sum + shared + temp + line(e->scratch_bytes) + 64;
+    e->slab = heedi_alloc_raw(e->ctx, e->slab_bytes);
+    if (!e->slab)
+        return HEED_ENOMEM;
+    char *at = (char *)line((size_t)e->slab);
+    char *work = at + sum + shared;
+    e->run.scratch = work + temp;
+    char *common = at + sum;
+    for (int64_t b = 0; b < e->n_blocks; b++) {
+        heedi_layout_bind(e, b, e->block[b].keep ? at : common, work);
+        if (e->block[b].keep)
+            at += e->block[b].kept;
+    }
+    return HEED_OK;
+}
+
+static heed_status allocate(heedi_exec *e, const int32_t *id)
+{
+    HEEDI_TRY(allocate_borders(e));
+    HEEDI_TRY(allocate_small(e, id));
+    HEEDI_TRY(allocate_state(e));
+    HEEDI_TRY(allocate_slab(e));
+    if (!e->o.account)
+        return HEED_OK;
+    e->run.ledger = &e->ledger;
+    HEEDI_TRY(heedi_ledger_init(&e->ledger, &e->mem, e->batch.n_seq, e->n_ops,
+                                e->o.detail));
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
+            e->ledger.op_name[y->id] = y->name;
+    e->ledger.op_name[e->n_ops - 1] = "head";
+    return HEED_OK;
+}
+
+static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                  const heedi_exec_options *o)
+{
+    *e = (heedi_exec){.ctx = ctx, .m = m, .o = *o};
+    heedi_arena_init(&e->mem, ctx);
+}
+
+static void stop(heedi_exec *e)
+{
+    heedi_free(e->ctx, e->slab);
+    heedi_arena_clear(&e->mem);
+}
+
+heed_status heedi_exec_plan(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                            const int64_t *len, int64_t n_seq,
+                            const int32_t *id, const heedi_exec_options *o)
+{
+    start(e, ctx, m, o);
+    heed_status st = build(e, len, n_seq, id);
+    stop(e);
+    return st;
+}
+
+heed_status heedi_exec_init(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                            const int64_t *len, int64_t n_seq,
+                            const int32_t *id, const heedi_exec_options *o)
+{
+    start(e, ctx, m, o);
+    heed_status st = build(e, len, n_seq, id);
+    if (st == HEED_OK)
+        st = allocate(e, id);
+    if (st != HEED_OK) {
+        stop(e);
+        return st;
+    }
+    e->run.threads = heedi_team_enter(&e->team, ctx);
+    return HEED_OK;
+}
+
+void heedi_exec_clear(heedi_exec *e)
+{
+    heedi_team_leave(&e->team);
+    stop(e);
+}
+
+/* ---- running ---- */
+
+static void run_block(heedi_exec *e, int64_t b)
+{
+    for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
+        y->op->forward(y, &e->run);
+}
+
+static heed_status forward(heedi_exec *e, heedi_visit_fn *visit, void *ud)
+{
+    for (int i = 0; i < e->m->n_rope; i++)
+        heedi_rope_table(&e->m->rope[i], e->run.batch, e->rope_work,
+                         (heed_real *)(uintptr_t)e->run.rope[i]);
+    for (int64_t b = 0; b < e->n_blocks; b++) {
+        HEEDI_TRY(
+            heedi_progress(e->ctx, "forward", (double)b, (double)e->n_blocks));
+        run_block(e, b);
+        HEEDI_TRY(heedi_check_block(e, b));
+        if (visit)
+            HEEDI_TRY(visit(ud, e, b));
+    }
+    return heedi_progress(e->ctx, "forward", (double)e->n_blocks,
+                          (double)e->n_blocks);
+}
+
+heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud)
+{
+    return forward(e, visit, ud);
+}
+
+heed_status heedi_exec_feed(heedi_exec *e, int32_t id)
+{
+    e->one.pos0 = e->run.batch->pos0 + e->run.batch->rows;
+    e->run.batch = &e->one;
+    e->id[0] = id;
+    return forward(e, NULL, NULL);
+}
+
+heed_real *heedi_exec_g(const heedi_exec *e, int64_t block)
+{
+    return e->g_border[block % 2];
+}
+
+/* <x, g_x> of the inputs of y, in `sign`; each distinct input once. */
+static void count_inputs(heedi_exec *e, const heedi_node *y, bool before)
+{
+    heedi_ledger *l = &e->ledger;
+    double *out = l->out + y->id;
+    for (int i = 0; i < y->op->n_in; i++) {
+        const heedi_node *x = y->in[i];
+        bool seen = false;
+        for (int k = 0; k < i; k++)
+            seen = seen || y->in[k] == x;
+        if (seen || (before && y->first[i]))
+            continue;
+        for (int64_t s = 0; before && s < l->n_seq; s++)
+            out[s * l->n_ops] = -out[s * l->n_ops];
+        heedi_dot_rows(&e->run, x->x, x->g, x->cols, out, l->n_ops);
+        for (int64_t s = 0; before && s < l->n_seq; s++)
+            out[s * l->n_ops] = -out[s * l->n_ops];
+    }
+}
+
+static void back_node(heedi_exec *e, const heedi_node *y)
+{
+    int needs;
+    heedi_back_fn *back = heedi_back_of(y, e->o.rules, &needs);
+    for (int i = 0; i < y->op->n_in; i++)
+        if (y->first[i] && !y->op->assigns)
+            memset(y->in[i]->g, 0,
+                   (size_t)(e->batch.rows * y->in[i]->cols) *
+                       sizeof *y->in[i]->g);
+    if (!back)
+        return;
+    if (e->o.detail) {
+        heedi_dot_rows(&e->run, y->x, y->g, y->cols, e->ledger.in + y->id,
+                       e->ledger.n_ops);
+        count_inputs(e, y, true);
+    }
+    back(y, &e->run);
+    if (e->o.detail)
+        count_inputs(e, y, false);
+}
+
+static void back_block(heedi_exec *e, int64_t b)
+{
+    heedi_exec_block *k = &e->block[b];
+    if (!k->keep)
+        run_block(e, b);
+    k->out->g = heedi_exec_g(e, b);
+    if (k->tape.in)
+        k->tape.in->g = heedi_exec_g(e, b - 1);
+    for (const heedi_node *y = k->tape.last; y; y = y->prev)
+        back_node(e, y);
+}
+
+heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud)
+{
+    for (int64_t b = e->n_blocks - 1; b >= 0; b--) {
+        HEEDI_TRY(heedi_progress(e->ctx, "backward",
+                                 (double)(e->n_blocks - 1 - b),
+                                 (double)e->n_blocks));
+        back_block(e, b);
+        if (visit)
+            HEEDI_TRY(visit(ud, e, b));
+    }
+    return heedi_progress(e->ctx, "backward", (double)e->n_blocks,
+                          (double)e->n_blocks);
+}

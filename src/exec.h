@@ -1,0 +1,90 @@
+/* exec.h - a run of a model over a batch: forward and backward, block by
+ * block, in memory that is planned before anything runs.
+ *
+ * The residual stream is kept at the borders between blocks. Each block either
+ * keeps what its backward pass reads, or computes it again from its border;
+ * both give the same bits. */
+#ifndef HEEDI_EXEC_H
+#define HEEDI_EXEC_H
+
+#include <heed/attribute.h>
+
+#include "model.h"
+#include "threads.h"
+
+typedef struct heedi_exec_options {
+    heedi_rules rules; /* pass HEEDI_FORWARD: there is no backward pass */
+    bool account;      /* sinks are filled */
+    bool detail;       /* relevance in and out of every operation, too */
+    bool mixing;       /* a visitor asks for mixing views */
+    bool keep_layers;  /* relevance at the inputs of layers is kept */
+    int64_t state;     /* > 0: the only sequence keeps a state of so many
+                          positions, and is continued by heedi_exec_feed() */
+    int64_t head_rows; /* rows whose logits are wanted */
+    bool head_full;    /* all logits, not some tokens' */
+    uint64_t results;  /* bytes that the caller will need, for the plan */
+    const double *opt;
+} heedi_exec_options;
+
+typedef struct heedi_exec_block {
+    heedi_tape tape;
+    heedi_node *out;
+    bool keep;
+    size_t kept, temp, back; /* bytes: for the backward pass, working forward,
+                                working backward */
+} heedi_exec_block;
+
+/* Stays where it is: run points into it. */
+typedef struct heedi_exec {
+    heed_ctx *ctx;
+    const heed_model *m;
+    heedi_exec_options o;
+    heedi_arena mem;
+    heedi_batch batch, one; /* one: a single row, of heedi_exec_feed() */
+    heedi_run run;
+    heedi_ledger ledger;
+    heedi_team team;
+    int64_t n_blocks;
+    heedi_exec_block *block;
+    int n_ops; /* the head is number n_ops - 1 */
+    const heedi_node *leaf;
+    heed_real **border;     /* output of each block, (rows, C) */
+    heed_real *g_border[2]; /* gradient at two neighbouring borders */
+    int32_t *id;
+    void *slab; /* values and gradients */
+    size_t slab_bytes, scratch_bytes, state_bytes;
+    double *rope_work;
+    double flops; /* of one forward pass */
+    heed_plan plan;
+} heedi_exec;
+
+/* Build, plan, allocate. len: n_seq lengths; id: all tokens, one sequence
+ * after the other. HEED_EINVAL for an id out of range or a sequence that is
+ * empty or too long, HEED_ENOMEM. After a failure there is nothing to clear. */
+heed_status heedi_exec_init(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                            const int64_t *len, int64_t n_seq,
+                            const int32_t *id, const heedi_exec_options *o);
+/* Everything but the memory of the run: e->plan is there afterwards. */
+heed_status heedi_exec_plan(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                            const int64_t *len, int64_t n_seq,
+                            const int32_t *id, const heedi_exec_options *o);
+void heedi_exec_clear(heedi_exec *e);
+
+/* Called after a block has run; NULL: nobody asks. */
+typedef heed_status heedi_visit_fn(void *ud, heedi_exec *e, int64_t block);
+
+heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
+
+/* From heedi_exec_seed() to the leaf; visit sees border gradients in
+ * e->g_border, see heedi_exec_g(). */
+heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
+
+/* The (rows, C) gradient at the output of a block: before the backward pass of
+ * the last one, to be filled by the caller; in a visit of block b, of b and
+ * b-1. */
+heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
+
+/* With a state: run the next token of the sequence. */
+heed_status heedi_exec_feed(heedi_exec *e, int32_t id);
+
+#endif

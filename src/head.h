@@ -1,0 +1,40 @@
+/* head.h - logits, computed only where they are asked for.
+ *
+ * The vocabulary is cut into blocks of HEEDI_HEAD_BLOCK tokens at absolute
+ * ids, and a block is multiplied with one row at a time: a logit has the same
+ * bits whichever others are asked for, in `predict` and in `attribute`. */
+#ifndef HEEDI_HEAD_H
+#define HEEDI_HEAD_H
+
+#include "exec.h"
+
+enum { HEEDI_HEAD_BLOCK = 256 };
+
+/* Working memory that the head takes of run->scratch. */
+size_t heedi_head_scratch(const heedi_exec *e);
+
+/* All logits of one row of the batch, V values. HEED_ENUMERIC names the head's
+ * tensor. */
+heed_status heedi_head_row(const heedi_exec *e, int64_t row, heed_real *logit);
+
+/* Some logits of one row. */
+heed_status heedi_head_tokens(const heedi_exec *e, int64_t row,
+                              const int32_t *id, int n, heed_real *logit);
+
+/* A cotangent of the logits of one row: coefficients of a few tokens, or of
+ * all (dense, V values). */
+typedef struct heedi_seed {
+    int64_t row;
+    int n;
+    int32_t id[2];
+    double c[2];
+    const heed_real *dense; /* or NULL */
+} heedi_seed;
+
+/* Set the gradient at the output of the last block to the seeds' (other rows
+ * are zero), and account for the head. value[s] = <seed, logits> of each
+ * seed. */
+void heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
+                     double *value);
+
+#endif

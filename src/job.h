@@ -1,0 +1,68 @@
+/* job.h - one call of heed_attribute(): what a method's `run` works on. */
+#ifndef HEEDI_JOB_H
+#define HEEDI_JOB_H
+
+#include <heed/attribute.h>
+
+#include "exec.h"
+#include "target.h"
+
+enum { HEEDI_MAX_OPTIONS = 16 };
+
+typedef enum heedi_reduction {
+    HEEDI_SUM,
+    HEEDI_MEAN,
+    HEEDI_L1,
+    HEEDI_L2,
+    HEEDI_ABSMAX,
+    HEEDI_MAX,
+    HEEDI_POS_MEAN,
+    HEEDI_ABS_MEAN,
+    HEEDI_NONE
+} heedi_reduction;
+
+/* The explanation of one target of one input. */
+typedef struct heedi_outcome {
+    heedi_aim aim;
+    heed_real *relevance;  /* T, after the reduction */
+    heed_real *layer;      /* (L + 1, T) at the inputs of layers, or NULL */
+    double sum, magnitude; /* sum R, sum |R| over tokens before the reduction */
+    double absorbed, residual;
+    heedi_ledger ledger; /* of this sequence alone (n_seq == 1), or n_ops 0 */
+} heedi_outcome;
+
+typedef struct heedi_job {
+    heed_ctx *ctx;
+    const heed_request *q;
+    const heed_sink *sink;        /* one for each input */
+    const heed_method_info *info; /* of the method */
+    heedi_exec_options o;
+    bool times_input; /* R = x g; else g itself */
+    heedi_reduction reduce;
+    const char *reduce_name;
+    double opt[HEEDI_MAX_OPTIONS];
+    const char *opt_text[HEEDI_MAX_OPTIONS];
+
+    heedi_arena mem;
+    int64_t n;                  /* inputs */
+    int64_t *len;               /* of each */
+    int32_t *id;                /* of all */
+    int64_t rounds;             /* most targets of any input */
+    const heed_target **target; /* of each input */
+    int64_t *n_targets;
+    const char *group; /* "explanations/attn_lrp" */
+    heed_status late;  /* a residual beyond the tolerance, told at the end */
+} heedi_job;
+
+/* The whole of a method that is only a set of rules: forward, then one
+ * backward pass for each target, relevance at the embeddings. */
+heed_status heedi_run_gradient(heedi_job *j);
+
+/* Weights of every mixing operation, tile by tile. */
+heed_status heedi_run_attention(heedi_job *j);
+
+/* Write "input" and the explanation group of one input; r: n_targets of
+ * them. */
+heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r);
+
+#endif

@@ -1,0 +1,253 @@
+#include "model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "params.h"
+#include "words.h"
+
+#define ROW(name) extern const heedi_family heedi_family_##name;
+#include "families.inc"
+#undef ROW
+
+const heedi_family *const heedi_families[] = {
+#define ROW(name) &heedi_family_##name,
+#include "families.inc"
+#undef ROW
+    NULL,
+};
+
+enum { N_FAMILIES = sizeof heedi_families / sizeof *heedi_families - 1 };
+
+const heed_family_info *heed_family_at(int i)
+{
+    return i >= 0 && i < N_FAMILIES ? &heedi_families[i]->info : NULL;
+}
+
+const heed_model_info *heed_model_about(const heed_model *m)
+{
+    return &m->info;
+}
+
+/* ---- configuration ---- */
+
+heedi_value heedi_key_value(const heed_model *m, const char *hf,
+                            const char *gguf)
+{
+    char key[160];
+    if (!m->gguf)
+        return heedi_config(m->ckpt, hf);
+    for (const char *s = gguf; *s; s += *s == ' ') {
+        size_t n = strcspn(s, " ");
+        snprintf(key, sizeof key, "%s.%.*s", m->ckpt->arch, (int)n, s);
+        heedi_value v = heedi_config(m->ckpt, key);
+        if (v.kind != HEEDI_ABSENT)
+            return v;
+        s += n;
+    }
+    return (heedi_value){.kind = HEEDI_ABSENT};
+}
+
+heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
+                             double def, double min, double max, double *out)
+{
+    heedi_value v = heedi_key_value(m, hf, gguf);
+    const char *key = m->gguf ? gguf : hf;
+    *out = def;
+    if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL) {
+        if (isnan(def))
+            return heedi_fail(m->ctx, HEED_EFORMAT, "%s: no '%s'", m->info.path,
+                              key);
+        return HEED_OK;
+    }
+    if (v.kind != HEEDI_INT && v.kind != HEEDI_NUM)
+        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%s' is not a number",
+                          m->info.path, key);
+    *out = v.f;
+    if (!(v.f >= min && v.f <= max))
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: '%s' is %g, must be from %g to %g", m->info.path,
+                          key, v.f, min, max);
+    return HEED_OK;
+}
+
+heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out)
+{
+    heedi_value v = heedi_key_value(m, hf, "");
+    *out = def;
+    if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL)
+        return HEED_OK;
+    if (v.kind != HEEDI_BOOL)
+        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%s' is not true or false",
+                          m->info.path, hf);
+    *out = v.i != 0;
+    return HEED_OK;
+}
+
+double heedi_decimal(double x)
+{
+    for (int digits = 1; digits <= 6; digits++) {
+        char text[32];
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        double d = strtod(text, NULL);
+        if ((float)d == (float)x)
+            return d;
+    }
+    return x;
+}
+
+static const double MOST = 1e9; /* of any single dimension */
+
+static heed_status read_dims(heed_model *m)
+{
+    for (const heedi_key *k = m->family->keys; k->letter; k++) {
+        double x;
+        HEEDI_TRY(heedi_key_number(m, k->hf, k->gguf,
+                                   k->def < 0 ? (double)NAN : (double)k->def,
+                                   k->def == 0 ? 0 : 1, MOST, &x));
+        if (x != floor(x))
+            return heedi_fail(m->ctx, HEED_EFORMAT,
+                              "%s: '%s' is %g, must be a whole number",
+                              m->info.path, m->gguf ? k->gguf : k->hf, x);
+        m->dim[(int)k->letter] = (int64_t)x;
+    }
+    return HEED_OK;
+}
+
+/* ---- loading ---- */
+
+static const heedi_family *family_of(const heed_model *m)
+{
+    for (const heedi_family *const *f = heedi_families; *f; f++)
+        if (strcmp(m->ckpt->arch,
+                   m->gguf ? (*f)->info.gguf : (*f)->info.name) == 0)
+            return *f;
+    return NULL;
+}
+
+static const char *base_name(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    return path + n;
+}
+
+static char *copy(heedi_arena *mem, const char *s)
+{
+    char *c = heedi_arena_alloc(mem, strlen(s) + 1);
+    return c ? strcpy(c, s) : NULL;
+}
+
+/* "q4_1,q8_0,f32": most bytes first; at most eight kinds. */
+static heed_status count_weights(heed_model *m)
+{
+    enum { MAX = 8 };
+    const heedi_dtype *kind[MAX];
+    int64_t bytes[MAX] = {0};
+    int n = 0;
+    for (int64_t i = 0; i < m->ckpt->n_tensors; i++) {
+        const heedi_tensor *t = &m->ckpt->tensor[i];
+        int64_t numbers = 1;
+        int k = 0;
+        if (!t->dtype->is_float)
+            continue;
+        for (int d = 0; d < t->nd; d++)
+            numbers *= t->dim[d];
+        m->info.n_weights += numbers;
+        m->info.weight_bytes += (int64_t)t->bytes;
+        while (k < n && kind[k] != t->dtype)
+            k++;
+        if (k == n && n < MAX)
+            kind[n++] = t->dtype;
+        if (k < n)
+            bytes[k] += (int64_t)t->bytes;
+    }
+    char text[128] = "";
+    for (int i = 0; i < n; i++) {
+        int best = 0;
+        for (int k = 1; k < n; k++)
+            if (bytes[k] > bytes[best])
+                best = k;
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s", used ? "," : "",
+                 kind[best]->name);
+        bytes[best] = -1;
+    }
+    m->info.dtype = copy(&m->mem, text);
+    return m->info.dtype ? HEED_OK : HEED_ENOMEM;
+}
+
+static heed_status describe(heed_model *m)
+{
+    heedi_value name = m->gguf ? heedi_config(m->ckpt, "general.name")
+                               : (heedi_value){.kind = HEEDI_ABSENT};
+    m->info.family = &m->family->info;
+    m->info.source = m->ckpt->source;
+    m->info.name = copy(&m->mem, name.kind == HEEDI_STR && name.s[0]
+                                     ? name.s
+                                     : base_name(m->info.path));
+    m->info.rope = m->n_rope > 0 ? m->rope[0].text : "";
+    m->info.n_layers = m->dim['L'];
+    m->info.width = m->dim['C'];
+    m->info.n_heads = m->dim['H'];
+    m->info.n_kv_heads = m->dim['K'];
+    m->info.head_dim = m->dim['D'];
+    m->info.ff = m->dim['F'];
+    m->info.vocab = m->dim['V'];
+    m->info.context = m->dim['X'];
+    return m->info.name ? count_weights(m) : HEED_ENOMEM;
+}
+
+static heed_status load(heed_model *m)
+{
+    HEEDI_TRY(heedi_checkpoint_open(&m->ckpt, m->ctx, m->info.path));
+    m->gguf = strcmp(m->ckpt->source, "gguf") == 0;
+    m->family = family_of(m);
+    if (!m->family)
+        return heedi_fail(m->ctx, HEED_ENOTSUP,
+                          "%s: models of type '%s' are not supported; see "
+                          "'heed models'",
+                          m->info.path, m->ckpt->arch);
+    m->impl = heedi_arena_alloc(&m->mem, m->family->size);
+    if (!m->impl)
+        return HEED_ENOMEM;
+    HEEDI_TRY(read_dims(m));
+    HEEDI_TRY(m->family->configure(m));
+    HEEDI_TRY(heedi_params_read(m));
+    HEEDI_TRY(m->family->finish(m));
+    return describe(m);
+}
+
+heed_status heed_model_load(heed_model **out, heed_ctx *ctx, const char *path)
+{
+    heedi_begin(ctx);
+    *out = NULL;
+    heed_model *m = heedi_alloc(ctx, sizeof *m);
+    if (!m)
+        return HEED_ENOMEM;
+    m->ctx = ctx;
+    heedi_arena_init(&m->mem, ctx);
+    m->info.path = copy(&m->mem, path);
+    heed_status st = m->info.path ? load(m) : HEED_ENOMEM;
+    if (st != HEED_OK) {
+        heed_model_free(m);
+        return st;
+    }
+    *out = m;
+    return HEED_OK;
+}
+
+void heed_model_free(heed_model *m)
+{
+    if (!m)
+        return;
+    heedi_checkpoint_close(m->ckpt);
+    heedi_arena_clear(&m->mem);
+    heedi_free(m->ctx, m);
+}

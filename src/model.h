@@ -1,0 +1,105 @@
+/* model.h - a loaded model, and what a family of models is.
+ *
+ * A family is one `const heedi_family` in src/model/<name>.c: the tensors it
+ * needs, the keys it reads, and how a block is built from operations. */
+#ifndef HEEDI_MODEL_H
+#define HEEDI_MODEL_H
+
+#include <heed/model.h>
+
+#include "args.h"
+#include "checkpoint.h"
+#include "tape.h"
+
+/* A tensor of a checkpoint. shape: dimension letters, slowest first, those
+ * that stand together multiply: "HD,C". A vector ("C") is decoded when the
+ * model is loaded, a matrix stays a view. */
+typedef struct heedi_param {
+    const char *hf, *gguf; /* %d: the layer; NULL: not in that format */
+    const char *shape;
+    bool layered, optional;
+} heedi_param;
+
+/* A family writes its tensors once, as PARAMS(P); these expand the list to
+ * indices and to the table, so the two cannot disagree. */
+#define HEEDI_PARAM_INDEX(id, hf, gguf, shape, layered, optional) P_##id,
+#define HEEDI_PARAM_ROW(id, hf, gguf, shape, layered, optional) \
+    {hf, gguf, shape, layered, optional},
+
+/* A key of the configuration, in either format, and the letter it sets. */
+typedef struct heedi_key {
+    char letter;
+    const char *hf, *gguf; /* gguf: after "ARCH."; several: space-separated */
+    int64_t def;           /* -1: must be given; 0: set by the family */
+} heedi_key;
+
+enum { HEEDI_MAX_ROPE = 2 };
+
+typedef struct heedi_family {
+    heed_family_info info;
+    const char *prefix;         /* that base-model checkpoints lack: "model." */
+    const heedi_param *params;  /* ends at shape == NULL */
+    const heedi_key *keys;      /* ends at letter == 0 */
+    const char *const *ignored; /* globs of tensors that are no part of the
+                                   mathematics; ends at NULL */
+    size_t size;                /* of its own struct */
+
+    /* Read the rest of the configuration into m->impl; dimensions by letter
+     * are there already, tensors are not. */
+    heed_status (*configure)(heed_model *m);
+    /* Tensors are there: check, finish, set m->head, m->head_bias. */
+    heed_status (*finish)(heed_model *m);
+
+    /* Block 0 makes the embedding (x is NULL), 1 ... L are the layers, L+1 the
+     * final norm. Failures stick in the tape. */
+    heedi_node *(*build)(const heed_model *m, int64_t block, heedi_tape *t,
+                         heedi_node *x);
+} heedi_family;
+
+struct heed_model {
+    heed_ctx *ctx;
+    heedi_arena mem;
+    heedi_checkpoint *ckpt;
+    heed_model_info info;
+    const heedi_family *family;
+    bool gguf;
+    int64_t dim[128]; /* by letter: 'C' width, 'L' layers, 'V' vocabulary ... */
+    int64_t n_params;
+    heedi_weight *weight; /* (L, n_params); name NULL: not there */
+    heed_real **vector;   /* the same, of vectors */
+    heedi_weight head;    /* (V, C) */
+    const heed_real *head_bias;
+    int n_rope;
+    heedi_rope rope[HEEDI_MAX_ROPE];
+    void *impl;
+};
+
+/* Parameter p of a layer (0 where it is not layered); NULL if it is optional
+ * and not there. */
+const heedi_weight *heedi_matrix(const heed_model *m, int64_t layer, int p);
+const heed_real *heedi_vector_of(const heed_model *m, int64_t layer, int p,
+                                 int64_t *n);
+
+/* Number of blocks: layers, and one before and after. */
+static inline int64_t heedi_blocks(const heed_model *m)
+{
+    return m->dim['L'] + 2;
+}
+
+/* A key of the configuration, whatever the format; "" names none. */
+heedi_value heedi_key_value(const heed_model *m, const char *hf,
+                            const char *gguf);
+/* A number, with a default where the key is not there; HEED_EFORMAT names a
+ * value of another type or outside of [min, max]. */
+heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
+                             double def, double min, double max, double *out);
+heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
+
+/* A number that was stored as float32 but meant as a short decimal: the one of
+ * at most six digits that rounds to the same float32 (9.99999975e-06 means
+ * 1e-5), else x itself. */
+double heedi_decimal(double x);
+
+extern const heedi_family *const heedi_families[]; /* NULL-terminated */
+
+#endif

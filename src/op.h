@@ -1,0 +1,145 @@
+/* op.h - what an operation is.
+ *
+ * An operation is one `const heedi_op` in one file, src/op/<name>.c. Nothing
+ * else in the library switches on the kind of operation. All values are
+ * (rows, cols) matrices; the rows are those of the batch. */
+#ifndef HEEDI_OP_H
+#define HEEDI_OP_H
+
+#include <heed/ctx.h>
+#include <heed/real.h>
+#include <stdbool.h>
+
+#include "batch.h"
+#include "dtype.h"
+#include "ledger.h"
+
+enum { HEEDI_MAX_IN = 4 };
+
+/* What a backward function reads of the forward pass. */
+enum {
+    HEEDI_IN0 = 1,
+    HEEDI_IN1 = 2,
+    HEEDI_IN2 = 4,
+    HEEDI_IN3 = 8,
+    HEEDI_OUT = 16
+};
+
+typedef struct heedi_node heedi_node;
+typedef struct heedi_run heedi_run;
+
+/* Read y->g and add into in->g of every input (assign where y->first[i] is
+ * set: nobody has written there yet). Relevance travels as g = R / value, so
+ * one signature, and mostly one function, serves gradients and relevance:
+ * rules need no division, and R = x g is formed only where it is read. What a
+ * rule does not pass on it deposits with heedi_deposit(). */
+typedef void heedi_back_fn(const heedi_node *y, heedi_run *run);
+
+/* A tile of rows of a mixing matrix: how much of position j enters position
+ * i, for queries q0 ... q0+nq-1 of sequence seq and one head. out is
+ * (nq, T), row-major, T the length of the sequence; zero where nothing can
+ * enter. One thread. */
+typedef struct heedi_view {
+    int64_t seq, head, q0, nq;
+    heed_real *out;
+} heedi_view;
+
+/* What the tests run an operation on; see tests/test_ops.c. */
+typedef struct heedi_example {
+    int64_t in[HEEDI_MAX_IN]; /* columns of each input */
+    int64_t w_rows, w_cols;   /* of the weight; 0: none */
+    int64_t n_vec;            /* of the vector (bias, gain); 0: none */
+    const void *args;
+} heedi_example;
+
+typedef struct heedi_op {
+    const char *name;    /* file name without .c */
+    const char *formula; /* one line, for messages and docs */
+    int n_in;
+    bool conserves; /* by its own rule, y g_y = sum of x g_x + deposits */
+    bool assigns;   /* its backward functions write in->g where y->first is
+                       set, rather than adding to zeros */
+
+    int vjp_needs, relevance_needs; /* HEEDI_IN0 ... */
+
+    const heedi_example *examples; /* ends at in[0] == 0 */
+    const heedi_example *refused;  /* what it must not accept, likewise */
+
+    /* Check columns, weight and args, set y->cols. The only callback that can
+     * fail: all memory is allocated before anything runs. */
+    heed_status (*infer)(heed_ctx *ctx, heedi_node *y);
+
+    /* Bytes kept from forward to backward (y->saved), and bytes of working
+     * memory for all threads together; NULL: none. */
+    size_t (*saved)(const heedi_node *y, const heedi_batch *b);
+    size_t (*scratch)(const heedi_node *y, const heedi_batch *b, int threads);
+
+    /* y = f(x). With y->state the sequence is continued where the last call
+     * stopped: prefill and decoding are the same function. */
+    void (*forward)(const heedi_node *y, heedi_run *run);
+    heedi_back_fn *vjp;       /* NULL: nothing to pass on (a leaf) */
+    heedi_back_fn *relevance; /* ../spec: docs/methods; NULL: same as vjp */
+
+    void (*mixing)(const heedi_node *y, const heedi_run *run,
+                   const heedi_view *v);
+    int64_t (*heads)(const heedi_node *y); /* how many views it has */
+    int operand; /* the input that the mixing matrix multiplies */
+
+    /* Bytes of state for one sequence of up to `len` positions, and what
+     * makes zeroed memory a state. */
+    size_t (*state)(const heedi_node *y, int64_t len);
+    void (*state_init)(const heedi_node *y, int64_t len);
+
+    /* Multiply-adds times two of one forward call, for plan and progress. */
+    double (*flops)(const heedi_node *y, const heedi_batch *b);
+} heedi_op;
+
+struct heedi_node {
+    const heedi_op *op;
+    const char *name; /* "blk.3.mlp.down": as the ledger prints it */
+    int id;           /* number in the ledger */
+    int step;         /* place in its block */
+    heedi_node *in[HEEDI_MAX_IN];
+    heedi_node *next, *prev; /* in order of application */
+
+    const heedi_weight *w; /* or NULL */
+    const heed_real *vec;  /* bias or gain, or NULL */
+    int64_t n_vec;
+    const void *args; /* the operation's own struct, or NULL */
+
+    int64_t cols;
+    heed_real *x; /* value, (rows, cols) */
+    heed_real *g; /* gradient, or relevance over value; same shape */
+    bool first[HEEDI_MAX_IN]; /* the first to write into in[i]->g: only with
+                                 op->assigns, otherwise it is zero by then */
+    bool leaf;                /* relevance is read here */
+    int place;                /* of x; see layout.c */
+    void *saved;
+    void *state; /* of the only sequence; NULL: none is kept */
+};
+
+struct heedi_run {
+    heed_ctx *ctx;
+    const heedi_batch *batch;
+    const int32_t *id;            /* token of each row */
+    const heed_real *const *rope; /* tables by heedi_rope.index; rope.h */
+    int threads;
+    void *scratch;   /* of the node that is running */
+    double *partial; /* one for each small tile */
+    heedi_ledger *ledger;
+    const double *opt; /* options of the method, numbers only */
+};
+
+extern const heedi_op *const heedi_ops[]; /* NULL-terminated, name order */
+#define ROW(name) extern const heedi_op heedi_op_##name;
+#include "ops.inc"
+#undef ROW
+
+/* NULL if there is none of that name. */
+const heedi_op *heedi_op_named(const char *name);
+
+/* Fail with the name and formula of y's operation and the columns it was
+ * given: what `infer` returns. */
+heed_status heedi_bad_shapes(heed_ctx *ctx, const heedi_node *y);
+
+#endif

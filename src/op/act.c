@@ -1,0 +1,73 @@
+#include "args.h"
+#include "kernel.h"
+#include "op.h"
+
+/* y = f(x), element by element. Under relevance R_x = R_y: gx = f(x)/x g. */
+
+static heed_status infer(heed_ctx *ctx, heedi_node *y)
+{
+    if (!y->args)
+        return heedi_bad_shapes(ctx, y);
+    y->cols = y->in[0]->cols;
+    return HEED_OK;
+}
+
+static const heedi_act_kernels *kernels(const heedi_node *y)
+{
+    const heedi_act_args *a = y->args;
+    return &heedi_vector()->act[a->f->kernel];
+}
+
+static void forward(const heedi_node *y, heedi_run *run)
+{
+    const heedi_batch *b = run->batch;
+    const heedi_act_kernels *f = kernels(y);
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++) {
+        int64_t o = b->small[k].row * y->cols, n = b->small[k].n * y->cols;
+        f->f((size_t)n, y->in[0]->x + o, y->x + o);
+    }
+}
+
+static void back(const heedi_node *y, const heedi_batch *b, bool quotient)
+{
+    const heedi_act_kernels *f = kernels(y);
+    const heedi_node *x = y->in[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++) {
+        int64_t o = b->small[k].row * y->cols, n = b->small[k].n * y->cols;
+        (quotient ? f->qf : f->df)((size_t)n, x->x + o, y->g + o, x->g + o);
+    }
+}
+
+static void vjp(const heedi_node *y, heedi_run *run)
+{
+    back(y, run->batch, false);
+}
+
+static void relevance(const heedi_node *y, heedi_run *run)
+{
+    back(y, run->batch, true);
+}
+
+static const heedi_act_args gelu = {
+    &(const heedi_activation){"gelu", "", HEEDI_ACT_gelu, false}};
+static const heedi_act_args mish = {
+    &(const heedi_activation){"mish", "", HEEDI_ACT_mish, false}};
+
+const heedi_op heedi_op_act = {
+    .name = "act",
+    .formula = "y = f(x)",
+    .n_in = 1,
+    .conserves = true,
+    .vjp_needs = HEEDI_IN0,
+    .relevance_needs = HEEDI_IN0,
+    .examples = (const heedi_example[]){{.in = {11}, .args = &gelu},
+                                        {.in = {33}, .args = &mish},
+                                        {.in = {0}}},
+    .refused = (const heedi_example[]){{.in = {11}}, {.in = {0}}},
+    .infer = infer,
+    .forward = forward,
+    .vjp = vjp,
+    .relevance = relevance,
+};

@@ -1,0 +1,69 @@
+#include "gemm.h"
+#include "op.h"
+#include "threads.h"
+
+/* y = W x + b. The vector, where there is one, is the bias. */
+
+static heed_status infer(heed_ctx *ctx, heedi_node *y)
+{
+    if (!y->w || y->in[0]->cols != y->w->cols ||
+        (y->vec && y->n_vec != y->w->rows))
+        return heedi_bad_shapes(ctx, y);
+    y->cols = y->w->rows;
+    return HEED_OK;
+}
+
+static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
+{
+    (void)b;
+    return heedi_gemm_scratch(y->w, threads);
+}
+
+static void forward(const heedi_node *y, heedi_run *run)
+{
+    heedi_gemm(run, y->w, y->vec, y->in[0]->x, y->x);
+}
+
+/* The bias keeps <b, g>; in a plain gradient nobody reads it. */
+static void vjp(const heedi_node *y, heedi_run *run)
+{
+    if (y->vec && run->ledger) {
+        heedi_ledger *l = run->ledger;
+        heedi_dot_vector(run, y->vec, y->g, y->cols,
+                         l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_bias,
+                         (int64_t)l->n_ops * HEEDI_N_ENTRIES);
+    }
+    heedi_gemm_back(run, y->w, y->g, y->in[0]->g, y->first[0]);
+}
+
+static double flops(const heedi_node *y, const heedi_batch *b)
+{
+    return 2.0 * (double)b->rows * (double)y->w->rows * (double)y->w->cols;
+}
+
+const heedi_op heedi_op_linear = {
+    .name = "linear",
+    .formula = "y = W x + b",
+    .n_in = 1,
+    .conserves = true,
+    .assigns = true,
+    .examples =
+        (const heedi_example[]){
+            {.in = {7}, .w_rows = 5, .w_cols = 7},
+            {.in = {40}, .w_rows = 300, .w_cols = 40, .n_vec = 300},
+            {.in = {1}, .w_rows = 1, .w_cols = 1, .n_vec = 1},
+            {.in = {0}},
+        },
+    .refused =
+        (const heedi_example[]){
+            {.in = {6}, .w_rows = 5, .w_cols = 7},
+            {.in = {7}, .w_rows = 5, .w_cols = 7, .n_vec = 4},
+            {.in = {7}},
+            {.in = {0}},
+        },
+    .infer = infer,
+    .scratch = scratch,
+    .forward = forward,
+    .vjp = vjp,
+    .flops = flops,
+};

@@ -1,0 +1,88 @@
+#include "args.h"
+#include "op.h"
+
+/* y = R(pos) x for each head: the first rot dimensions turn in pairs, the
+ * others pass. Linear in x, so that relevance is the plain transpose and
+ * nothing is lost here (spec of pa_lrp: the positional share is read at this
+ * operation). */
+
+static heed_status infer(heed_ctx *ctx, heedi_node *y)
+{
+    const heedi_rope_args *a = y->args;
+    if (!a || a->head_dim < 1 || y->in[0]->cols % a->head_dim != 0 ||
+        a->rope->rot > a->head_dim || a->rope->rot % 2 != 0)
+        return heedi_bad_shapes(ctx, y);
+    y->cols = y->in[0]->cols;
+    return HEED_OK;
+}
+
+/* y (+)= rotation of x by sign * angle */
+static void turn(const heedi_node *y, const heedi_run *run, const heed_real *x,
+                 heed_real *out, heed_real sign, bool add)
+{
+    const heedi_rope_args *a = y->args;
+    const heedi_rope *r = a->rope;
+    const int64_t half = r->rot / 2, d = a->head_dim;
+    const int64_t step = r->interleaved ? 2 : 1;
+    const int64_t other = r->interleaved ? 1 : half;
+    const heedi_batch *b = run->batch;
+    const heed_real *table = run->rope[r->index];
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++)
+        for (int64_t row = b->small[k].row;
+             row < b->small[k].row + b->small[k].n; row++) {
+            const heed_real *cs = table + row * r->rot;
+            for (int64_t h = 0; h < y->cols; h += d) {
+                const heed_real *p = x + row * y->cols + h;
+                heed_real *q = out + row * y->cols + h;
+                for (int64_t i = 0; i < half; i++) {
+                    heed_real c = cs[2 * i], s = sign * cs[2 * i + 1];
+                    heed_real u = p[i * step], v = p[i * step + other];
+                    heed_real w0 = u * c - v * s, w1 = v * c + u * s;
+                    q[i * step] = add ? q[i * step] + w0 : w0;
+                    q[i * step + other] = add ? q[i * step + other] + w1 : w1;
+                }
+                for (int64_t i = r->rot; i < d; i++)
+                    q[i] = add ? q[i] + p[i] : p[i];
+            }
+        }
+}
+
+static void forward(const heedi_node *y, heedi_run *run)
+{
+    turn(y, run, y->in[0]->x, y->x, 1, false);
+}
+
+static void vjp(const heedi_node *y, heedi_run *run)
+{
+    turn(y, run, y->g, y->in[0]->g, -1, !y->first[0]);
+}
+
+/* Tests give a table of their own; frequencies are not used there. */
+static const heedi_rope half_pairs = {.index = 0, .rot = 6};
+static const heedi_rope next_pairs = {
+    .index = 0, .rot = 6, .interleaved = true};
+static const heedi_rope_args whole = {&half_pairs, 6},
+                             partial = {&half_pairs, 9},
+                             interleaved = {&next_pairs, 6};
+
+const heedi_op heedi_op_rope = {
+    .name = "rope",
+    .formula = "y = R(pos) x in each head",
+    .n_in = 1,
+    .conserves = true,
+    .assigns = true,
+    .examples =
+        (const heedi_example[]){
+            {.in = {12}, .args = &whole},
+            {.in = {18}, .args = &partial},
+            {.in = {6}, .args = &interleaved},
+            {.in = {0}},
+        },
+    .refused = (const heedi_example[]){{.in = {11}, .args = &whole},
+                                       {.in = {12}},
+                                       {.in = {0}}},
+    .infer = infer,
+    .forward = forward,
+    .vjp = vjp,
+};

@@ -1,0 +1,109 @@
+#include "plan.h"
+
+#include <stdio.h>
+
+#include "ctx.h"
+#include "gemm.h"
+#include "head.h"
+#include "memory.h"
+
+/* What OpenBLAS touches of its buffers in products of our size, for each
+ * thread, and what a thread's stack and the runtime cost; measured, see
+ * docs/design.md. */
+enum { BLAS_PER_THREAD = 3 << 20, FAULT_AROUND = 1 << 16 };
+
+static uint64_t greatest(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Pages of the mapped files that a run reads: every matrix of every layer, the
+ * rows of the embedding that the tokens name, and the part of the head that
+ * the targets name. */
+static uint64_t weights(const heedi_exec *e)
+{
+    uint64_t sum = 0, table = 0;
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next) {
+            uint64_t bytes = y->w ? (uint64_t)y->w->rows * y->w->stride : 0;
+            if (y->op->n_in == 0 && y->w) { /* an embedding: some rows */
+                table = bytes;
+                bytes = (uint64_t)e->batch.rows * FAULT_AROUND;
+                bytes = bytes < table ? bytes : table;
+            }
+            sum += bytes;
+        }
+    const heedi_weight *h = &e->m->head;
+    uint64_t head = (uint64_t)h->rows * h->stride;
+    if (e->o.head_full)
+        sum += head;
+    return sum;
+}
+
+/* Bytes of the slab if the last `kept` blocks keep their activations. */
+static uint64_t activations(const heedi_exec *e, int64_t kept)
+{
+    uint64_t sum = 0, again = 0;
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        if (b >= e->n_blocks - kept)
+            sum += e->block[b].kept;
+        else
+            again = greatest(again, e->block[b].kept);
+    return sum + again;
+}
+
+heed_status heedi_plan_exec(heedi_exec *e)
+{
+    heed_plan *p = &e->plan;
+    uint64_t temp = 0, scratch = heedi_head_scratch(e);
+    const uint64_t border =
+        (uint64_t)(e->batch.rows * e->m->dim['C']) * sizeof(heed_real);
+    const bool back = e->o.rules.pass != HEEDI_FORWARD;
+    for (int64_t b = 0; b < e->n_blocks; b++) {
+        const heedi_exec_block *k = &e->block[b];
+        temp = greatest(temp, greatest(k->temp, k->back));
+        for (const heedi_node *y = k->tape.first; y; y = y->next)
+            if (y->op->scratch)
+                scratch = greatest(
+                    scratch, y->op->scratch(y, &e->batch, e->run.threads));
+    }
+    e->scratch_bytes = scratch;
+    uint64_t borders = border * (back ? (uint64_t)e->n_blocks + 2 : 2);
+    for (int i = 0; i < e->m->n_rope; i++)
+        borders +=
+            (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
+    p->program = heedi_resident();
+    p->weights = weights(e);
+    p->scratch = temp + scratch;
+    p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;
+    p->results = e->o.results;
+    p->n_blocks = e->n_blocks;
+    uint64_t fixed = p->program + p->weights + p->scratch + p->blas +
+                     p->results + borders + e->state_bytes;
+    p->peak_min = fixed + activations(e, 0);
+    p->peak_max = fixed + activations(e, e->n_blocks);
+    uint64_t limit = e->ctx->max_memory, have = heedi_available();
+    if (limit > 0 && p->peak_min > limit)
+        return heedi_fail(e->ctx, HEED_ENOMEM,
+                          "the run needs at least %.1f MiB, more than the "
+                          "%.1f MiB of --max-memory",
+                          (double)p->peak_min / 1048576,
+                          (double)limit / 1048576);
+    if (limit == 0 && have > 0)
+        limit = p->program + have / 10 * 9;
+    p->n_kept = e->n_blocks;
+    while (p->n_kept > 0 && limit > 0 &&
+           fixed + activations(e, p->n_kept) > limit)
+        p->n_kept--;
+    if (limit > 0 && fixed + activations(e, p->n_kept) > limit)
+        return heedi_fail(e->ctx, HEED_ENOMEM,
+                          "the run needs at least %.1f MiB, and the machine "
+                          "has %.1f MiB left",
+                          (double)(p->peak_min - p->program) / 1048576,
+                          (double)have / 1048576);
+    p->activations = borders + activations(e, p->n_kept) + e->state_bytes;
+    p->peak = fixed + activations(e, p->n_kept);
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        e->block[b].keep = b >= e->n_blocks - p->n_kept;
+    return HEED_OK;
+}

@@ -1,0 +1,162 @@
+#include <heed/predict.h>
+#include <math.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "head.h"
+#include "kernel.h"
+
+/* Keep the `top` best of z in out, best first. */
+static void choose(const heed_real *z, int64_t v, int64_t top,
+                   heed_candidate *out)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < v; i++) {
+        if (n == top && (double)z[i] <= out[n - 1].logit)
+            continue;
+        int64_t lo = 0, hi = n; /* after all that are greater or equal */
+        while (lo < hi) {
+            int64_t mid = (lo + hi) / 2;
+            if (out[mid].logit >= (double)z[i])
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        n += n < top;
+        memmove(out + lo + 1, out + lo, (size_t)(n - 1 - lo) * sizeof *out);
+        out[lo] = (heed_candidate){(int32_t)i, (double)z[i], 0};
+    }
+}
+
+static double log_sum(const heed_real *z, int64_t v)
+{
+    heed_real max = z[0];
+    for (int64_t i = 1; i < v; i++)
+        max = z[i] > max ? z[i] : max;
+    return (double)max + log(heedi_vector()->sum_exp((size_t)v, z, max));
+}
+
+static heed_status predict(heedi_exec *e, const int64_t *at, int64_t n_at,
+                           int64_t top, heed_real *z, heed_candidate *out)
+{
+    const int64_t v = e->m->head.rows;
+    HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
+    for (int64_t i = 0; i < n_at; i++) {
+        HEEDI_TRY(heedi_head_row(e, at[i], z));
+        double l = log_sum(z, v);
+        choose(z, v, top, out + i * top);
+        for (int64_t k = 0; k < top; k++)
+            out[i * top + k].logprob = out[i * top + k].logit - l;
+    }
+    return HEED_OK;
+}
+
+heed_status heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id,
+                         int64_t n, const int64_t *at, int64_t n_at,
+                         int64_t top, heed_candidate *out)
+{
+    heedi_begin(ctx);
+    const int64_t v = m->head.rows;
+    if (top < 1 || top > v)
+        return heedi_fail(ctx, HEED_EINVAL,
+                          "%lld tokens are asked for, the vocabulary has %lld",
+                          (long long)top, (long long)v);
+    for (int64_t i = 0; i < n_at; i++)
+        if (at[i] < 0 || at[i] >= n)
+            return heedi_fail(ctx, HEED_EINVAL,
+                              "position %lld is out of range, the input has "
+                              "%lld tokens",
+                              (long long)at[i], (long long)n);
+    static const heedi_exec zero;
+    heedi_exec e = zero;
+    heedi_exec_options o = {.head_rows = n_at,
+                            .head_full = true,
+                            .results = (uint64_t)v * sizeof(heed_real)};
+    HEEDI_TRY(heedi_exec_init(&e, ctx, m, &n, 1, id, &o));
+    heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
+    heed_status st = z ? predict(&e, at, n_at, top, z, out) : HEED_ENOMEM;
+    heedi_exec_clear(&e);
+    return st;
+}
+
+static heed_status step(heedi_exec *e, int64_t row, heed_real *z, int32_t *id)
+{
+    const int64_t v = e->m->head.rows;
+    HEEDI_TRY(heedi_head_row(e, row, z));
+    int64_t k = 0;
+    for (int64_t i = 1; i < v; i++)
+        if (z[i] > z[k])
+            k = i;
+    *id = (int32_t)k;
+    return HEED_OK;
+}
+
+static heed_status go_on(heedi_exec *e, int64_t n, int64_t n_new, int32_t eos,
+                         heed_real *z, int32_t *out, int64_t *n_out)
+{
+    HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
+    for (int64_t i = 0; i < n_new; i++) {
+        HEEDI_TRY(step(e, i == 0 ? n - 1 : 0, z, &out[i]));
+        *n_out = i + 1;
+        if (out[i] == eos || i + 1 == n_new)
+            break;
+        HEEDI_TRY(heedi_exec_feed(e, out[i]));
+    }
+    return HEED_OK;
+}
+
+/* Frequencies that change with the length do not go with kept keys: every
+ * step is a whole pass. */
+static heed_status from_start(heed_ctx *ctx, const heed_model *m,
+                              const int32_t *id, int64_t n, int64_t n_new,
+                              int32_t eos, int32_t *out, int64_t *n_out)
+{
+    size_t bytes = (size_t)(n + n_new) * sizeof *id;
+    int32_t *all = heedi_alloc(ctx, bytes);
+    heed_status st = all ? HEED_OK : HEED_ENOMEM;
+    if (all)
+        memcpy(all, id, (size_t)n * sizeof *id);
+    for (int64_t i = 0; st == HEED_OK && i < n_new; i++) {
+        heed_candidate best;
+        int64_t at = n + i - 1;
+        st = heed_predict(ctx, m, all, n + i, &at, 1, 1, &best);
+        if (st != HEED_OK)
+            break;
+        all[n + i] = out[i] = best.id;
+        *n_out = i + 1;
+        if (best.id == eos)
+            break;
+    }
+    heedi_free(ctx, all);
+    return st;
+}
+
+heed_status heed_generate(heed_ctx *ctx, const heed_model *m, const int32_t *id,
+                          int64_t n, int64_t n_new, int32_t eos, int32_t *out,
+                          int64_t *n_out)
+{
+    heedi_begin(ctx);
+    *n_out = 0;
+    if (n_new < 0 || n_new > 1 << 20)
+        return heedi_fail(ctx, HEED_EINVAL,
+                          "%lld new tokens are asked for, at most %d are "
+                          "possible",
+                          (long long)n_new, 1 << 20);
+    if (n_new == 0)
+        return HEED_OK;
+    for (int i = 0; i < m->n_rope; i++)
+        if (m->rope[i].type->by_length)
+            return from_start(ctx, m, id, n, n_new, eos, out, n_out);
+    const int64_t v = m->head.rows;
+    static const heedi_exec zero;
+    heedi_exec e = zero;
+    heedi_exec_options o = {.head_rows = 1,
+                            .head_full = true,
+                            .state = n + n_new,
+                            .results = (uint64_t)v * sizeof(heed_real)};
+    HEEDI_TRY(heedi_exec_init(&e, ctx, m, &n, 1, id, &o));
+    heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
+    heed_status st = z ? go_on(&e, n, n_new, eos, z, out, n_out) : HEED_ENOMEM;
+    heedi_exec_clear(&e);
+    return st;
+}

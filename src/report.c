@@ -1,0 +1,270 @@
+#include "job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctx.h"
+
+heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
+                           const heed_tokens *tokens)
+{
+    const int64_t n = tokens->n;
+    heedi_arena mem;
+    heedi_arena_init(&mem, ctx);
+    size_t k = (size_t)(n > 0 ? n : 1);
+    const char **text = heedi_arena_alloc(&mem, k * sizeof *text);
+    int32_t *id = heedi_arena_alloc(&mem, k * sizeof *id);
+    int32_t *word = heedi_arena_alloc(&mem, k * sizeof *word);
+    int64_t *start = heedi_arena_alloc(&mem, k * sizeof *start);
+    int64_t *end = heedi_arena_alloc(&mem, k * sizeof *end);
+    uint8_t *special = heedi_arena_alloc(&mem, k);
+    heed_status st =
+        text && id && word && start && end && special ? HEED_OK : HEED_ENOMEM;
+    for (int64_t i = 0; st == HEED_OK && i < n; i++) {
+        const heed_token *t = &tokens->token[i];
+        text[i] = t->text;
+        id[i] = t->id;
+        word[i] = t->word_id;
+        start[i] = t->byte_start;
+        end[i] = t->byte_end;
+        special[i] = t->is_special;
+    }
+    const char *whole = tokens->text ? tokens->text : "";
+    heed_var v = {.group = "input", .name = "text", .type = HEED_STR};
+    if (st == HEED_OK)
+        st = heed_put(s, ctx, &v, &whole);
+    v.nd = 1;
+    v.dim[0] = "pos";
+    v.len[0] = n;
+    const struct {
+        const char *name;
+        heed_type type;
+        const void *data;
+    } col[] = {{"token", HEED_STR, text},        {"token_id", HEED_I32, id},
+               {"byte_start", HEED_I64, start},  {"byte_end", HEED_I64, end},
+               {"is_special", HEED_U8, special}, {"word_id", HEED_I32, word}};
+    for (size_t i = 0; st == HEED_OK && n > 0 && i < sizeof col / sizeof *col;
+         i++) {
+        v.name = col[i].name;
+        v.type = col[i].type;
+        st = heed_put(s, ctx, &v, col[i].data);
+    }
+    heedi_arena_clear(&mem);
+    return st;
+}
+
+/* Everything about one explanation group. */
+typedef struct report {
+    heedi_job *j;
+    const heed_sink *s;
+    const heedi_outcome *r;
+    int64_t n, len; /* targets, tokens */
+} report;
+
+/* A number, or one for each target. */
+static heed_status numbers(const report *p, const char *key, heed_type type,
+                           const void *data)
+{
+    heed_attr a = {type, p->n > 1 ? p->n : -1, data};
+    return p->s->attr(p->s->ud, p->j->ctx, p->j->group, key, a);
+}
+
+static const char *text_of(heedi_job *j, int32_t id)
+{
+    heed_tokens *t;
+    const char *s = "";
+    if (heed_tokens_of(&t, j->ctx, j->q->tokenizer, &id, 1) != HEED_OK)
+        return NULL;
+    if (t->n == 1) {
+        size_t n = strlen(t->token[0].text) + 1;
+        char *c = heedi_arena_alloc(&j->mem, n);
+        s = c ? memcpy(c, t->token[0].text, n) : NULL;
+    }
+    heed_tokens_free(j->ctx, t);
+    return s;
+}
+
+static heed_status put_targets(const report *p)
+{
+    heedi_arena *mem = &p->j->mem;
+    const size_t n = (size_t)p->n;
+    double *x[4];
+    for (int i = 0; i < 4; i++)
+        if (!(x[i] = heedi_arena_alloc(mem, n * sizeof **x)))
+            return HEED_ENOMEM;
+    int64_t *pos = heedi_arena_alloc(mem, n * sizeof *pos);
+    int32_t *id = heedi_arena_alloc(mem, n * sizeof *id);
+    int32_t *foil = heedi_arena_alloc(mem, n * sizeof *foil);
+    const char **text = heedi_arena_alloc(mem, n * sizeof *text);
+    const char **other = heedi_arena_alloc(mem, n * sizeof *other);
+    const char **kind = heedi_arena_alloc(mem, n * sizeof *kind);
+    if (!pos || !id || !foil || !text || !other || !kind)
+        return HEED_ENOMEM;
+    bool contrast = false;
+    for (size_t i = 0; i < n; i++) {
+        const heedi_outcome *r = &p->r[i];
+        pos[i] = r->aim.at;
+        id[i] = r->aim.token;
+        foil[i] = r->aim.foil;
+        kind[i] = r->aim.kind->info.name;
+        contrast = contrast || r->aim.foil >= 0;
+        text[i] = text_of(p->j, id[i]);
+        other[i] = foil[i] >= 0 ? text_of(p->j, foil[i]) : "";
+        if (!text[i] || !other[i])
+            return HEED_ENOMEM;
+        x[0][i] = r->aim.value;
+        x[1][i] = r->sum;
+        x[2][i] = r->absorbed;
+        x[3][i] = r->residual;
+    }
+    HEEDI_TRY(numbers(p, "target_kind", HEED_STR, kind));
+    HEEDI_TRY(numbers(p, "target_id", HEED_I32, id));
+    HEEDI_TRY(numbers(p, "target_text", HEED_STR, text));
+    HEEDI_TRY(numbers(p, "target_pos", HEED_I64, pos));
+    if (contrast) {
+        HEEDI_TRY(numbers(p, "foil_id", HEED_I32, foil));
+        HEEDI_TRY(numbers(p, "foil_text", HEED_STR, other));
+    }
+    HEEDI_TRY(numbers(p, "target_value", HEED_F64, x[0]));
+    HEEDI_TRY(numbers(p, "sum", HEED_F64, x[1]));
+    HEEDI_TRY(numbers(p, "absorbed", HEED_F64, x[2]));
+    return numbers(p, "conservation_residual", HEED_F64, x[3]);
+}
+
+static heed_status put_attributes(const report *p)
+{
+    heedi_job *j = p->j;
+    char options[1024] = "{";
+    size_t used = 1;
+    for (int i = 0; j->info->options && j->info->options[i].name; i++) {
+        int k =
+            snprintf(options + used, sizeof options - used, "%s\"%s\": \"%s\"",
+                     i ? ", " : "", j->info->options[i].name, j->opt_text[i]);
+        used += k > 0 && (size_t)k < sizeof options - used ? (size_t)k : 0;
+    }
+    snprintf(options + used, sizeof options - used, "}");
+    const bool unsigned_ = !j->info->is_signed || j->reduce == HEEDI_L1 ||
+                           j->reduce == HEEDI_L2 || j->reduce == HEEDI_ABSMAX;
+    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "method", j->info->name));
+    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "options", options));
+    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "reduce", j->reduce_name));
+    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
+                           unsigned_ ? "unsigned" : "signed"));
+    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units",
+                           j->times_input ? "target" : "target/embedding"));
+    return put_targets(p);
+}
+
+/* (target, x...) or (x...): the target dimension is there if there are
+ * several. row: len values of each target. */
+static heed_status put_rows(const report *p, const char *group,
+                            const heed_var *of_one,
+                            const void *(*row)(const heedi_outcome *, int),
+                            int arg)
+{
+    heed_var v = *of_one;
+    v.group = group;
+    if (p->n > 1) {
+        for (int d = v.nd; d > 0; d--) {
+            v.dim[d] =
+                strcmp(v.dim[d - 1], "pos") == 0 ? "source" : v.dim[d - 1];
+            v.len[d] = v.len[d - 1];
+        }
+        v.dim[0] = "target";
+        v.len[0] = p->n;
+        v.nd++;
+    }
+    HEEDI_TRY(p->s->define(p->s->ud, p->j->ctx, &v));
+    for (int64_t i = 0; i < p->n; i++) {
+        int64_t start[HEED_MAX_DIM] = {0}, count[HEED_MAX_DIM];
+        memcpy(count, v.len, sizeof count);
+        if (p->n > 1) {
+            start[0] = i;
+            count[0] = 1;
+        }
+        HEEDI_TRY(p->s->write(p->s->ud, p->j->ctx, group, v.name, start, count,
+                              row(&p->r[i], arg)));
+    }
+    return HEED_OK;
+}
+
+static const void *relevance_of(const heedi_outcome *r, int arg)
+{
+    (void)arg;
+    return r->relevance;
+}
+
+static const void *layer_of(const heedi_outcome *r, int arg)
+{
+    (void)arg;
+    return r->layer;
+}
+
+/* column 0: in, 1: out, 2 + e: entry e, gathered into `scratch` */
+static const void *ledger_of(const heedi_outcome *r, int arg)
+{
+    if (arg < 2)
+        return arg == 0 ? r->ledger.in : r->ledger.out;
+    double *column = r->ledger.column;
+    for (int k = 0; k < r->ledger.n_ops; k++)
+        column[k] = r->ledger.sink[k * HEEDI_N_ENTRIES + arg - 2];
+    return column;
+}
+
+static heed_status put_ledger(const report *p)
+{
+    heedi_job *j = p->j;
+    const heedi_ledger *l = &p->r[0].ledger;
+    char group[128], name[64];
+    snprintf(group, sizeof group, "%s/ledger", j->group);
+    heed_var v = {.group = group,
+                  .name = "op_name",
+                  .type = HEED_STR,
+                  .nd = 1,
+                  .dim = {"op"},
+                  .len = {l->n_ops}};
+    HEEDI_TRY(heed_put(p->s, j->ctx, &v, l->op_name));
+    v.type = HEED_F64;
+    for (int c = 0; c < 2 && l->detail; c++) {
+        v.name = c ? "relevance_out" : "relevance_in";
+        HEEDI_TRY(put_rows(p, group, &v, ledger_of, c));
+    }
+    for (int e = 0; e < HEEDI_N_ENTRIES; e++) {
+        bool any = false;
+        for (int64_t i = 0; i < p->n; i++)
+            any = any || heedi_ledger_has(&p->r[i].ledger, 0, (heedi_entry)e);
+        if (!any)
+            continue;
+        snprintf(name, sizeof name, "sink_%s", heedi_entry_name[e]);
+        v.name = name;
+        HEEDI_TRY(put_rows(p, group, &v, ledger_of, 2 + e));
+    }
+    return HEED_OK;
+}
+
+heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
+{
+    const heed_sink *s = &j->sink[input];
+    report p = {j, s, r, j->n_targets[input], j->len[input]};
+    HEEDI_TRY(heed_put_input(s, j->ctx, j->q->input[input].tokens));
+    heed_var v = {.name = "relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 1,
+                  .dim = {"pos"},
+                  .len = {p.len},
+                  .units = "target",
+                  .long_name = j->info->summary};
+    HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
+    if (r[0].layer) {
+        heed_var w = {.name = "relevance_layer",
+                      .type = HEED_TYPE_REAL,
+                      .nd = 2,
+                      .dim = {"layer", "pos"},
+                      .len = {j->q->model->dim['L'] + 1, p.len},
+                      .units = "target",
+                      .long_name = "relevance at the inputs of layers"};
+        HEEDI_TRY(put_rows(&p, j->group, &w, layer_of, 0));
+    }
+    HEEDI_TRY(put_attributes(&p));
+    return r[0].ledger.n_ops > 0 ? put_ledger(&p) : HEED_OK;
+}

@@ -1,0 +1,82 @@
+#include "tape.h"
+
+#include <assert.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctx.h"
+
+static heedi_node *fail(heedi_tape *t, heed_status st)
+{
+    t->status = st;
+    return NULL;
+}
+
+static const char *join(heedi_arena *mem, const char *a, const char *b)
+{
+    size_t n = strlen(a) + strlen(b) + 1;
+    char *s = heedi_arena_alloc(mem, n);
+    if (s)
+        snprintf(s, n, "%s%s", a, b);
+    return s;
+}
+
+heedi_node *heedi_outside(heedi_tape *t, int64_t cols)
+{
+    if (t->status != HEED_OK)
+        return NULL;
+    heedi_node *y = heedi_arena_alloc(t->mem, sizeof *y);
+    if (!y)
+        return fail(t, HEED_ENOMEM);
+    y->name = "input";
+    y->cols = cols;
+    y->step = -1;
+    y->id = -1;
+    return y;
+}
+
+heedi_node *heedi_apply_list(heedi_tape *t, const heedi_op *op, heedi_with with,
+                             heedi_node *const in[HEEDI_MAX_IN])
+{
+    if (t->status != HEED_OK)
+        return NULL;
+    heedi_node *y = heedi_arena_alloc(t->mem, sizeof *y);
+    if (!y || !(y->name = join(t->mem, t->prefix, with.name)))
+        return fail(t, HEED_ENOMEM);
+    y->op = op;
+    y->w = with.w;
+    y->vec = with.vec;
+    y->n_vec = with.n_vec;
+    y->args = with.args;
+    for (int i = 0; i < HEEDI_MAX_IN; i++) {
+        assert((in[i] != NULL) == (i < op->n_in));
+        y->in[i] = in[i];
+    }
+    y->step = t->n;
+    y->id = t->first_id + t->n++;
+    y->prev = t->last;
+    if (t->last)
+        t->last->next = y;
+    else
+        t->first = y;
+    t->last = y;
+    heed_status st = op->infer(t->ctx, y);
+    return st == HEED_OK ? y : fail(t, st);
+}
+
+heedi_back_fn *heedi_back_of(const heedi_node *y, heedi_rules r, int *needs)
+{
+    heedi_back_fn *back = y->op->vjp;
+    *needs = y->op->vjp_needs;
+    if (r.pass == HEEDI_RELEVANCE && y->op->relevance) {
+        back = y->op->relevance;
+        *needs = y->op->relevance_needs;
+    }
+    for (const heedi_rule *k = r.rule; k && k->op; k++)
+        if (k->op == y->op && (!k->glob || fnmatch(k->glob, y->name, 0) == 0)) {
+            back = k->back;
+            *needs = k->needs;
+        }
+    return back;
+}

@@ -1,0 +1,49 @@
+/* target.h - the one number that is explained, and its cotangent. */
+#ifndef HEEDI_TARGET_H
+#define HEEDI_TARGET_H
+
+#include <heed/attribute.h>
+
+#include "head.h"
+
+/* A kind of target: one const row. */
+typedef struct heedi_target_kind {
+    heed_target_info info;
+    bool all; /* needs every logit, and its cotangent is dense */
+    /* value from all logits z (double internally) or, where !all, from the
+     * logits of the token and of the foil; cotangent over all logits in c,
+     * where `all`. */
+    double (*value)(const heed_real *z, int64_t v, int32_t token, int32_t foil,
+                    heed_real *c);
+} heedi_target_kind;
+
+const heedi_target_kind *heedi_target_kind_named(const char *name);
+
+/* A target with everything known. */
+typedef struct heedi_aim {
+    const heedi_target_kind *kind;
+    int64_t at;          /* position in its sequence */
+    int32_t token, foil; /* foil: -1 without a contrast */
+    double value;        /* what is explained */
+    double seed_value;   /* <seed, logits> */
+    heedi_seed seed;
+} heedi_aim;
+
+/* Choose tokens, find the value and the cotangent after a forward pass.
+ *   row0   first row of the sequence
+ *   logit  V values of working memory
+ *   dense  V values for the cotangent, kept by the caller as long as the aim;
+ *          may be NULL if the kind needs none
+ * HEED_EINVAL: position or id out of range, foil without a contrast. */
+heed_status heedi_aim_at(heedi_aim *a, heedi_exec *e, const heed_target *t,
+                         int64_t row0, int64_t len, heed_real *logit,
+                         heed_real *dense);
+
+/* Checks that need no forward pass. */
+heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t, int64_t len,
+                               int64_t vocab, const heedi_target_kind **kind);
+
+/* Does the target ask for all logits? */
+bool heedi_target_full(const heed_target *t);
+
+#endif

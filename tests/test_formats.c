@@ -1,0 +1,261 @@
+#include "testlib.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "sample.h"
+
+static char folder[] = "/tmp/heed-formats-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char path[4][512];
+    static int next;
+    char *p = path[next++ % 4];
+    snprintf(p, sizeof path[0], "%s/%s", folder, name);
+    return p;
+}
+
+static char *slurp(const char *path, size_t *n)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    char *p = malloc(1 << 26);
+    *n = fread(p, 1, 1 << 26, f);
+    fclose(f);
+    return p;
+}
+
+static void assert_same_bytes(const char *a, const char *b)
+{
+    size_t na, nb;
+    char *pa = slurp(a, &na), *pb = slurp(b, &nb);
+    assert_int_equal(na, nb);
+    assert_memory_equal(pa, pb, na);
+    free(pa);
+    free(pb);
+}
+
+static heed_result *sample_result(heed_ctx *ctx, int64_t n)
+{
+    heed_result *r;
+    assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
+    heed_sink s = heed_result_sink(r);
+    assert_int_equal(sample_all(&s, ctx, n), HEED_OK);
+    return r;
+}
+
+static heed_status stream(heed_ctx *ctx, const char *path, int64_t n)
+{
+    heed_file *f;
+    heed_status st = heed_file_open(&f, ctx, path, NULL, 1);
+    if (st != HEED_OK)
+        return st;
+    heed_sink s = heed_file_sink(f);
+    st = sample_all(&s, ctx, n);
+    if (st == HEED_OK)
+        return heed_file_close(f);
+    heed_file_abort(f);
+    return st;
+}
+
+static const char *first_extension(const heed_format_info *f)
+{
+    static char e[16];
+    snprintf(e, sizeof e, "%.*s", (int)strcspn(f->extension, " "),
+             f->extension);
+    return e;
+}
+
+static void same_result_same_bytes(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_result *r = sample_result(ctx, 12);
+    const heed_format_info *f;
+    for (int i = 0; (f = heed_format_at(i)); i++) {
+        char name[64], again[64];
+        snprintf(name, sizeof name, "same%s", first_extension(f));
+        snprintf(again, sizeof again, "again%s", first_extension(f));
+        const char *a = in_folder(name), *b = in_folder(again);
+        assert_int_equal(heed_write(ctx, a, NULL, 0, r), HEED_OK);
+        sleep(i == 0); /* a time stamp would show */
+        assert_int_equal(heed_write(ctx, b, f->name, 0, r), HEED_OK);
+        assert_same_bytes(a, b);
+        assert_int_equal(heed_write(ctx, a, NULL, 0, r), HEED_EOUTPUT);
+        assert_non_null(strstr(heed_error(ctx), "exists"));
+        assert_int_equal(heed_write(ctx, a, NULL, 1, r), HEED_OK);
+        assert_same_bytes(a, b);
+        snprintf(name, sizeof name, "same%s.part", first_extension(f));
+        assert_int_equal(access(in_folder(name), F_OK), -1);
+    }
+    assert_null(heed_format_at(-1));
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+/* Slabs that go through a file give what a whole result gives, up to order. */
+static void streaming(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    const heed_format_info *f;
+    for (int i = 0; (f = heed_format_at(i)); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "stream%s", first_extension(f));
+        assert_int_equal(stream(ctx, in_folder(name), 12), HEED_OK);
+        snprintf(name, sizeof name, "twice%s", first_extension(f));
+        assert_int_equal(stream(ctx, in_folder(name), 12), HEED_OK);
+    }
+    heed_ctx_free(ctx);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_result *r;
+    heed_file *f;
+    assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
+    assert_int_equal(heed_write(ctx, in_folder("x.docx"), NULL, 0, r),
+                     HEED_ENOTSUP);
+    assert_non_null(strstr(heed_error(ctx), "x.docx"));
+    assert_int_equal(heed_write(ctx, in_folder("x"), "parquet", 0, r),
+                     HEED_ENOTSUP);
+    assert_non_null(strstr(heed_error(ctx), "parquet"));
+    assert_int_equal(heed_write(ctx, "-", "hdf5", 0, r), HEED_ENOTSUP);
+    assert_int_equal(heed_file_open(&f, ctx, "", "json", 0), HEED_EOUTPUT);
+    assert_null(f);
+    const heed_format_info *info;
+    for (int i = 0; (info = heed_format_at(i)); i++) {
+        assert_int_equal(
+            heed_write(ctx, in_folder("no/such/folder"), info->name, 0, r),
+            HEED_EOUTPUT);
+        assert_non_null(strstr(heed_error(ctx), strerror(ENOENT)));
+        assert_null(strstr(heed_error(ctx), ".part"));
+        assert_int_equal(heed_write(ctx, folder, info->name, 1, r),
+                         HEED_EOUTPUT);
+        /* invalid text */
+        const char *bad = "\xff";
+        const char *path = in_folder("bad");
+        assert_int_equal(heed_file_open(&f, ctx, path, info->name, 0), HEED_OK);
+        heed_sink s = heed_file_sink(f);
+        assert_int_equal(heed_put_str(&s, ctx, "", "key", bad), HEED_EINVAL);
+        assert_int_equal(heed_file_close(f), HEED_EOUTPUT);
+        assert_int_equal(access(path, F_OK), -1);
+        assert_int_equal(heed_file_open(&f, ctx, path, info->name, 0), HEED_OK);
+        heed_file_abort(f);
+        assert_int_equal(access(path, F_OK), -1);
+        assert_int_equal(access(in_folder("bad.part"), F_OK), -1);
+    }
+    heed_file_abort(NULL);
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+/* A disk that is full, at every size at which it can be. */
+static void full_disk(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_result *r = sample_result(ctx, 300);
+    const heed_format_info *f;
+    struct rlimit old;
+    getrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_IGN);
+    for (int i = 0; (f = heed_format_at(i)); i++) {
+        const char *path = in_folder("full"), *part = in_folder("full.part");
+        for (rlim_t size = 0; size < 100; size += 33) {
+            struct rlimit lim = {size * 20, old.rlim_max};
+            setrlimit(RLIMIT_FSIZE, &lim);
+            heed_status st = heed_write(ctx, path, f->name, 1, r);
+            setrlimit(RLIMIT_FSIZE, &old);
+            assert_int_equal(st, HEED_EOUTPUT);
+            assert_non_null(strstr(heed_error(ctx), strerror(EFBIG)));
+            assert_int_equal(access(path, F_OK), -1);
+            assert_int_equal(access(part, F_OK), -1);
+        }
+        if (!f->streams) {
+            assert_int_equal(heed_write(ctx, "/dev/full", f->name, 1, r),
+                             HEED_EOUTPUT);
+            assert_non_null(strstr(heed_error(ctx), strerror(ENOSPC)));
+        }
+    }
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+/* An allocator that counts live blocks and fails the n-th request. */
+typedef struct meter {
+    long live, left;
+} meter;
+
+static void *metered(void *ud, void *p, size_t n)
+{
+    meter *m = ud;
+    if (n == 0) {
+        m->live -= p != NULL;
+        free(p);
+        return NULL;
+    }
+    if (m->left == 0)
+        return NULL;
+    m->left -= m->left > 0;
+    void *q = realloc(p, n);
+    m->live += q && !p;
+    return q;
+}
+
+static void every_allocation_fails_once(void **state)
+{
+    (void)state;
+    const heed_format_info *f;
+    for (int i = 0; (f = heed_format_at(i)); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "nomem%s", first_extension(f));
+        const char *path = in_folder(name);
+        heed_status st = HEED_ENOMEM;
+        long step = 1;
+        for (long n = 0; st != HEED_OK; n += step) {
+            meter m = {0, n};
+            heed_allocator alloc = {metered, &m};
+            heed_ctx *ctx;
+            st = heed_ctx_new(&ctx, &alloc);
+            if (st == HEED_OK)
+                st = stream(ctx, path, 4);
+            assert_true(st == HEED_OK || st == HEED_ENOMEM);
+            assert_int_equal(access(path, F_OK), st == HEED_OK ? 0 : -1);
+            heed_ctx_free(ctx);
+            assert_int_equal(m.live, 0);
+            step = n > 200 ? 37 : 1;
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) { /* for tests/interop.sh: the sample, 300 tokens long */
+        heed_ctx *ctx = new_ctx();
+        heed_status st = stream(ctx, argv[1], 300);
+        if (st != HEED_OK)
+            print_error("%s\n", heed_error(ctx));
+        heed_ctx_free(ctx);
+        return st != HEED_OK;
+    }
+    assert_non_null(mkdtemp(folder));
+    const struct CMUnitTest tests[] = {
+        test(same_result_same_bytes),
+        test(streaming),
+        test(refusals),
+        test(full_disk),
+        test(every_allocation_fails_once),
+    };
+    int bad = cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL) != 0;
+    char command[600];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command) != 0 || bad;
+}

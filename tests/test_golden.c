@@ -1,0 +1,348 @@
+/* Every golden model against what transformers and a restatement of the rules
+ * made of it in float64; prints a table of the largest differences, each
+ * relative to the largest value. tests/golden/llama.py tells of the arrays.
+ * GOLDEN=name takes one model. */
+#include "testlib.h"
+
+#include <dirent.h>
+
+#include "exec.h"
+#include "expect.h"
+#include "head.h"
+#include "target.h"
+
+enum { LOGITS, BLOCKS, ATTENTION, GRADIENT, LRP, ACCOUNT, N_COLUMNS };
+static const char *const column[] = {"logits",   "blocks", "attn",
+                                     "gradient", "lrp",    "account"};
+/* float32: what the project promises; double: the same in rounding */
+static const double limit_f[] = {3e-6, 3e-6, 3e-6, 1e-5, 2e-5, 1e-5};
+static const double limit_d[] = {1e-11, 1e-11, 1e-11, 1e-11, 1e-11, 1e-12};
+
+typedef struct row {
+    double worst[N_COLUMNS];
+    int seen[N_COLUMNS];
+} row;
+
+static double limit(int c)
+{
+    return sizeof(heed_real) == 4 ? limit_f[c] : limit_d[c];
+}
+
+/* max |got - want| / max |want| */
+static void compare(row *r, int c, const heed_real *got, const double *want,
+                    int64_t n)
+{
+    double worst = 0, most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double d = fabs((double)got[i] - want[i]);
+        worst = d >= worst ? d : worst;
+        if (!(d == d))
+            worst = HUGE_VAL;
+        most = fmax(most, fabs(want[i]));
+    }
+    double x = most > 0 ? worst / most : worst;
+    r->worst[c] = fmax(r->worst[c], x);
+    r->seen[c]++;
+}
+
+typedef struct sight {
+    row *r;
+    const expect *x;
+    const char *prefix;
+} sight;
+
+static heed_status visit(void *ud, heedi_exec *e, int64_t b)
+{
+    sight *s = ud;
+    char name[32];
+    int64_t n;
+    snprintf(name, sizeof name, "block%lld", (long long)(b - 1));
+    const double *want = expect_get(s->x, s->prefix, name, &n);
+    if (want)
+        compare(s->r, BLOCKS, e->border[b], want, n);
+    snprintf(name, sizeof name, "attn%lld", (long long)(b - 1));
+    want = expect_get(s->x, s->prefix, name, &n);
+    for (const heedi_node *y = e->block[b].tape.first; want && y; y = y->next) {
+        if (!y->op->mixing)
+            continue;
+        int64_t t = e->batch.rows, heads = y->op->heads(y);
+        assert_int_equal(n, heads * t * t);
+        heed_real *m = calloc((size_t)(t * t), sizeof *m);
+        for (int64_t h = 0; h < heads; h++) {
+            heedi_view v = {0, h, 0, t, m};
+            y->op->mixing(y, &e->run, &v);
+            compare(s->r, ATTENTION, m, want + h * t * t, t * t);
+        }
+        free(m);
+    }
+    return HEED_OK;
+}
+
+static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                  const int64_t *id, int64_t t, heedi_pass pass)
+{
+    int32_t *ids = malloc((size_t)t * sizeof *ids);
+    for (int64_t i = 0; i < t; i++)
+        ids[i] = (int32_t)id[i];
+    heedi_exec_options o = {.rules = {pass, NULL},
+                            .mixing = pass == HEEDI_FORWARD,
+                            .account = pass == HEEDI_RELEVANCE,
+                            .detail = pass == HEEDI_RELEVANCE,
+                            .head_full = true};
+    heed_status st = heedi_exec_init(e, ctx, m, &t, 1, ids, &o);
+    if (st != HEED_OK)
+        fail_msg("%s", heed_error(ctx));
+    free(ids);
+}
+
+static void forward(heed_ctx *ctx, const heed_model *m, const expect *x,
+                    const char *prefix, row *r)
+{
+    int64_t t, n, rows;
+    const int64_t *id = expect_get(x, prefix, "ids", &t);
+    heedi_exec e;
+    start(&e, ctx, m, id, t, HEEDI_FORWARD);
+    sight s = {r, x, prefix};
+    assert_int_equal(heedi_exec_forward(&e, visit, &s), HEED_OK);
+    const double *want = expect_get(x, prefix, "logits", &n);
+    const int64_t *at = expect_get(x, prefix, "logits_rows", &rows);
+    const int64_t v = heed_model_about(m)->vocab;
+    heed_real *z = calloc((size_t)v, sizeof *z);
+    assert_int_equal(n, rows * v);
+    for (int64_t i = 0; i < rows; i++) {
+        assert_int_equal(heedi_head_row(&e, at[i], z), HEED_OK);
+        compare(r, LOGITS, z, want + i * v, v);
+    }
+    free(z);
+    heedi_exec_clear(&e);
+}
+
+typedef struct back {
+    heedi_exec e;
+    const expect *x;
+    const char *prefix;
+    row *r;
+} back;
+
+static double aim(back *k, heed_target target)
+{
+    const int64_t v = k->e.m->head.rows;
+    heed_real *z = calloc((size_t)v, sizeof *z),
+              *d = calloc((size_t)v, sizeof *d);
+    heedi_aim a;
+    assert_int_equal(heedi_aim_at(&a, &k->e, &target, 0, k->e.batch.rows, z, d),
+                     HEED_OK);
+    if (k->e.o.account)
+        heedi_ledger_zero(&k->e.ledger);
+    heedi_head_seed(&k->e, &a.seed, 1, &a.seed_value);
+    assert_int_equal(heedi_exec_backward(&k->e, NULL, NULL), HEED_OK);
+    free(z);
+    free(d);
+    return a.value;
+}
+
+static void gradient(back *k, heed_target target, const char *name)
+{
+    int64_t n;
+    const double *want = expect_get(k->x, k->prefix, name, &n);
+    if (!want)
+        return;
+    aim(k, target);
+    assert_int_equal(n, k->e.batch.rows * k->e.leaf->cols);
+    compare(k->r, GRADIENT, k->e.leaf->g, want, n);
+}
+
+/* Sinks of one kind in each layer against the reference's, and the sum. */
+static void sinks(back *k, const char *suffix, double value, double sum,
+                  double scale)
+{
+    static const char *const bias[] = {"q",    "k",  "v",   "o",
+                                       "gate", "up", "down"};
+    const heedi_ledger *l = &k->e.ledger;
+    char name[64], op[64];
+    int64_t n;
+    for (int i = -1; i < 7; i++) {
+        snprintf(name, sizeof name, i < 0 ? "kappa%s" : "bias_%s%s",
+                 i < 0 ? suffix : bias[i], suffix);
+        const double *want = expect_get(k->x, k->prefix, name, &n);
+        for (int64_t b = 0; want && b < n; b++) {
+            snprintf(op, sizeof op,
+                     i < 0   ? "blk.%lld.attn"
+                     : i < 4 ? "blk.%lld.attn.%s"
+                             : "blk.%lld.mlp.%s",
+                     (long long)b, i < 0 ? "" : bias[i]);
+            int found = -1;
+            for (int j = 0; j < l->n_ops; j++)
+                if (strcmp(l->op_name[j], op) == 0)
+                    found = j;
+            assert_true(found >= 0);
+            int e = i < 0 ? HEEDI_ENTRY_kappa : HEEDI_ENTRY_bias;
+            double got = l->sink[found * HEEDI_N_ENTRIES + e];
+            k->r->worst[ACCOUNT] =
+                fmax(k->r->worst[ACCOUNT], fabs(got - want[b]) / scale);
+        }
+    }
+    double rest = value - sum - heedi_ledger_total(l, 0);
+    k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(rest) / scale);
+    k->r->seen[ACCOUNT]++;
+    /* and every operation for itself */
+    for (int j = 0; j < l->n_ops; j++) {
+        double d = l->in[j] - l->out[j];
+        for (int e = 0; e < HEEDI_N_ENTRIES; e++)
+            d -= l->sink[j * HEEDI_N_ENTRIES + e];
+        if (strcmp(l->op_name[j], "embed") != 0)
+            k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(d) / scale);
+    }
+}
+
+static void relevance(back *k, heed_target target, const char *suffix)
+{
+    char name[64];
+    int64_t n;
+    double value = aim(k, target), sum = 0, magnitude = 0;
+    const heedi_node *leaf = k->e.leaf;
+    const int64_t t = k->e.batch.rows, c = leaf->cols;
+    heed_real *all = calloc((size_t)(t * c), sizeof *all);
+    heed_real *token = calloc((size_t)t, sizeof *token);
+    for (int64_t i = 0; i < t; i++) {
+        double s = 0;
+        for (int64_t j = i * c; j < (i + 1) * c; j++) {
+            s += (double)leaf->x[j] * (double)leaf->g[j];
+            all[j] = leaf->x[j] * leaf->g[j];
+        }
+        token[i] = (heed_real)s;
+        sum += s;
+        magnitude += fabs(s);
+    }
+    snprintf(name, sizeof name, "lrp%s", suffix);
+    const double *want = expect_get(k->x, k->prefix, name, &n);
+    if (want)
+        compare(k->r, LRP, all, want, n);
+    snprintf(name, sizeof name, "lrp%s_token", suffix);
+    want = expect_get(k->x, k->prefix, name, &n);
+    assert_non_null(want);
+    compare(k->r, LRP, token, want, n);
+    sinks(k, suffix, value, sum, fmax(fabs(value), magnitude));
+    free(all);
+    free(token);
+}
+
+static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
+                     const char *prefix, row *r)
+{
+    int64_t t, n;
+    const int64_t *id = expect_get(x, prefix, "ids", &t);
+    const int64_t *top = expect_get(x, prefix, "target", &n);
+    const int64_t *pair = expect_get(x, prefix, "contrast", &n);
+    heed_target logit = {NULL, top[0], (int32_t)top[1], -1};
+    heed_target prob = {"probability", top[0], (int32_t)top[1], -1};
+    heed_target contrast = {"contrast", -1, 0, 1};
+    if (pair)
+        contrast = (heed_target){"contrast", pair[0], (int32_t)pair[1],
+                                 (int32_t)pair[2]};
+    for (int pass = HEEDI_GRADIENT; pass <= HEEDI_RELEVANCE; pass++) {
+        back k = {.x = x, .prefix = prefix, .r = r};
+        start(&k.e, ctx, m, id, t, (heedi_pass)pass);
+        assert_int_equal(heedi_exec_forward(&k.e, NULL, NULL), HEED_OK);
+        if (pass == HEEDI_GRADIENT) {
+            gradient(&k, logit, "grad_logit");
+            gradient(&k, contrast, "grad_contrast");
+            gradient(&k, prob, "grad_prob");
+        } else {
+            relevance(&k, logit, "");
+            if (pair && expect_get(x, prefix, "kappa_contrast", &n))
+                relevance(&k, contrast, "_contrast");
+        }
+        heedi_exec_clear(&k.e);
+    }
+}
+
+/* 1 if every column is within its limit. */
+static int one_model(heed_ctx *ctx, const char *model, const char *file,
+                     const char *name)
+{
+    row r = {0};
+    expect x;
+    heed_model *m;
+    if (!expect_open(&x, file))
+        fail_msg("%s: cannot be read", file);
+    if (heed_model_load(&m, ctx, model) != HEED_OK)
+        fail_msg("%s", heed_error(ctx));
+    static const char *const prefix[] = {"T1", "T2", "T37", "T130"};
+    int lengths = 0;
+    for (int i = 0; i < 4; i++) {
+        int64_t n;
+        if (!expect_get(&x, prefix[i], "ids", &n))
+            continue;
+        lengths++;
+        forward(ctx, m, &x, prefix[i], &r);
+        backward(ctx, m, &x, prefix[i], &r);
+    }
+    assert_true(lengths > 0);
+    int good = 1;
+    printf("%-22s", name);
+    for (int c = 0; c < N_COLUMNS; c++) {
+        int ok = !r.seen[c] || r.worst[c] <= limit(c);
+        if (r.seen[c])
+            printf(" %8.1e%c", r.worst[c], ok ? ' ' : '!');
+        else
+            printf(" %8s ", "-");
+        good = good && ok;
+    }
+    printf("\n");
+    heed_model_free(m);
+    expect_close(&x);
+    return good;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void test_llama(void **state)
+{
+    (void)state;
+    static char names[256][256];
+    int n = 0, bad = 0;
+    const char *base = "tests/golden/llama", *only = getenv("GOLDEN");
+    DIR *d = opendir(base);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d)) && n < 256;)
+        if (e->d_name[0] != '.' && !strstr(e->d_name, ".expect."))
+            snprintf(names[n++], sizeof names[0], "%.255s", e->d_name);
+    closedir(d);
+    qsort(names, (size_t)n, sizeof names[0], by_name);
+    printf("%-22s", sizeof(heed_real) == 4 ? "float32" : "double");
+    for (int c = 0; c < N_COLUMNS; c++)
+        printf(" %8s ", column[c]);
+    printf("\n%-22s", "limit");
+    for (int c = 0; c < N_COLUMNS; c++)
+        printf(" %8.0e ", limit(c));
+    printf("\n");
+    heed_ctx *ctx = new_ctx();
+    int ran = 0;
+    for (int i = 0; i < n; i++) {
+        char model[512], file[1024];
+        char *gguf = strstr(names[i], ".gguf");
+        snprintf(model, sizeof model, "%s/%s", base, names[i]);
+        if (gguf)
+            snprintf(file, sizeof file, "%s/%.*s.expect.safetensors", base,
+                     (int)(gguf - names[i]), names[i]);
+        else
+            snprintf(file, sizeof file, "%s/expect.safetensors", model);
+        if (only && !strstr(names[i], only))
+            continue;
+        ran++;
+        bad += !one_model(ctx, model, file, names[i]);
+    }
+    heed_ctx_free(ctx);
+    assert_true(ran > 0);
+    assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {test(test_llama)};
+    RUN(tests);
+}

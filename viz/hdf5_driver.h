@@ -1,0 +1,24 @@
+/* hdf5_driver.h - a file under HDF5 that never fails to be written.
+ *
+ * After a flush that fails, HDF5 keeps the file open and flushes again when
+ * the process ends, which crashes it. This driver remembers the first failed
+ * write and lets HDF5 finish in peace; whoever wrote looks at `err` then. */
+#ifndef HEEDI_HDF5_DRIVER_H
+#define HEEDI_HDF5_DRIVER_H
+
+#ifdef HEEDI_HAVE_HDF5
+#include <hdf5.h>
+
+typedef struct heedi_hdf5_driver {
+    H5FD_t pub; /* HDF5's part; first */
+    int fd;
+    int err; /* errno of the first failure */
+    haddr_t eoa, eof;
+} heedi_hdf5_driver;
+
+/* A new file at `path`, which is replaced. `d` must live until it is closed,
+ * and is the caller's. Negative on failure. */
+hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path);
+
+#endif
+#endif
