@@ -1,7 +1,6 @@
 /* Every part of a tokenizer.json, against the ids, ranges and decoded texts of
  * the library `tokenizers`: tests/golden/tokenizers/make.py. */
 #include "texttest.h"
-#include "tokenizer.h"
 
 /* Ranges of the library do not cut characters. */
 static int64_t widen(const heed_tokens *k, int64_t at, int step)
@@ -86,35 +85,6 @@ static int one_case(heed_ctx *ctx, const heed_tokenizer *t, const char *name,
         print_error("  %s: \"%s\"\n", name, s);
     heed_tokens_free(ctx, k);
     return ok;
-}
-
-static json_t *golden(void)
-{
-    json_error_t e;
-    json_t *j = json_load_file("tests/golden/tokenizers/cases.json",
-                               JSON_ALLOW_NUL, &e);
-    if (!j)
-        fail_msg("%s", e.text);
-    return j;
-}
-
-static heed_tokenizer *variant(heed_ctx *ctx, const json_t *all,
-                               const json_t *v)
-{
-    heed_tokenizer *t;
-    json_t *j = json_deep_copy(
-        json_object_get(json_object_get(all, "base"),
-                        json_string_value(json_object_get(v, "base"))));
-    json_object_update(j, json_object_get(v, "parts"));
-    json_object_update(json_object_get(j, "model"),
-                       json_object_get(v, "model"));
-    char *s = json_dumps(j, 0);
-    if (heedi_tokenizer_from_text(&t, ctx, "cases.json",
-                                  (heedi_str){s, strlen(s)}) != HEED_OK)
-        fail_msg("%s", heed_error(ctx));
-    free(s);
-    json_decref(j);
-    return t;
 }
 
 static void parts(void **state)

@@ -237,6 +237,8 @@ heed_status heedi_bpe_finish(heed_tokenizer *t)
             n = 6;
         }
         m->byte_id[b] = heedi_names_get(&m->names, s, n);
+        if (m->byte_fallback && m->byte_id[b] >= 0)
+            t->flag[m->byte_id[b]] |= HEEDI_BYTE;
     }
     return HEED_OK;
 }

@@ -47,9 +47,9 @@ heed_status heedi_bpe_read(heed_tokenizer *t, const json_t *j)
     const json_t *merges = json_object_get(j, "merges");
     heedi_str unk = {0};
     HEEDI_TRY(heedi_field_fields(ctx, j, "model",
-                                "dropout unk_token continuing_subword_prefix "
-                                "end_of_word_suffix fuse_unk byte_fallback "
-                                "ignore_merges vocab merges"));
+                                 "dropout unk_token continuing_subword_prefix "
+                                 "end_of_word_suffix fuse_unk byte_fallback "
+                                 "ignore_merges vocab merges"));
     HEEDI_TRY(read_dropout(t, j));
     HEEDI_TRY(heedi_field_bool(ctx, j, "model", "fuse_unk", &m->fuse_unk));
     HEEDI_TRY(

@@ -112,6 +112,9 @@ static heed_status replace_in(heedi_decoded *d, const heedi_step *st,
 {
     size_t n = to - from, at = 0, start, end;
     const char *s = d->s + from;
+    /* PCRE2 reads only whole characters */
+    if (st->re && heedi_utf8_check(s, n) < n)
+        return copy(d, from, to);
     while (at < n) {
         if (st->re) {
             HEEDI_TRY(heedi_regex_find(&d->matcher, d->ctx, st->re, s, n, at,

@@ -18,7 +18,7 @@ static const json_t *field(const json_t *j, const char *key)
 }
 
 heed_status heedi_field_bool(heed_ctx *ctx, const json_t *j, const char *where,
-                            const char *key, bool *out)
+                             const char *key, bool *out)
 {
     const json_t *x = field(j, key);
     if (x && !json_is_boolean(x))
@@ -29,7 +29,7 @@ heed_status heedi_field_bool(heed_ctx *ctx, const json_t *j, const char *where,
 }
 
 heed_status heedi_field_int(heed_ctx *ctx, const json_t *j, const char *where,
-                           const char *key, int32_t *out)
+                            const char *key, int32_t *out)
 {
     const json_t *x = field(j, key);
     if (!x)
@@ -46,7 +46,7 @@ heed_status heedi_field_int(heed_ctx *ctx, const json_t *j, const char *where,
 }
 
 heed_status heedi_field_str(heed_ctx *ctx, const json_t *j, const char *where,
-                           const char *key, heedi_str *out)
+                            const char *key, heedi_str *out)
 {
     const json_t *x = field(j, key);
     if (x && !json_is_string(x))
@@ -65,8 +65,8 @@ static bool listed(const char *fields, const char *key)
     return false;
 }
 
-heed_status heedi_field_fields(heed_ctx *ctx, const json_t *j, const char *where,
-                              const char *fields)
+heed_status heedi_field_fields(heed_ctx *ctx, const json_t *j,
+                               const char *where, const char *fields)
 {
     if (!json_is_object(j))
         return heedi_fail(ctx, HEED_EFORMAT, "%s is not an object", where);

@@ -45,7 +45,7 @@ static heed_status cls_sep(heed_tokenizer *t, const json_t *j, heedi_ids *front,
                            heedi_ids *back)
 {
     HEEDI_TRY(heedi_field_fields(t->ctx, j, "post_processor",
-                                "sep cls trim_offsets add_prefix_space"));
+                                 "sep cls trim_offsets add_prefix_space"));
     HEEDI_TRY(pair_id(t, j, "cls", front));
     return pair_id(t, j, "sep", back);
 }
@@ -55,7 +55,7 @@ static heed_status byte_level(heed_tokenizer *t, const json_t *j,
 {
     (void)front, (void)back;
     return heedi_field_fields(t->ctx, j, "post_processor",
-                             "add_prefix_space trim_offsets use_regex");
+                              "add_prefix_space trim_offsets use_regex");
 }
 
 static heed_status template_ids(heed_tokenizer *t, const json_t *j,
@@ -83,7 +83,7 @@ static heed_status template(heed_tokenizer *t, const json_t *j,
     const json_t *list = json_object_get(j, "single");
     int texts = 0;
     HEEDI_TRY(heedi_field_fields(t->ctx, j, "post_processor",
-                                "single pair special_tokens"));
+                                 "single pair special_tokens"));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *x = json_array_get(list, i);
         const char *name = json_string_value(

@@ -188,6 +188,8 @@ heed_status heedi_tokenizer_from_text(heed_tokenizer **out, heed_ctx *ctx,
 /* bos_token, add_bos_token and the like of the tokenizer_config.json beside
  * path, if there is one. */
 heed_status heedi_config_read(heed_tokenizer *t, const char *path);
+/* Ends the loading: what the tokenizer says of BOS and EOS. */
+void heedi_config_done(heed_tokenizer *t);
 /* Put id at the front (the back) of what is added, or take it away. */
 heed_status heedi_set_front(heed_tokenizer *t, int32_t id, bool on);
 heed_status heedi_set_back(heed_tokenizer *t, int32_t id, bool on);
