@@ -45,8 +45,7 @@ static heed_status draw_on(heedi_picture *p, const heedi_figure *f,
     cairo_status_t bad = cairo_status(c->cr);
     if (st == HEED_OK && bad == CAIRO_STATUS_NO_MEMORY)
         st = heedi_fail(p->ctx, HEED_ENOMEM, "no memory for the picture");
-    else if (st == HEED_OK && bad != CAIRO_STATUS_SUCCESS &&
-             bad != CAIRO_STATUS_WRITE_ERROR)
+    else if (st == HEED_OK && bad != CAIRO_STATUS_SUCCESS)
         st = heedi_fail(p->ctx, HEED_EINTERNAL, "Cairo: %s",
                         cairo_status_to_string(bad));
     g_object_unref(c->pango);
@@ -178,11 +177,12 @@ static heed_status write_png(heedi_picture *p, heedi_out *o, cairo_surface_t *s)
 
 /* ---- surfaces ------------------------------------------------------------ */
 
+/* Always succeeds: the output remembers its failure, and Cairo loses memory
+ * when it is told of one. */
 static cairo_status_t stream(void *ud, const unsigned char *p, unsigned n)
 {
-    heedi_out *o = ud;
-    heedi_out_bytes(o, p, n);
-    return o->err ? CAIRO_STATUS_WRITE_ERROR : CAIRO_STATUS_SUCCESS;
+    heedi_out_bytes(ud, p, n);
+    return CAIRO_STATUS_SUCCESS;
 }
 
 static cairo_status_t collect(void *ud, const unsigned char *p, unsigned n)

@@ -38,7 +38,7 @@ heed_status heedi_svg_write(heedi_svg *s, heedi_out *o)
     enum { MOST = 256 };
     long seen[MOST];
     int n_seen = 0;
-    const char *from = s->text, *end = s->text + s->n;
+    const char *from = s->text, *end = from ? from + s->n : NULL;
     for (const char *p = from; !s->failed && p && p < end;) {
         p = strpbrk(p, "\"#");
         size_t n = p ? counted(++p) : 0;
