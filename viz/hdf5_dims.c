@@ -1,6 +1,5 @@
 #include "hdf5_file.h"
 
-#ifdef HEEDI_HAVE_HDF5
 #include <hdf5_hl.h>
 #include <string.h>
 
@@ -309,5 +308,3 @@ heed_status heedi_h5_complete(heedi_h5 *h)
     }
     return HEED_OK;
 }
-
-#endif

@@ -4,7 +4,6 @@
 #ifndef HEEDI_HDF5_FILE_H
 #define HEEDI_HDF5_FILE_H
 
-#ifdef HEEDI_HAVE_HDF5
 #include <hdf5.h>
 #include <heed/result.h>
 #include <stdbool.h>
@@ -62,5 +61,4 @@ heed_status heedi_h5_define(heedi_h5 *h, const heed_var *var);
 /* Links and coordinates, once everything is defined. */
 heed_status heedi_h5_complete(heedi_h5 *h);
 
-#endif
 #endif

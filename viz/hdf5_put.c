@@ -1,6 +1,5 @@
 #include "hdf5_file.h"
 
-#ifdef HEEDI_HAVE_HDF5
 #include <string.h>
 
 #include "result.h"
@@ -170,5 +169,3 @@ hid_t heedi_h5_create(heedi_h5 *h, const heed_var *v)
     }
     return id;
 }
-
-#endif
