@@ -169,8 +169,9 @@ static void full_disk(void **state)
     signal(SIGXFSZ, SIG_IGN);
     for (int i = 0; (f = heed_format_at(i)); i++) {
         const char *path = in_folder("full"), *part = in_folder("full.part");
-        for (rlim_t size = 0; size < 100; size += 33) {
-            struct rlimit lim = {size * 20, old.rlim_max};
+        const rlim_t sizes[] = {0, 60, 150, 2000, 20000, 80000};
+        for (int k = 0; k < (f->streams ? 6 : 3); k++) {
+            struct rlimit lim = {sizes[k], old.rlim_max};
             setrlimit(RLIMIT_FSIZE, &lim);
             heed_status st = heed_write(ctx, path, f->name, 1, r);
             setrlimit(RLIMIT_FSIZE, &old);

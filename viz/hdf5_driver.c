@@ -1,6 +1,5 @@
 #include "hdf5_driver.h"
 
-#ifdef HEEDI_HAVE_HDF5
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -168,4 +167,3 @@ hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path)
     H5FDunregister(id); /* kept by HDF5 as long as the file needs it */
     return file;
 }
-#endif

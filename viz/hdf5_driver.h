@@ -6,7 +6,6 @@
 #ifndef HEEDI_HDF5_DRIVER_H
 #define HEEDI_HDF5_DRIVER_H
 
-#ifdef HEEDI_HAVE_HDF5
 #include <hdf5.h>
 
 typedef struct heedi_hdf5_driver {
@@ -20,5 +19,4 @@ typedef struct heedi_hdf5_driver {
  * and is the caller's. Negative on failure. */
 hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path);
 
-#endif
 #endif
