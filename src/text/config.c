@@ -79,8 +79,8 @@ static heed_status apply(heed_tokenizer *t, const json_t *j)
     special(t, j, "eos_token", &t->info.eos);
     special(t, j, "pad_token", &t->info.pad);
     bool bos = has(&t->front, t->info.bos), eos = has(&t->back, t->info.eos);
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, where, "add_bos_token", &bos));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, where, "add_eos_token", &eos));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_bos_token", &bos));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_eos_token", &eos));
     HEEDI_TRY(heedi_set_front(t, t->info.bos, bos));
     return heedi_set_back(t, t->info.eos, eos);
 }

@@ -187,8 +187,8 @@ static heed_status read_strip(heed_tokenizer *t, heedi_step *s, const json_t *j)
 {
     int32_t left = 0, right = 0;
     HEEDI_TRY(heedi_read_str(t, s, j, "content", &s->what));
-    HEEDI_TRY(heedi_json_int(t->ctx, j, "Strip", "start", &left));
-    HEEDI_TRY(heedi_json_int(t->ctx, j, "Strip", "stop", &right));
+    HEEDI_TRY(heedi_field_int(t->ctx, j, "Strip", "start", &left));
+    HEEDI_TRY(heedi_field_int(t->ctx, j, "Strip", "stop", &right));
     s->left = left;
     s->right = right;
     return HEED_OK;
