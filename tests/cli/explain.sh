@@ -88,7 +88,7 @@ echo '# others'
 run inspect "$M" --no-hash | sed -n '2,5p'
 run inspect -m "$M" -T 100 --json | grep '"tokens"'
 run generate -m "$M" -p text -n 2
-run generate -m "$M" --ids 1,2,3 -n 3 | tr -d '0-9'
+"$HEED" generate -m "$M" --ids 1,2,3 -n 3 | tr -d '0-9'
 run tokenize -m "$M" -p text
 "$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 1 >one
 "$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 4 >four
