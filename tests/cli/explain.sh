@@ -51,6 +51,21 @@ check attribute -m "$M" --ids 1,2,3 -q -o c.h5 --max-memory 1K | grep -v '^heed'
 check attribute -m "$M" --ids 1,2,3 -q -o c.nosuch | grep -v '^heed'
 ls
 
+echo '# JSON'
+json() { # which keys, in order, and how many lines
+    "$HEED" "$@" >out 2>err || echo "exit $?"
+    grep -o '"\(format\|model_arch\|argv\|token_id\|tokens\|method\|relevance\|predictions\|probability\|ledger\|attention\|generation\|n_tokens\)":' out | tr -d '\n'
+    echo " $(wc -l <out | tr -d ' ') line"
+}
+json attribute -m "$M" --ids 1,2,3 --json --no-hash
+json attribute -m "$M" --ids 1,2,3 --json --no-hash -a gxi,attn_lrp
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --at 1,2
+json attribute -m "$M" --ids 1,2,3 --no-hash -o - --format json
+json predict -m "$M" --ids 1,2,3 --json --no-hash --top 2
+json attention -m "$M" --ids 1,2,3 --json --no-hash --layers 1 --heads 0
+json generate -m "$M" --ids 1,2,3 --json --no-hash -n 2
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --tol 1e-12
+
 echo '# the plan'
 run attribute -m "$M" --ids 1,2,3 --dry-run -o d.h5 | cut -f 1
 run attribute -m "$M" --ids 1,2,3 --dry-run --json | grep -c '"peak"'
@@ -73,6 +88,7 @@ echo '# others'
 run inspect "$M" --no-hash | sed -n '2,5p'
 run inspect -m "$M" -T 100 --json | grep '"tokens"'
 run generate -m "$M" -p text -n 2
+"$HEED" generate -m "$M" --ids 1,2,3 -n 3 | tr -d '0-9'
 run tokenize -m "$M" -p text
 "$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 1 >one
 "$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 4 >four
