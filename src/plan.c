@@ -10,7 +10,7 @@
 /* What OpenBLAS touches of its buffers in products of our size, for each
  * thread, and what a thread's stack and the runtime cost; measured, see
  * docs/design.md. */
-enum { BLAS_PER_THREAD = 3 << 20, FAULT_AROUND = 1 << 16 };
+enum { BLAS_PER_THREAD = 1 << 20, FAULT_AROUND = 1 << 16 };
 
 static uint64_t greatest(uint64_t a, uint64_t b)
 {
@@ -70,7 +70,9 @@ heed_status heedi_plan_exec(heedi_exec *e)
     for (int i = 0; i < e->m->n_rope; i++)
         borders +=
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
+    uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
     p->program = heedi_resident();
+    p->program -= mapped < p->program ? mapped : p->program;
     p->weights = weights(e);
     p->scratch = temp + scratch;
     p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;
