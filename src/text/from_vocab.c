@@ -308,6 +308,7 @@ static heed_status build_llama(heed_tokenizer *t, const heedi_vocab *v)
     HEEDI_TRY(heedi_spm_ranks(t, v->score, (size_t)v->n));
     HEEDI_TRY(set_special(t, v, true, false));
     heedi_spm_bytes(t);
+    HEEDI_TRY(heedi_meet_build(t));
     return add_added(t);
 }
 

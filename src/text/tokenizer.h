@@ -95,6 +95,8 @@ struct heedi_model {
     int32_t *merged;   /* by rank */
     uint32_t *rank;    /* by id, from the scores; NULL with merges */
     size_t n_merges;
+    heedi_map meet;       /* characters that follow each other in a token */
+    bool cuts;            /* `meet` is complete */
     int32_t unk;          /* -1: none */
     int32_t byte_id[256]; /* of <0xHH>; in byte mode of the character */
     bool fuse_unk, byte_fallback, ignore_merges;
@@ -227,6 +229,11 @@ void heedi_spm_bytes(heed_tokenizer *t);
 /* The byte that "<0xHH>" names, or -1. */
 int heedi_named_byte(const char *s, size_t n);
 heed_status heedi_spm_ranks(heed_tokenizer *t, const float *score, size_t n);
+
+/* ---- meet.c ---- */
+heed_status heedi_meet_build(heed_tokenizer *t);
+/* No token has a before b, so no merge joins them. */
+bool heedi_never_meet(const heedi_model *m, uint32_t a, uint32_t b);
 
 /* ---- the parts ---- */
 extern const heedi_part heedi_normalizers[];    /* normalize.c */
