@@ -5,9 +5,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-#if H5_VERSION_GE(1, 13, 2)
-#include <H5FDdevelop.h>
-#endif
 
 static heedi_hdf5_driver *of(H5FD_t *f)
 {

@@ -7,6 +7,9 @@
 #define HEEDI_HDF5_DRIVER_H
 
 #include <hdf5.h>
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h> /* H5FD_t moved there */
+#endif
 
 typedef struct heedi_hdf5_driver {
     H5FD_t pub; /* HDF5's part; first */
