@@ -51,6 +51,23 @@ static inline void modeldir_weights(const char *name)
     free(p);
 }
 
+/* Where a tensor lies in the bytes of a .safetensors file, and its size. */
+static inline char *modeldir_tensor(char *bytes, const char *name, size_t *size)
+{
+    uint64_t head;
+    char key[128];
+    unsigned long long from, to;
+    memcpy(&head, bytes, sizeof head);
+    snprintf(key, sizeof key, "\"%s\"", name);
+    const char *p = strstr(bytes + 8, key);
+    p = p ? strstr(p, "\"data_offsets\"") : NULL;
+    p = p ? strchr(p, '[') : NULL;
+    assert_non_null(p);
+    assert_int_equal(sscanf(p, "[%llu ,%llu", &from, &to), 2);
+    *size = (size_t)(to - from);
+    return bytes + 8 + head + from;
+}
+
 static inline int modeldir_setup(void **state)
 {
     (void)state;
