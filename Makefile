@@ -34,7 +34,7 @@ HDF5  ?= $(call found,hdf5-serial hdf5)
 CAIRO ?= $(and $(call found,pangocairo),$(call found,libpng),pangocairo libpng)
 HL    := $(if $(HDF5),-lhdf5_hl)# H5DS; no .pc file names it
 DEPS  := $(NEEDED) $(BLAS) $(HDF5) $(CAIRO)
-OFF   := $(if $(HDF5),,$(wildcard viz/format/hdf5*.c)) \
+OFF   := $(if $(HDF5),,$(wildcard viz/hdf5*.c viz/format/hdf5*.c)) \
          $(if $(CAIRO),,$(wildcard viz/figure/*.c viz/canvas*.c))
 cflags = $(if $(1),$(shell $(PKG) --cflags $(1) 2>/dev/null))
 NEEDED_CFLAGS := $(call cflags,$(NEEDED))

@@ -73,7 +73,7 @@ static void choose_kernels(heed_ctx *ctx)
 
 /* Binding is done from inside a team: libgomp has read OMP_PROC_BIND before
  * main() begins. */
-static void bind_threads(const heed_ctx *ctx)
+static void bind_threads(heed_ctx *ctx)
 {
     cpu_set_t all;
     if (getenv("OMP_PROC_BIND") || getenv("GOMP_CPU_AFFINITY") ||
@@ -82,6 +82,7 @@ static void bind_threads(const heed_ctx *ctx)
     int n = heed_ctx_thread_count(ctx);
     if (n != CPU_COUNT(&all) || n < 2)
         return;
+    ctx->threads = n; /* a bound thread no longer sees how many there are */
     omp_set_num_threads(n);
 #pragma omp parallel
     {

@@ -186,22 +186,49 @@ static heed_status complete(const heedi_rope *r, const heedi_checkpoint *c)
     return HEED_OK;
 }
 
-static void describe(heedi_rope *r)
+/* What may be given, and must be positive then. */
+typedef struct given {
+    const char *key;
+    double x;
+} given;
+enum { N_GIVEN = 7 };
+
+static void all_given(const heedi_rope *r, given out[N_GIVEN])
 {
     const heedi_rope_scaling *s = &r->s;
-    const struct {
-        const char *key;
-        double x;
-    } v[] = {{"factor", s->factor},
-             {"original", s->original},
-             {"low_freq_factor", s->low_freq},
-             {"high_freq_factor", s->high_freq},
-             {"beta_fast", s->beta_fast},
-             {"beta_slow", s->beta_slow},
-             {"attention_factor", s->attention_factor}};
+    out[0] = (given){"factor", s->factor};
+    out[1] = (given){"original", s->original};
+    out[2] = (given){"low_freq_factor", s->low_freq};
+    out[3] = (given){"high_freq_factor", s->high_freq};
+    out[4] = (given){"beta_fast", s->beta_fast};
+    out[5] = (given){"beta_slow", s->beta_slow};
+    out[6] = (given){"attention_factor", s->attention_factor};
+}
+
+static heed_status possible(const heedi_rope *r, const heedi_checkpoint *c)
+{
+    given v[N_GIVEN];
+    all_given(r, v);
+    for (int i = 0; i < N_GIVEN; i++)
+        if (!isnan(v[i].x) && !(v[i].x > 0))
+            return heedi_fail(c->ctx, HEED_EFORMAT,
+                              "%s: rope %s is %g, must be positive", c->path,
+                              v[i].key, v[i].x);
+    if (r->s.low_freq >= r->s.high_freq)
+        return heedi_fail(c->ctx, HEED_EFORMAT,
+                          "%s: rope low_freq_factor is %g, must be below "
+                          "high_freq_factor, %g",
+                          c->path, r->s.low_freq, r->s.high_freq);
+    return HEED_OK;
+}
+
+static void describe(heedi_rope *r)
+{
+    given v[N_GIVEN];
+    all_given(r, v);
     int n = snprintf(r->text, sizeof r->text, "%s theta=%.9g dim=%lld",
                      r->type->name, r->theta, (long long)r->rot);
-    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+    for (int i = 0; i < N_GIVEN; i++)
         if (!isnan(v[i].x) && n > 0 && (size_t)n < sizeof r->text)
             n += snprintf(r->text + n, sizeof r->text - (size_t)n, " %s=%.9g",
                           v[i].key, v[i].x);
@@ -225,10 +252,7 @@ heed_status heedi_rope_read(heedi_rope *r, heedi_checkpoint *c,
         return heedi_fail(c->ctx, HEED_EFORMAT,
                           "%s: rope theta is %g, must be positive", c->path,
                           r->theta);
-    if (!isnan(r->s.factor) && !(r->s.factor > 0))
-        return heedi_fail(c->ctx, HEED_EFORMAT,
-                          "%s: rope factor is %g, must be positive", c->path,
-                          r->s.factor);
+    HEEDI_TRY(possible(r, c));
     describe(r);
     return complete(r, c);
 }

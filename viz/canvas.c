@@ -32,15 +32,22 @@ static void warn(heedi_canvas *c, gunichar u)
             return;
         c->warned[i / 32] |= 1u << i % 32;
     }
-    GEnumClass *names = g_type_class_ref(PANGO_TYPE_SCRIPT);
-    const GEnumValue *v = g_enum_get_value(names, (int)script);
-    bool known = v && script != G_UNICODE_SCRIPT_COMMON &&
-                 script != G_UNICODE_SCRIPT_INHERITED;
+    char name[40] = "symbols";
+    GEnumClass *all = g_type_class_ref(PANGO_TYPE_SCRIPT);
+    const GEnumValue *v = g_enum_get_value(all, (int)script);
+    uint32_t iso = g_unicode_script_to_iso15924(script);
+    if (script == G_UNICODE_SCRIPT_COMMON ||
+        script == G_UNICODE_SCRIPT_INHERITED)
+        snprintf(name, sizeof name, "%s", u >= 0x1F000 ? "emoji" : "symbols");
+    else if (v)
+        snprintf(name, sizeof name, "%s", v->value_nick);
+    else if (iso) /* four letters: Hluw */
+        snprintf(name, sizeof name, "script %c%c%c%c", (int)(iso >> 24),
+                 (int)(iso >> 16 & 255), (int)(iso >> 8 & 255),
+                 (int)(iso & 255));
+    g_type_class_unref(all);
     heedi_warn(c->ctx, "no font has a glyph for U+%04X (%s)", (unsigned)u,
-               known          ? v->value_nick
-               : u >= 0x1F000 ? "emoji"
-                              : "symbols");
-    g_type_class_unref(names);
+               name);
 }
 
 void heedi_canvas_check(heedi_canvas *c, PangoLayout *l)

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "canvas.h"
+#include "canvas_svg.h"
 
 /* ---- contexts ------------------------------------------------------------ */
 
@@ -44,8 +45,7 @@ static heed_status draw_on(heedi_picture *p, const heedi_figure *f,
     cairo_status_t bad = cairo_status(c->cr);
     if (st == HEED_OK && bad == CAIRO_STATUS_NO_MEMORY)
         st = heedi_fail(p->ctx, HEED_ENOMEM, "no memory for the picture");
-    else if (st == HEED_OK && bad != CAIRO_STATUS_SUCCESS &&
-             bad != CAIRO_STATUS_WRITE_ERROR)
+    else if (st == HEED_OK && bad != CAIRO_STATUS_SUCCESS)
         st = heedi_fail(p->ctx, HEED_EINTERNAL, "Cairo: %s",
                         cairo_status_to_string(bad));
     g_object_unref(c->pango);
@@ -177,11 +177,18 @@ static heed_status write_png(heedi_picture *p, heedi_out *o, cairo_surface_t *s)
 
 /* ---- surfaces ------------------------------------------------------------ */
 
+/* Always succeeds: the output remembers its failure, and Cairo loses memory
+ * when it is told of one. */
 static cairo_status_t stream(void *ud, const unsigned char *p, unsigned n)
 {
-    heedi_out *o = ud;
-    heedi_out_bytes(o, p, n);
-    return o->err ? CAIRO_STATUS_WRITE_ERROR : CAIRO_STATUS_SUCCESS;
+    heedi_out_bytes(ud, p, n);
+    return CAIRO_STATUS_SUCCESS;
+}
+
+static cairo_status_t collect(void *ud, const unsigned char *p, unsigned n)
+{
+    heedi_svg_add(ud, p, n);
+    return CAIRO_STATUS_SUCCESS;
 }
 
 /* The time in a PDF, which needs one: SOURCE_DATE_EPOCH, else always the
@@ -201,7 +208,7 @@ static void set_date(cairo_surface_t *s)
 
 /* In px for PNG, in points otherwise. */
 static cairo_surface_t *new_surface(const heedi_picture *p, heedi_out *o,
-                                    double *scale)
+                                    heedi_svg *svg, double *scale)
 {
     *scale = p->kind == HEEDI_PNG   ? p->o.scale
              : p->kind == HEEDI_PDF ? 0.75
@@ -217,7 +224,7 @@ static cairo_surface_t *new_surface(const heedi_picture *p, heedi_out *o,
         set_date(s);
         return s;
     }
-    s = cairo_svg_surface_create_for_stream(stream, o, w, h);
+    s = cairo_svg_surface_create_for_stream(collect, svg, w, h);
     cairo_svg_surface_set_document_unit(s, CAIRO_SVG_UNIT_PX);
     return s;
 }
@@ -226,7 +233,8 @@ static heed_status paint(heedi_picture *p, const heedi_figure *f,
                          PangoFontMap *fonts, heedi_canvas *c, heedi_out *o)
 {
     double scale;
-    cairo_surface_t *s = new_surface(p, o, &scale);
+    heedi_svg svg = {.ctx = p->ctx};
+    cairo_surface_t *s = new_surface(p, o, &svg, &scale);
     heed_status st = HEED_OK;
     if (cairo_surface_status(s) == CAIRO_STATUS_INVALID_SIZE)
         st = heedi_fail(p->ctx, HEED_EINVAL,
@@ -243,7 +251,8 @@ static heed_status paint(heedi_picture *p, const heedi_figure *f,
     }
     cairo_surface_finish(s);
     cairo_surface_destroy(s);
-    return st;
+    heed_status end = heedi_svg_write(&svg, o);
+    return st == HEED_OK ? end : st;
 }
 
 heed_status heedi_canvas_render(heedi_picture *p, const heedi_figure *f,

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "result.h"
@@ -33,10 +34,18 @@ const char *heedi_number_text(char buf[HEEDI_NUMBER], double x, bool sign)
     if (m == 0)
         return strcpy(buf, "0");
     int places = m >= 99.95 ? 0 : m >= 9.995 ? 1 : m >= 0.0995 ? 2 : 3;
-    if (m >= 1e6 || m < 9.95e-4)
-        snprintf(digits, sizeof digits, "%.1e", m);
-    else
+    if (m >= 1e6 || m < 9.95e-4) { /* 4.2e−4 */
+        int e = (int)floor(log10(m));
+        double f = m / pow(10, e);
+        if (f >= 9.95) {
+            f /= 10;
+            e++;
+        }
+        snprintf(digits, sizeof digits, "%.1fe%s%d", f, e < 0 ? MINUS : "",
+                 abs(e));
+    } else {
         snprintf(digits, sizeof digits, "%.*f", places, m);
+    }
     snprintf(buf, HEEDI_NUMBER, "%s%s",
              x < 0  ? MINUS
              : sign ? "+"

@@ -8,7 +8,7 @@
 
 static void escaped(heedi_out *o, const char *s)
 {
-    static const char *const brief = "\"\\\b\f\n\r\t";
+    static const char *const plain = "\"\\\b\f\n\r\t";
     static const char *const letter = "\"\\bfnrt";
     heedi_out_bytes(o, "\"", 1);
     while (*s) {
@@ -19,9 +19,9 @@ static void escaped(heedi_out *o, const char *s)
         s += n;
         if (!*s)
             break;
-        const char *at = strchr(brief, *s);
+        const char *at = strchr(plain, *s);
         if (at)
-            heedi_out_print(o, "\\%c", letter[at - brief]);
+            heedi_out_print(o, "\\%c", letter[at - plain]);
         else
             heedi_out_print(o, "\\u%04x", (unsigned)*s);
         s++;

@@ -153,7 +153,11 @@ heed_status heedi_cli_outputs_check(heedi_cli *c, int64_t n)
     HEEDI_TRY(check_folder(c, a->png));
     HEEDI_TRY(check_folder(c, a->svg));
     HEEDI_TRY(check_folder(c, a->pdf));
-    return check_folder(c, a->picture);
+    HEEDI_TRY(check_folder(c, a->picture));
+    if (heedi_cli_has_picture(a) && !heed_figure_at(0))
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "pictures: this build was made without Cairo");
+    return HEED_OK;
 }
 
 /* ---- files ---- */

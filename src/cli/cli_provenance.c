@@ -104,10 +104,11 @@ static heed_status put_model(heedi_cli *c, const heed_sink *s)
 heed_status heedi_cli_provenance(heedi_cli *c, const heed_sink *s,
                                  const heed_tokens *tokens)
 {
-    char created[32], title[128], input[65];
+    char created[32], title[128], build[256], input[65];
     int32_t threads = (int32_t)heed_ctx_thread_count(c->ctx);
     now(created);
     snprintf(title, sizeof title, "heed %s", c->command->name);
+    snprintf(build, sizeof build, COMPILER ", %s", heed_build());
     heed_sha256(tokens->text ? tokens->text : "", (size_t)tokens->text_len,
                 input);
     const struct {
@@ -118,7 +119,7 @@ heed_status heedi_cli_provenance(heedi_cli *c, const heed_sink *s,
         {"created", created},
         {"tool", "heed"},
         {"tool_version", heed_version()},
-        {"build", COMPILER},
+        {"build", build},
         {"input_sha256", input},
     };
     HEEDI_LIB(c, heed_put_str(s, c->ctx, "", "format", "heed"));

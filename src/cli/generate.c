@@ -12,18 +12,28 @@ typedef struct job {
     heedi_cli_output out;
 } job;
 
-/* The new tokens: their number, so that they are the last ones of "input", and
- * what they say. */
+/* The new tokens are the last n_tokens ones of "input". */
 static heed_status print_json(job *j, const char *text)
 {
     heedi_cli *c = j->c;
     heed_sink s = heedi_cli_output_sink(&j->out);
     HEEDI_TRY(heedi_cli_provenance(c, &s, &j->in.tokens));
     HEEDI_LIB(c, heed_put_input(&s, c->ctx, &j->in.tokens));
-    HEEDI_LIB(c, heed_put_str(&s, c->ctx, "", "generated_text", text));
-    HEEDI_LIB(c, heed_put_int(&s, c->ctx, "", "generated_tokens",
+    HEEDI_LIB(c, heed_put_str(&s, c->ctx, "generation", "text", text));
+    HEEDI_LIB(c, heed_put_int(&s, c->ctx, "generation", "n_tokens",
                               j->in.tokens.n - j->in.n_prompt));
     return heedi_cli_json(c, j->out.result, false);
+}
+
+/* Without a tokenizer there is no text, only ids. */
+static void print_text(const job *j, const char *text, int64_t len)
+{
+    const heed_tokens *t = &j->in.tokens;
+    if (j->c->tokenizer)
+        fwrite(text, 1, (size_t)len, stdout);
+    for (int64_t i = j->in.n_prompt; !j->c->tokenizer && i < t->n; i++)
+        printf("%s%d", i > j->in.n_prompt ? "," : "", (int)t->token[i].id);
+    putchar('\n');
 }
 
 static heed_status run_all(job *j)
@@ -41,8 +51,7 @@ static heed_status run_all(job *j)
     const char *text = j->in.tokens.text + prompt_len;
     if (c->args.json)
         return print_json(j, text);
-    fwrite(text, 1, (size_t)(j->in.tokens.text_len - prompt_len), stdout);
-    putchar('\n');
+    print_text(j, text, j->in.tokens.text_len - prompt_len);
     return HEED_OK;
 }
 

@@ -34,11 +34,17 @@ const heedi_command *heedi_cli_command_find(heedi_cli *c, const char *name)
     return NULL;
 }
 
-/* What the process as a whole needs before the first model is loaded. */
+/* What the process as a whole needs before the first model is loaded. The
+ * number of threads is settled first: tuning may bind this thread to one
+ * processor, which must not count as all there are. */
 static heed_status tune_process(heedi_cli *c)
 {
     HEEDI_LIB(c, heed_ctx_threads(c->ctx, (int)c->args.threads));
+    int n = heed_ctx_thread_count(c->ctx);
+    HEEDI_LIB(c, heed_ctx_threads(c->ctx, n < 4096 ? n : 4096));
     heed_ctx_max_memory(c->ctx, c->args.max_memory);
+    if (c->command->sets & HEEDI_SET_MODEL)
+        heed_tune_process(c->ctx);
     return HEED_OK;
 }
 

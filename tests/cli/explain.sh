@@ -43,16 +43,45 @@ echo '# ledger'
 run attribute -m "$M" --ids 1,2,3 -q --ledger | cut -f 1-3 | sed -n '1p;$p' | cut -f 1
 
 echo '# files'
-check attribute -m "$M" --ids 1,2,3 -q -o a.h5
-check attribute -m "$M" --ids 1,2,3 -q -o a.h5
-check attribute -m "$M" --ids 1,2,3 -q -o a.h5 --force
-check attribute -m "$M" --ids 1,2,3 -q -o b.h5 --tol 1e-12 | grep -v '^heed'
-check attribute -m "$M" --ids 1,2,3 -q -o c.h5 --max-memory 1K | grep -v '^heed'
+check attribute -m "$M" --ids 1,2,3 -q -o a.json
+check attribute -m "$M" --ids 1,2,3 -q -o a.json
+check attribute -m "$M" --ids 1,2,3 -q -o a.json --force
+check attribute -m "$M" --ids 1,2,3 -q -o b.json --tol 1e-12 | grep -v '^heed'
+check attribute -m "$M" --ids 1,2,3 -q -o c.json --max-memory 1K | grep -v '^heed'
 check attribute -m "$M" --ids 1,2,3 -q -o c.nosuch | grep -v '^heed'
 ls
 
+echo '# pictures, if this build draws'
+if "$HEED" formats | grep -q '^token_heat'; then
+    for a in '--png p.png' '--svg p.svg --pdf p.pdf -q' '--viz_path q.svg --vmax 2 --vmin -2' \
+        '--png m.png -a gxi,attn_lrp --at 1,2'; do
+        "$HEED" attribute -m "$M" --ids 1,2,3 $a >out 2>err || cat err
+    done
+    "$HEED" attention -m "$M" --ids 1,2,3 --layers 1 --heads 2 --png a.png || echo "exit $?"
+    for f in p.png p.svg p.pdf q.svg a.png m_attn_lrp_0.png m_attn_lrp_1.png \
+        m_input_x_gradient_0.png m_input_x_gradient_1.png; do
+        [ -s $f ] || echo "missing: $f"
+    done
+    "$HEED" attribute -m "$M" --ids 1,2,3 --png p.png >out 2>&1 && echo 'replaced without --force'
+fi
+
+echo '# JSON'
+json() { # which keys, in order, and how many lines
+    "$HEED" "$@" >out 2>err || echo "exit $?"
+    grep -o '"\(format\|model_arch\|argv\|token_id\|tokens\|method\|relevance\|predictions\|probability\|ledger\|attention\|generation\|n_tokens\)":' out | tr -d '\n'
+    echo " $(wc -l <out | tr -d ' ') line"
+}
+json attribute -m "$M" --ids 1,2,3 --json --no-hash
+json attribute -m "$M" --ids 1,2,3 --json --no-hash -a gxi,attn_lrp
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --at 1,2
+json attribute -m "$M" --ids 1,2,3 --no-hash -o - --format json
+json predict -m "$M" --ids 1,2,3 --json --no-hash --top 2
+json attention -m "$M" --ids 1,2,3 --json --no-hash --layers 1 --heads 0
+json generate -m "$M" --ids 1,2,3 --json --no-hash -n 2
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --tol 1e-12
+
 echo '# the plan'
-run attribute -m "$M" --ids 1,2,3 --dry-run -o d.h5 | cut -f 1
+run attribute -m "$M" --ids 1,2,3 --dry-run -o d.json | cut -f 1
 run attribute -m "$M" --ids 1,2,3 --dry-run --json | grep -c '"peak"'
 
 echo '# predict'
@@ -73,6 +102,7 @@ echo '# others'
 run inspect "$M" --no-hash | sed -n '2,5p'
 run inspect -m "$M" -T 100 --json | grep '"tokens"'
 run generate -m "$M" -p text -n 2
+"$HEED" generate -m "$M" --ids 1,2,3 -n 3 | tr -d '0-9'
 run tokenize -m "$M" -p text
 "$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 1 >one
 "$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 4 >four

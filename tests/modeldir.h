@@ -1,0 +1,85 @@
+/* modeldir.h - a copy of a golden model with another config.json, in a
+ * directory that is removed at the end. */
+#ifndef MODELDIR_H
+#define MODELDIR_H
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static char modeldir[] = "/tmp/heed-model-XXXXXX";
+
+static inline const char *modeldir_file(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", modeldir, name);
+    return path;
+}
+
+static inline void modeldir_write(const char *name, const void *p, size_t n)
+{
+    remove(modeldir_file(name));
+    FILE *f = fopen(modeldir_file(name), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(p, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The bytes of a file, and a NUL; free() them. */
+static inline char *modeldir_read(const char *path, size_t *n)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    *n = (size_t)ftell(f);
+    rewind(f);
+    char *p = calloc(*n + 1, 1);
+    assert_non_null(p);
+    assert_int_equal(fread(p, 1, *n, f), *n);
+    fclose(f);
+    return p;
+}
+
+/* Weights of tests/golden/llama/NAME. */
+static inline void modeldir_weights(const char *name)
+{
+    char from[512];
+    size_t n;
+    snprintf(from, sizeof from, "tests/golden/llama/%s/model.safetensors",
+             name);
+    char *p = modeldir_read(from, &n);
+    modeldir_write("model.safetensors", p, n);
+    free(p);
+}
+
+/* Where a tensor lies in the bytes of a .safetensors file, and its size. */
+static inline char *modeldir_tensor(char *bytes, const char *name, size_t *size)
+{
+    uint64_t head;
+    char key[128];
+    unsigned long long from, to;
+    memcpy(&head, bytes, sizeof head);
+    snprintf(key, sizeof key, "\"%s\"", name);
+    const char *p = strstr(bytes + 8, key);
+    p = p ? strstr(p, "\"data_offsets\"") : NULL;
+    p = p ? strchr(p, '[') : NULL;
+    assert_non_null(p);
+    assert_int_equal(sscanf(p, "[%llu ,%llu", &from, &to), 2);
+    *size = (size_t)(to - from);
+    return bytes + 8 + head + from;
+}
+
+static inline int modeldir_setup(void **state)
+{
+    (void)state;
+    return mkdtemp(modeldir) ? 0 : -1;
+}
+
+static inline int modeldir_teardown(void **state)
+{
+    (void)state;
+    remove(modeldir_file("config.json"));
+    remove(modeldir_file("model.safetensors"));
+    return rmdir(modeldir);
+}
+
+#endif

@@ -1,0 +1,261 @@
+/* Runs of golden models: what is kept or computed again, the number of
+ * threads, the company in a batch and the number of targets change no bit of
+ * a result. */
+#include "testlib.h"
+
+#include "engine.h"
+
+static const char *const layer[] = {"layer", NULL};
+static const char *const models[] = {"plain",          "bias_sharded",
+                                     "gqa2_tied_bf16", "gguf_llama3.gguf",
+                                     "rope_dynamic",   "vocab1000"};
+enum { N_MODELS = 6 };
+
+/* ---- memory ---- */
+
+static int never(void *ud, const char *what, double done, double total)
+{
+    (void)what;
+    (void)done;
+    (void)total;
+    ++*(int *)ud;
+    return 0;
+}
+
+static int64_t kept(heed_ctx *ctx, const heed_request *q)
+{
+    heed_plan p;
+    if (heed_plan_of(ctx, q, &p) != HEED_OK)
+        fail_msg("%s", heed_error(ctx));
+    assert_true(p.peak_min <= p.peak && p.peak <= p.peak_max);
+    assert_true(p.n_kept >= 0 && p.n_kept <= p.n_blocks);
+    uint64_t sum =
+        p.program + p.weights + p.activations + p.scratch + p.blas + p.results;
+    assert_true(p.peak == sum);
+    return p.n_kept;
+}
+
+static void recompute(heed_ctx *ctx, const char *name)
+{
+    heed_model *m = golden(ctx, name);
+    heed_tokens *t = some_tokens(ctx, m, 400, 1);
+    heed_input in = {.tokens = t};
+    heed_request q = {.model = m,
+                      .method = "attn_lrp",
+                      .input = &in,
+                      .n_inputs = 1,
+                      .ledger = 1,
+                      .keep = layer};
+    heed_plan p;
+    heed_result *all[MOST_INPUTS], *some[MOST_INPUTS];
+    heed_ctx_max_memory(ctx, 0);
+    attribute(ctx, &q, all);
+    assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
+    assert_int_equal(p.n_blocks, heed_model_about(m)->n_layers + 2);
+    assert_int_equal(p.n_kept, p.n_blocks);
+    /* the program itself may have grown by a few pages before the run */
+    const uint64_t slack = 1 << 16;
+    assert_true(p.peak_max - p.peak_min > 4 * slack);
+    for (int i = 0; i < 3; i++) {
+        heed_ctx_max_memory(ctx, 0);
+        assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
+        const uint64_t limit[] = {p.peak_max + slack,
+                                  (p.peak_min + p.peak_max) / 2,
+                                  p.peak_min + slack};
+        heed_ctx_max_memory(ctx, limit[i]);
+        int64_t n = kept(ctx, &q);
+        assert_true(i == 0 ? n == p.n_blocks : n < p.n_blocks);
+        assert_true(i == 1 ? n > 0 : i == 0 || n <= 1);
+        attribute(ctx, &q, some);
+        same_results(all[0], some[0]);
+        free_results(some, 1);
+    }
+    free_results(all, 1);
+    heed_tokens_free(ctx, t);
+    heed_model_free(m);
+}
+
+static void test_recompute(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    for (int i = 0; i < N_MODELS; i++)
+        recompute(ctx, models[i]);
+    heed_ctx_free(ctx);
+}
+
+/* Too little: told before anything runs. */
+static void test_too_little(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "plain");
+    heed_tokens *t = some_tokens(ctx, m, 20, 1);
+    heed_input in = {.tokens = t};
+    heed_request q = {.model = m, .input = &in, .n_inputs = 1};
+    heed_plan p;
+    heed_result *r;
+    int calls = 0;
+    assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
+    heed_sink s = heed_result_sink(r);
+    assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
+    heed_ctx_max_memory(ctx, p.peak_min - (1 << 20));
+    heed_ctx_listen(ctx, never, NULL, &calls);
+    assert_int_equal(heed_attribute(ctx, &q, &s), HEED_ENOMEM);
+    assert_non_null(strstr(heed_error(ctx), "the run needs at least "));
+    assert_non_null(strstr(heed_error(ctx), "MiB of --max-memory"));
+    assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_ENOMEM);
+    int32_t id = 0, out;
+    int64_t at = 0, n;
+    heed_candidate best;
+    heed_ctx_max_memory(ctx, 1);
+    assert_int_equal(heed_predict(ctx, m, &id, 1, &at, 1, 1, &best),
+                     HEED_ENOMEM);
+    assert_int_equal(heed_generate(ctx, m, &id, 1, 1, -1, &out, &n),
+                     HEED_ENOMEM);
+    assert_int_equal(calls, 0);
+    assert_null(heed_result_at(r, 0));
+    heed_result_free(r);
+    heed_tokens_free(ctx, t);
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
+/* ---- threads and batches ---- */
+
+/* One method: 1, 2 and 4 threads, three inputs together and each alone. */
+static void alike(heed_ctx *ctx, const heed_model *m, const char *method)
+{
+    static const int64_t len[] = {37, 1, 300};
+    heed_input in[3];
+    heed_tokens *t[3];
+    heed_result *first[3][MOST_INPUTS], *r[MOST_INPUTS];
+    heed_request q = {.model = m, .method = method, .ledger = 1};
+    if (strcmp(method, "attention") != 0)
+        q.keep = layer;
+    for (int i = 0; i < 3; i++) {
+        t[i] = some_tokens(ctx, m, len[i], (uint32_t)i + 5);
+        in[i] = (heed_input){.tokens = t[i]};
+        q.input = &in[i];
+        q.n_inputs = 1;
+        assert_int_equal(heed_ctx_threads(ctx, i == 2 ? 3 : 1), HEED_OK);
+        attribute(ctx, &q, first[i]);
+    }
+    for (int threads = 1; threads <= 4; threads *= 2) {
+        assert_int_equal(heed_ctx_threads(ctx, threads), HEED_OK);
+        q.input = in;
+        q.n_inputs = 3;
+        attribute(ctx, &q, r);
+        for (int i = 0; i < 3; i++)
+            same_results(first[i][0], r[i]);
+        free_results(r, 3);
+    }
+    for (int i = 0; i < 3; i++) {
+        free_results(first[i], 1);
+        heed_tokens_free(ctx, t[i]);
+    }
+    assert_int_equal(heed_ctx_threads(ctx, 0), HEED_OK);
+}
+
+static void test_alike(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    for (int i = 0; i < N_MODELS; i++) {
+        heed_model *m = golden(ctx, models[i]);
+        const heed_method_info *info;
+        for (int k = 0; (info = heed_method_at(k)); k++)
+            alike(ctx, m, info->name);
+        heed_model_free(m);
+    }
+    heed_ctx_free(ctx);
+}
+
+/* ---- several targets ---- */
+
+static const heed_target targets[] = {
+    {NULL, -1, -1, -1},         {"logit", 3, 5, -1},
+    {"contrast", -2, -1, -1},   {"contrast_prob_diff", 4, 7, 2},
+    {"probability", -1, 6, -1}, {"entropy", 0, -1, -1},
+    {"perplexity", -1, -1, -1}, {"logprob", 2, 1, -1},
+};
+enum { N_TARGETS = sizeof targets / sizeof *targets };
+
+/* Target i of many is the only target of one. */
+static void same_target(const heed_result *many, const heed_result *one, int i)
+{
+    const heed_array *x, *y;
+    for (int k = 0; (x = heed_result_at(many, k)); k++) {
+        const heed_var *v = &x->var;
+        size_t size = heed_type_size(v->type), n = n_values(v);
+        const char *data = x->data;
+        if (v->nd > 0 && strcmp(v->dim[0], "target") == 0) {
+            assert_int_equal(v->len[0], N_TARGETS);
+            n /= N_TARGETS;
+            data += (size_t)i * n * size;
+        }
+        y = heed_result_get(one, v->group, v->name);
+        for (size_t b = 0; !y && b < n * size; b++)
+            assert_int_equal(data[b], 0); /* a sink of other targets */
+        if (y) {
+            assert_int_equal(n_values(&y->var), n);
+            same_values(v->type, n, data, y->data, v->group, v->name);
+        }
+    }
+    const heed_attr *p, *q;
+    const char *group, *key;
+    for (int k = 0; (p = heed_result_attr_at(many, k, &group, &key)); k++) {
+        q = heed_result_attr(one, group, key);
+        size_t size = heed_type_size(p->type);
+        const char *data = p->data;
+        if (!q) /* of contrasts alone */
+            assert_true(strncmp(key, "foil_", 5) == 0);
+        else
+            same_values(p->type, 1, data + (p->n > 0 ? (size_t)i * size : 0),
+                        q->data, group, key);
+    }
+}
+
+static void test_targets(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "bias_sharded");
+    heed_tokens *t[2] = {some_tokens(ctx, m, 9, 1), some_tokens(ctx, m, 30, 2)};
+    heed_input in[] = {{t[0], targets, N_TARGETS}, {t[1], &targets[2], 1}};
+    for (int method = 0; method < 2; method++) {
+        heed_request q = {.model = m,
+                          .method = method ? "saliency" : "attn_lrp",
+                          .input = in,
+                          .n_inputs = 2,
+                          .ledger = 1,
+                          .keep = layer};
+        heed_result *many[MOST_INPUTS], *one[MOST_INPUTS];
+        attribute(ctx, &q, many);
+        for (int i = 0; i < N_TARGETS; i++) {
+            heed_input single = {t[0], &targets[i], 1};
+            q.input = &single;
+            q.n_inputs = 1;
+            attribute(ctx, &q, one);
+            same_target(many[0], one[0], i);
+            free_results(one, 1);
+        }
+        q.input = &in[1]; /* its neighbour went through more rounds */
+        attribute(ctx, &q, one);
+        same_results(many[1], one[0]);
+        free_results(one, 1);
+        free_results(many, 2);
+    }
+    heed_tokens_free(ctx, t[0]);
+    heed_tokens_free(ctx, t[1]);
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {test(test_recompute),
+                                       test(test_too_little), test(test_alike),
+                                       test(test_targets)};
+    RUN(tests);
+}

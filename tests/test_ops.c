@@ -1,0 +1,390 @@
+/* Every operation of the registry on every row of its examples: gradient,
+ * relevance, account, accumulation, threads, views, state. A checker returns
+ * the error it found, so that controls can ask whether it finds any. */
+#include "testlib.h"
+
+#include <stdlib.h>
+
+#include "optest.h"
+
+/* ---- gradient ---- */
+
+static double loss(optest *t)
+{
+    double sum = 0;
+    optest_forward(t);
+    for (int64_t i = 0; i < t->batch.rows * t->y->cols; i++)
+        sum += (double)t->y->x[i] * (double)t->y->g[i];
+    return sum;
+}
+
+/* dL/dx by five points */
+static double slope(optest *t, heed_real *x)
+{
+    const heed_real was = *x, h = (heed_real)optest_tol(0.03125, 0.0009765625);
+    double l[4];
+    for (int k = 0; k < 4; k++) {
+        *x = was + h * (heed_real)(k < 2 ? k - 2 : k - 1);
+        l[k] = loss(t);
+    }
+    *x = was;
+    return (l[0] - 8 * l[1] + 8 * l[2] - l[3]) / (12 * (double)h);
+}
+
+/* vjp against central differences at some places of every sequence, the
+ * steepest among them; relative to the largest gradient. *largest: that. */
+static double gradient_error(const heedi_op *op, const heedi_example *row,
+                             optest_how how, int places, double *largest)
+{
+    optest t;
+    how.threads = 1;
+    open_(&t, op, row, how);
+    optest_forward(&t);
+    optest_back(&t, HEEDI_GRADIENT, 0, 0);
+    double error = 0;
+    *largest = HUGE_VAL;
+    for (int i = 0; i < op->n_in; i++) {
+        heedi_node *x = t.in[i];
+        int64_t at, n = t.batch.rows * x->cols;
+        double scale = most(x->g, n, &at);
+        *largest = fmin(*largest, scale);
+        scale = fmax(scale, 0.01); /* values and cotangents are about 1 */
+        for (int64_t s = 0; s < how.n_seq; s++) {
+            int64_t o = t.batch.start[s] * x->cols;
+            int64_t m = lengths[s + how.offset] * x->cols;
+            uint32_t seed = optest_seed(s, 99);
+            most(x->g + o, m, &at);
+            for (int k = 0; k < places; k++) {
+                double d = slope(&t, x->x + o + at);
+                double e = fabs(d - (double)x->g[o + at]) / scale;
+                error = e <= error ? error : e;
+                at = (int64_t)((rnd(&seed) + 1) / 2 * (heed_real)m) % m;
+            }
+        }
+    }
+    optest_close(&t);
+    return error;
+}
+
+static const heedi_op *healthy;
+
+static void scale_up(const heedi_node *y, const heedi_run *run)
+{
+    for (int i = 0; i < y->op->n_in; i++)
+        for (int64_t k = 0; k < run->batch->rows * y->in[i]->cols; k++)
+            y->in[i]->g[k] *= (heed_real)1.01;
+}
+
+static void wrong_vjp(const heedi_node *y, heedi_run *run)
+{
+    healthy->vjp(y, run);
+    scale_up(y, run);
+}
+
+static void wrong_relevance(const heedi_node *y, heedi_run *run)
+{
+    (healthy->relevance ? healthy->relevance : healthy->vjp)(y, run);
+    scale_up(y, run);
+}
+
+/* A copy of op with a gradient, or a relevance, 1 % too large. */
+static heedi_op damaged(const heedi_op *op)
+{
+    heedi_op bad = *op;
+    healthy = op;
+    bad.vjp = wrong_vjp;
+    bad.relevance = wrong_relevance;
+    return bad;
+}
+
+static void check_gradient(const heedi_op *op, const heedi_example *row,
+                           optest_how how)
+{
+    const double tol = optest_tol(2e-3, 1e-8);
+    double largest;
+    if (!op->vjp)
+        return;
+    within(op, row, "gradient against differences",
+           gradient_error(op, row, how, 3, &largest), tol);
+    heedi_op bad = damaged(op);
+    double error = gradient_error(&bad, row, how, 1, &largest);
+    /* a normalised single number has next to no gradient */
+    if (sizeof(heed_real) == 8 || largest > 0.01)
+        beyond(op, row, "gradient against differences", error, tol);
+}
+
+/* ---- relevance and the account ---- */
+
+static double dot(const heed_real *a, const heed_real *b, int64_t n,
+                  double *magnitude)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += (double)a[i] * (double)b[i];
+        *magnitude += fabs((double)a[i] * (double)b[i]);
+    }
+    return sum;
+}
+
+/* <y, g> = sum <x, g_x> + deposits, for each sequence */
+static double account_error(const heedi_op *op, const heedi_example *row,
+                            optest_how how)
+{
+    optest t;
+    double error = 0;
+    open_(&t, op, row, how);
+    optest_forward(&t);
+    optest_back(&t, HEEDI_RELEVANCE, 0, 0);
+    for (int64_t s = 0; s < how.n_seq; s++) {
+        const int64_t r = t.batch.start[s], n = heedi_len(&t.batch, s);
+        double scale = 0, mass = 0, c = t.y->cols;
+        double in = dot(t.y->x + r * t.y->cols, t.y->g + r * t.y->cols,
+                        n * t.y->cols, &mass);
+        double out = heedi_ledger_total(&t.ledger, s);
+        scale = fmax(fabs(in), fabs(out)) + 1e-3 * c;
+        mass = 0;
+        for (int i = 0; i < op->n_in; i++)
+            out +=
+                dot(t.in[i]->x + r * t.in[i]->cols,
+                    t.in[i]->g + r * t.in[i]->cols, n * t.in[i]->cols, &mass);
+        error = fmax(error, fabs(in - out) / fmax(scale, mass));
+    }
+    optest_close(&t);
+    return error;
+}
+
+static void check_account(const heedi_op *op, const heedi_example *row,
+                          optest_how how)
+{
+    const double tol = optest_tol(1e-5, 1e-12);
+    if (!op->vjp || !op->conserves)
+        return;
+    within(op, row, "account", account_error(op, row, how), tol);
+    heedi_op bad = damaged(op);
+    beyond(op, row, "account", account_error(&bad, row, how), tol);
+}
+
+/* What an operation may deposit, and how much that is. */
+static double bias(const optest *t, int64_t seq)
+{
+    double sum = 0;
+    const heedi_node *y = t->y;
+    for (int64_t r = t->batch.start[seq]; y->vec && r < t->batch.start[seq + 1];
+         r++)
+        for (int64_t c = 0; c < y->cols; c++)
+            sum += (double)y->vec[c] * (double)y->g[r * y->cols + c];
+    return sum;
+}
+
+static double kappa(const optest *t, int64_t seq)
+{
+    return optest_kappa(t->y, t->batch.start[seq], heedi_len(&t->batch, seq));
+}
+
+static const struct {
+    const char *op;
+    heedi_entry entry;
+    double (*value)(const optest *t, int64_t seq);
+} deposits[] = {
+    {"linear", HEEDI_ENTRY_bias, bias},
+    {"attention", HEEDI_ENTRY_kappa, kappa},
+};
+
+static void check_deposits(const heedi_op *op, const heedi_example *row,
+                           optest_how how)
+{
+    optest t;
+    if (!op->vjp)
+        return;
+    open_(&t, op, row, how);
+    optest_forward(&t);
+    optest_back(&t, HEEDI_RELEVANCE, 0, 0);
+    for (int64_t s = 0; s < how.n_seq; s++)
+        for (int e = 0; e < HEEDI_N_ENTRIES; e++) {
+            double want = 0;
+            for (size_t k = 0; k < sizeof deposits / sizeof *deposits; k++)
+                if (strcmp(deposits[k].op, op->name) == 0 &&
+                    (int)deposits[k].entry == e)
+                    want = deposits[k].value(&t, s);
+            double got = heedi_ledger_entry(&t.ledger, s, (heedi_entry)e);
+            within(op, row, heedi_entry_name[e],
+                   fabs(got - want) / fmax(1, fabs(want)),
+                   want != 0 ? optest_tol(1e-5, 1e-12) : 0);
+        }
+    optest_close(&t);
+}
+
+/* ---- views ---- */
+
+/* How far the rows of a mixing matrix are from weights that sum to 1, and
+ * from nothing where nothing can enter. */
+static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
+                        int64_t len)
+{
+    const heedi_attention_args *a =
+        strcmp(y->op->name, "attention") == 0 ? y->args : NULL;
+    double sum = 0, error = 0;
+    for (int64_t j = 0; j < len; j++) {
+        sum += (double)m[j];
+        bool out = j > q || (a && a->window > 0 && j <= q - a->window);
+        if (out ? m[j] != 0 : !(m[j] >= 0))
+            error = HUGE_VAL;
+    }
+    return a ? fmax(error, fabs(sum - 1)) : error;
+}
+
+/* M v against what the operation made, row q of one head. */
+static double output_error(const optest *t, const heed_real *m, int64_t seq,
+                           int64_t h, int64_t q)
+{
+    const heedi_node *y = t->y, *v = y->in[y->op->operand];
+    const int64_t heads = y->op->heads(y), d = y->cols / heads;
+    const int64_t first = h / (heads / (v->cols / d)) * d;
+    const int64_t row0 = t->batch.start[seq];
+    double error = 0;
+    for (int64_t c = 0; c < d; c++) {
+        double sum = 0;
+        for (int64_t j = 0; j < heedi_len(&t->batch, seq); j++)
+            sum +=
+                (double)m[j] * (double)v->x[(row0 + j) * v->cols + first + c];
+        sum -= (double)y->x[(row0 + q) * y->cols + h * d + c];
+        error = fmax(error, fabs(sum));
+    }
+    return error;
+}
+
+static void check_mixing(const heedi_op *op, const heedi_example *row,
+                         optest_how how)
+{
+    optest t;
+    if (!op->mixing)
+        return;
+    open_(&t, op, row, how);
+    optest_forward(&t);
+    for (int64_t s = 0; s < how.n_seq; s++)
+        for (int64_t h = 0; h < op->heads(t.y); h++) {
+            const int64_t len = how.len[s];
+            heed_real *m = optest_reals(&t, len * len);
+            heed_real *one = optest_reals(&t, len);
+            op->mixing(t.y, &t.run, &(heedi_view){s, h, 0, len, m});
+            for (int64_t q = 0; q < len; q++) {
+                within(op, row, "row of weights",
+                       row_error(t.y, m + q * len, q, len),
+                       optest_tol(2e-6, 1e-12));
+                within(op, row, "weights times values",
+                       output_error(&t, m + q * len, s, h, q),
+                       optest_tol(1e-6, 1e-12));
+                memset(one, 0xff, (size_t)len * sizeof *one);
+                op->mixing(t.y, &t.run, &(heedi_view){s, h, q, 1, one});
+                assert_memory_equal(one, m + q * len,
+                                    (size_t)len * sizeof *one);
+            }
+        }
+    optest_close(&t);
+}
+
+/* ---- state ---- */
+
+/* A sequence fed in pieces of 1 after `prefill`, or of `piece`: the largest
+ * difference to the whole one. */
+static double pieces_error(const heedi_op *op, const heedi_example *row,
+                           int64_t len, int64_t prefill, int64_t piece)
+{
+    optest t;
+    double error = 0;
+    open_(&t, op, row, (optest_how){.len = &len, .n_seq = 1, .threads = 2});
+    heedi_node *y = t.y;
+    const heed_real *x[HEEDI_MAX_IN];
+    optest_forward(&t);
+    heed_real *whole = optest_copy(&t, y->x, len * y->cols);
+    for (int i = 0; i < op->n_in; i++)
+        x[i] = optest_copy(&t, t.in[i]->x, len * t.in[i]->cols);
+    y->state = optest_alloc(&t, op->state(y, len));
+    op->state_init(y, len);
+    for (int64_t at = 0, n; at < len; at += n) {
+        heedi_batch b;
+        n = at == 0 ? prefill : piece < len - at ? piece : len - at;
+        assert_int_equal(heedi_batch_init(&b, &t.mem, &n, 1, at), HEED_OK);
+        t.run.batch = &b;
+        for (int i = 0; i < op->n_in; i++)
+            memcpy(t.in[i]->x, x[i] + at * t.in[i]->cols,
+                   (size_t)(n * t.in[i]->cols) * sizeof *whole);
+        optest_forward(&t);
+        error =
+            fmax(error, optest_worst(y->x, whole + at * y->cols, n * y->cols));
+    }
+    optest_close(&t);
+    return error;
+}
+
+static void check_state(const heedi_op *op, const heedi_example *row,
+                        optest_how how)
+{
+    const double tol = optest_tol(1e-5, 1e-12);
+    (void)how;
+    if (!op->state)
+        return;
+    within(op, row, "one at a time", pieces_error(op, row, 20, 7, 1), tol);
+    within(op, row, "from the start", pieces_error(op, row, 20, 1, 1), tol);
+    within(op, row, "pieces", pieces_error(op, row, 20, 5, 3), tol);
+    within(op, row, "long", pieces_error(op, row, 300, 290, 1), tol);
+    within(op, row, "long pieces", pieces_error(op, row, 300, 100, 137), tol);
+}
+
+#define EVERY(name)                       \
+    static void test_##name(void **state) \
+    {                                     \
+        (void)state;                      \
+        every_row(check_##name);          \
+    }
+EVERY(gradient)
+EVERY(account)
+EVERY(deposits)
+EVERY(mixing)
+EVERY(state)
+
+/* ---- the registry ---- */
+
+static void check_refused(const heedi_op *op)
+{
+    int n = 0;
+    for (const heedi_example *row = op->refused; row->in[0]; row++, n++) {
+        optest t;
+        assert_int_equal(optest_open(&t, op, row, batch), HEED_ESHAPE);
+        char want[64];
+        snprintf(want, sizeof want, "node: %s: ", op->name);
+        if (strncmp(heed_error(t.ctx), want, strlen(want)) != 0 ||
+            !strstr(heed_error(t.ctx), op->formula))
+            fail_msg("%s", heed_error(t.ctx));
+        optest_close(&t);
+    }
+    assert_true(n > 0);
+}
+
+static void test_registry(void **state)
+{
+    (void)state;
+    const char *before = "";
+    for (const heedi_op *const *o = heedi_ops; *o; o++) {
+        const heedi_op *op = *o;
+        assert_true(strcmp(before, op->name) < 0);
+        before = op->name;
+        assert_ptr_equal(heedi_op_named(op->name), op);
+        assert_true(op->formula[0] && op->infer && op->forward);
+        assert_true(op->examples->in[0] && op->n_in <= HEEDI_MAX_IN);
+        assert_true(!op->mixing == !op->heads);
+        assert_true(!op->state == !op->state_init);
+        check_refused(op);
+    }
+    assert_null(heedi_op_named("no such operation"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(test_registry), test(test_gradient), test(test_account),
+        test(test_deposits), test(test_mixing),   test(test_state),
+
+    };
+    RUN(tests);
+}
