@@ -73,8 +73,11 @@ static const char *text_of(heedi_job *j, int32_t id)
 {
     heed_tokens *t;
     const char *s = "";
+    char msg[sizeof j->ctx->msg]; /* a public function forgets the last one */
+    memcpy(msg, j->ctx->msg, sizeof msg);
     if (heed_tokens_of(&t, j->ctx, j->q->tokenizer, &id, 1) != HEED_OK)
         return NULL;
+    memcpy(j->ctx->msg, msg, sizeof msg);
     if (t->n == 1) {
         size_t n = strlen(t->token[0].text) + 1;
         char *c = heedi_arena_alloc(&j->mem, n);
@@ -108,9 +111,10 @@ static heed_status put_targets(const report *p)
         foil[i] = r->aim.foil;
         kind[i] = r->aim.kind->info.name;
         contrast = contrast || r->aim.foil >= 0;
-        text[i] = text_of(p->j, id[i]);
+        if (!(text[i] = text_of(p->j, id[i])))
+            return HEED_ENOMEM;
         other[i] = foil[i] >= 0 ? text_of(p->j, foil[i]) : "";
-        if (!text[i] || !other[i])
+        if (!other[i])
             return HEED_ENOMEM;
         x[0][i] = r->aim.value;
         x[1][i] = r->sum;
