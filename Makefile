@@ -34,7 +34,7 @@ HDF5  ?= $(call found,hdf5-serial hdf5)
 CAIRO ?= $(and $(call found,pangocairo),$(call found,libpng),pangocairo libpng)
 HL    := $(if $(HDF5),-lhdf5_hl)# H5DS; no .pc file names it
 DEPS  := $(NEEDED) $(BLAS) $(HDF5) $(CAIRO)
-OFF   := $(if $(HDF5),,$(wildcard viz/format/hdf5*.c)) \
+OFF   := $(if $(HDF5),,$(wildcard viz/hdf5*.c viz/format/hdf5*.c)) \
          $(if $(CAIRO),,$(wildcard viz/figure/*.c viz/canvas*.c))
 cflags = $(if $(1),$(shell $(PKG) --cflags $(1) 2>/dev/null))
 NEEDED_CFLAGS := $(call cflags,$(NEEDED))
@@ -70,6 +70,7 @@ VIZ     := $(call obj,viz/*.c viz/format/*.c viz/figure/*.c)
 OBJ     := $(BASE) $(ENGINE) $(call obj,attribution/*.c) $(VIZ)
 CLI     := $(call obj,src/cli/*.c)
 TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/test_*.c))
+BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 EXAMPLES:= $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 
 all: $(B)/libheed.a $(B)/libheed.so $(B)/heed $(EXAMPLES)
@@ -113,17 +114,17 @@ endef
 $(foreach i,$(ISAS),$(eval $(call kernel_rule,$(i))))
 $(B)/libheed.a: $(OBJ)
 	@rm -f $@ # else members whose source is gone would stay
-	$(call say,AR)$(AR) rcs $@ $^
+	$(call say,AR)$(AR) qcs $@ $^
 $(B)/libheed.so: $(OBJ)
 	$(call say,LD)$(LINK) -shared -Wl,-soname,libheed.so.0 $^ $(LIBS) $(LDLIBS) -o $@
 $(B)/heed: $(CLI) $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) -o $@
-$(EXAMPLES): $(B)/%: $(B)/%.o $(B)/libheed.a
+$(EXAMPLES) $(BENCHES): $(B)/%: $(B)/%.o $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) -o $@
 $(TESTS): $(B)/%: $(B)/%.o $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) $(CMOCKA_LIBS) -o $@
 
--include $(patsubst %.o,%.d,$(OBJ) $(CLI)) $(TESTS:=.d) $(EXAMPLES:=.d)
+-include $(patsubst %.o,%.d,$(OBJ) $(CLI)) $(TESTS:=.d) $(EXAMPLES:=.d) $(BENCHES:=.d)
 
 # ---- the two commands of the README: a second make, since pkg-config is read
 # ---- when a makefile is parsed
@@ -178,7 +179,7 @@ HEED_PYTHON ?= python3
 interop: $(B)/heed
 	sh tests/interop.sh $(B) $(HEED_PYTHON)
 references: ; sh tests/golden/references.sh $(HEED_PYTHON)
-bench: $(B)/heed ; sh tests/bench/run.sh $(B) $(HEED_PYTHON)
+bench: $(BENCHES) ; sh tests/bench/run.sh $(B) $(HEED_PYTHON)
 ci-full:
 	$(MAKE) check HDF5= CAIRO= B=$(B)-min
 	$(MAKE) tsan double cov

@@ -268,7 +268,9 @@ heed_status heed_attribute(heed_ctx *ctx, const heed_request *q,
     if (st == HEED_OK)
         st = m->run(&j);
     heedi_arena_clear(&j.mem);
-    return st == HEED_OK ? j.late : st;
+    if (st == HEED_OK && j.late != HEED_OK)
+        return heedi_fail(ctx, j.late, "%s", j.late_msg);
+    return st;
 }
 
 heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)

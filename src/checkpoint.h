@@ -39,6 +39,9 @@ void heedi_checkpoint_close(heedi_checkpoint *c);
 /* By exact name, marked as used; NULL if there is none. */
 heedi_tensor *heedi_checkpoint_tensor(heedi_checkpoint *c, const char *name);
 
+/* Bytes of its mapped files that are resident now. */
+uint64_t heedi_checkpoint_resident(const heedi_checkpoint *c);
+
 /* ---- configuration ---- */
 typedef enum heedi_kind {
     HEEDI_ABSENT, /* no such key */

@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ctx.h"
@@ -132,13 +133,14 @@ static heed_status settle(const pass *p, int64_t s)
     o->residual = o->aim.value - o->sum - o->absorbed;
     double tol = j->q->tol > 0 ? j->q->tol : 1e-4;
     double scale = fmax(fabs(o->aim.value), o->magnitude);
-    if (!(fabs(o->residual) <= tol * scale) && j->late == HEED_OK)
-        j->late = heedi_fail(
-            j->ctx, HEED_ENUMERIC,
-            "%s: the account does not close: target %.9g = tokens %.9g + "
-            "absorbed %.9g + residual %.3g, more than %.3g of %.9g",
-            j->info->name, o->aim.value, o->sum, o->absorbed, o->residual, tol,
-            scale);
+    if (!(fabs(o->residual) <= tol * scale) && j->late == HEED_OK) {
+        j->late = HEED_ENUMERIC;
+        snprintf(j->late_msg, sizeof j->late_msg,
+                 "%s: the account does not close: target %.9g = tokens %.9g + "
+                 "absorbed %.9g + residual %.3g, more than %.3g of %.9g",
+                 j->info->name, o->aim.value, o->sum, o->absorbed, o->residual,
+                 tol, scale);
+    }
     return HEED_OK;
 }
 

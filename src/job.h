@@ -52,6 +52,7 @@ typedef struct heedi_job {
     int64_t *n_targets;
     const char *group; /* "explanations/attn_lrp" */
     heed_status late;  /* a residual beyond the tolerance, told at the end */
+    char late_msg[512];
 } heedi_job;
 
 /* The whole of a method that is only a set of rules: forward, then one

@@ -16,6 +16,25 @@ uint64_t heedi_resident(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Mappings that lie in the range, each followed by its numbers. */
+uint64_t heedi_resident_in(const void *p, size_t n)
+{
+    char text[512];
+    unsigned long long from, to, kib, sum = 0;
+    const uintptr_t a = (uintptr_t)p, b = a + n;
+    int inside = 0;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    if (!f)
+        return 0;
+    while (fgets(text, sizeof text, f))
+        if (sscanf(text, "%llx-%llx ", &from, &to) == 2)
+            inside = from < b && to > a;
+        else if (inside && sscanf(text, "Rss: %llu kB", &kib) == 1)
+            sum += kib;
+    fclose(f);
+    return sum * 1024;
+}
+
 uint64_t heedi_available(void)
 {
     char line[128];

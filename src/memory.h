@@ -2,10 +2,14 @@
 #ifndef HEEDI_MEMORY_H
 #define HEEDI_MEMORY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Resident bytes of this process; 0 if the system does not say. */
 uint64_t heedi_resident(void);
+/* Of the n mapped bytes at p, those that are resident in this process; 0 if
+ * the system does not say. */
+uint64_t heedi_resident_in(const void *p, size_t n);
 /* Bytes that could be used without swapping; 0 if the system does not say. */
 uint64_t heedi_available(void);
 

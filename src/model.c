@@ -183,15 +183,21 @@ static heed_status count_weights(heed_model *m)
     return m->info.dtype ? HEED_OK : HEED_ENOMEM;
 }
 
+/* The last part of the path, without ".gguf": what a file calls itself inside
+ * is often not what it is known by. */
 static heed_status describe(heed_model *m)
 {
-    heedi_value name = m->gguf ? heedi_config(m->ckpt, "general.name")
-                               : (heedi_value){.kind = HEEDI_ABSENT};
+    char *name = copy(&m->mem, base_name(m->info.path));
+    if (!name)
+        return HEED_ENOMEM;
+    size_t n = strlen(name);
+    while (n > 1 && name[n - 1] == '/')
+        name[--n] = '\0';
+    if (n > 5 && strcmp(name + n - 5, ".gguf") == 0)
+        name[n - 5] = '\0';
+    m->info.name = name;
     m->info.family = &m->family->info;
     m->info.source = m->ckpt->source;
-    m->info.name = copy(&m->mem, name.kind == HEEDI_STR && name.s[0]
-                                     ? name.s
-                                     : base_name(m->info.path));
     m->info.rope = m->n_rope > 0 ? m->rope[0].text : "";
     m->info.n_layers = m->dim['L'];
     m->info.width = m->dim['C'];
@@ -201,7 +207,7 @@ static heed_status describe(heed_model *m)
     m->info.ff = m->dim['F'];
     m->info.vocab = m->dim['V'];
     m->info.context = m->dim['X'];
-    return m->info.name ? count_weights(m) : HEED_ENOMEM;
+    return count_weights(m);
 }
 
 static heed_status load(heed_model *m)

@@ -10,7 +10,7 @@
 /* What OpenBLAS touches of its buffers in products of our size, for each
  * thread, and what a thread's stack and the runtime cost; measured, see
  * docs/design.md. */
-enum { BLAS_PER_THREAD = 3 << 20, FAULT_AROUND = 1 << 16 };
+enum { BLAS_PER_THREAD = 1 << 20, FAULT_AROUND = 1 << 16 };
 
 static uint64_t greatest(uint64_t a, uint64_t b)
 {
@@ -22,21 +22,19 @@ static uint64_t greatest(uint64_t a, uint64_t b)
  * the targets name. */
 static uint64_t weights(const heedi_exec *e)
 {
-    uint64_t sum = 0, table = 0;
+    const heedi_weight *h = &e->m->head;
+    uint64_t sum = e->o.head_full ? (uint64_t)h->rows * h->stride : 0;
     for (int64_t b = 0; b < e->n_blocks; b++)
         for (const heedi_node *y = e->block[b].tape.first; y; y = y->next) {
             uint64_t bytes = y->w ? (uint64_t)y->w->rows * y->w->stride : 0;
-            if (y->op->n_in == 0 && y->w) { /* an embedding: some rows */
-                table = bytes;
-                bytes = (uint64_t)e->batch.rows * FAULT_AROUND;
-                bytes = bytes < table ? bytes : table;
+            if (y->w && y->op->n_in == 0) { /* an embedding: some rows */
+                uint64_t rows = (uint64_t)e->batch.rows * FAULT_AROUND;
+                bytes = bytes < rows ? bytes : rows;
+                if (e->o.head_full && y->w->data == h->data)
+                    bytes = 0; /* a tied head has been counted */
             }
             sum += bytes;
         }
-    const heedi_weight *h = &e->m->head;
-    uint64_t head = (uint64_t)h->rows * h->stride;
-    if (e->o.head_full)
-        sum += head;
     return sum;
 }
 
@@ -72,7 +70,9 @@ heed_status heedi_plan_exec(heedi_exec *e)
     for (int i = 0; i < e->m->n_rope; i++)
         borders +=
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
+    uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
     p->program = heedi_resident();
+    p->program -= mapped < p->program ? mapped : p->program;
     p->weights = weights(e);
     p->scratch = temp + scratch;
     p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;

@@ -25,7 +25,8 @@ static char *slurp(const char *path, size_t *n)
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
     char *p = malloc(1 << 26);
-    *n = fread(p, 1, 1 << 26, f);
+    assert_non_null(p);
+    *n = fread(p, 1, (1 << 26) - 1, f);
     fclose(f);
     return p;
 }
@@ -169,8 +170,9 @@ static void full_disk(void **state)
     signal(SIGXFSZ, SIG_IGN);
     for (int i = 0; (f = heed_format_at(i)); i++) {
         const char *path = in_folder("full"), *part = in_folder("full.part");
-        for (rlim_t size = 0; size < 100; size += 33) {
-            struct rlimit lim = {size * 20, old.rlim_max};
+        const rlim_t sizes[] = {0, 60, 150, 2000, 20000, 80000};
+        for (int k = 0; k < (f->streams ? 6 : 3); k++) {
+            struct rlimit lim = {sizes[k], old.rlim_max};
             setrlimit(RLIMIT_FSIZE, &lim);
             heed_status st = heed_write(ctx, path, f->name, 1, r);
             setrlimit(RLIMIT_FSIZE, &old);
@@ -185,6 +187,96 @@ static void full_disk(void **state)
             assert_non_null(strstr(heed_error(ctx), strerror(ENOSPC)));
         }
     }
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+static heed_status put_predictions(const heed_sink *s, heed_ctx *ctx)
+{
+    static const int64_t pos = 8;
+    static const int32_t id[2] = {4, 5};
+    static const char *const text[2] = {" a", "\"\n\x01"};
+    static const double logit[2] = {1.0 / 3, (double)NAN};
+    const struct {
+        const char *name;
+        heed_type type;
+        const void *data;
+    } row[] = {{"id", HEED_I32, id},
+               {"text", HEED_STR, text},
+               {"logit", HEED_F64, logit}};
+    TRY_(sample_put(s, ctx, "predictions", "pos", HEED_I64, "row", 1, &pos));
+    for (int i = 0; i < 3; i++) {
+        const heed_var v = {.group = "predictions",
+                            .name = row[i].name,
+                            .type = row[i].type,
+                            .nd = 2,
+                            .dim = {"row", "rank"},
+                            .len = {1, 2}};
+        TRY_(heed_put(s, ctx, &v, row[i].data));
+    }
+    return HEED_OK;
+}
+
+/* Key order, digits, escapes, NaN; options are an object. */
+static void json_text(void **state)
+{
+    (void)state;
+    static const char *const want[] = {
+        "{\"format\": \"heed\", \"format_version\": 1, \"model\": {\"model",
+        "}, \"run\": {",
+        "}, \"input\": {\"text\": \"Marie ",
+        "{\"pos\": 0, \"id\": 1, \"text\": \"<s>\", \"byte_start\": 0, "
+        "\"byte_end\": 0, \"is_special\": true}",
+        "]}, \"explanations\": [{\"method\": \"attn_lrp\", \"target\": {"
+        "\"kind\": \"logit\", \"id\": 42, \"text\": \" Paris\", \"pos\": 8}, "
+        "\"options\": {\"epsilon\": 1e-6}",
+        "\"relevance\": [0.1",
+        "\"sum\": 1.5, \"absorbed\": 0.25, \"target_value\": 1.75, "
+        "\"conservation_residual\": 0.0, \"ledger\": {\"op_name\": [",
+        "{\"method\": \"input_x_gradient\", \"target\": {\"kind\": \"logit\", "
+        "\"id\": 43",
+        "\"target_value\": null",
+        "\"predictions\": [{\"pos\": 8, \"tokens\": [{\"id\": 4, \"text\": "
+        "\" a\", \"logit\": 0.333333333}, {\"id\": 5, \"text\": "
+        "\"\\\"\\n\\u0001\", \"logit\": null}]}]",
+    };
+    heed_ctx *ctx = new_ctx();
+    heed_result *r = sample_result(ctx, 3);
+    heed_sink s = heed_result_sink(r);
+    const char *path = in_folder("order.json");
+    size_t n;
+    assert_int_equal(put_predictions(&s, ctx), HEED_OK);
+    assert_int_equal(heed_write(ctx, path, NULL, 0, r), HEED_OK);
+    char *text = slurp(path, &n);
+    text[n] = '\0';
+    const char *at = text;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        at = strstr(at, want[i]);
+        if (!at)
+            print_error("not there, or too early: %s\n", want[i]);
+        assert_non_null(at);
+    }
+    assert_ptr_equal(strchr(text, '\n'), text + n - 1);
+    free(text);
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+static void csv_text(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_result *r = sample_result(ctx, 3);
+    const char *path = in_folder("text.csv");
+    size_t n;
+    assert_int_equal(heed_write(ctx, path, NULL, 0, r), HEED_OK);
+    char *text = slurp(path, &n);
+    text[n] = '\0';
+    assert_ptr_equal(strstr(text, "pos,token,token_id,relevance\r\n"), text);
+    assert_non_null(strstr(text, "\r\n1,\"Marie\",11,-0.5\r\n"));
+    assert_non_null(strstr(text, "\r\n3,\" \"\"was\"\"\",13,0\r\n"));
+    assert_non_null(strstr(text, "\r\n6,\"\n\",16,"));
+    free(text);
     heed_result_free(r);
     heed_ctx_free(ctx);
 }
@@ -250,6 +342,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         test(same_result_same_bytes),
         test(streaming),
+        test(json_text),
+        test(csv_text),
         test(refusals),
         test(full_disk),
         test(every_allocation_fails_once),

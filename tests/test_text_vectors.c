@@ -135,6 +135,16 @@ static void vectors(void **state)
         t = from_dump(ctx, path);
         run_cases(ctx, t, cases, 1);
         heed_tokenizer_free(t);
+        /* the same, if the GGUF file is there too */
+        snprintf(path, sizeof path, "%s/ggml-vocab-%s.gguf", dir, names[i]);
+        FILE *f = fopen(path, "rb");
+        if (f) {
+            fclose(f);
+            if (heed_tokenizer_load(&t, ctx, path) != HEED_OK)
+                fail_msg("%s", heed_error(ctx));
+            run_cases(ctx, t, cases, 1);
+            heed_tokenizer_free(t);
+        }
         if (i == 4)
             break;
         snprintf(path, sizeof path, "%s/%s.json", dir, names[i]);

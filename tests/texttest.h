@@ -6,6 +6,7 @@
 
 #include "testlib.h"
 #include "text.h"
+#include "tokenizer.h"
 
 /* A whole file; ended by NUL, freed with free(). NULL if there is none. */
 static inline char *slurp(const char *path, size_t *len)
@@ -59,6 +60,54 @@ static inline void check_round(heed_ctx *ctx, const heed_tokenizer *t,
     assert_memory_equal(back->text, k->text, (size_t)k->text_len);
     heed_tokens_free(ctx, back);
     free(id);
+}
+
+/* Trained vocabularies and expected ids: tests/golden/tokenizers/make.py. */
+static inline json_t *golden(void)
+{
+    json_error_t e;
+    json_t *j = json_load_file("tests/golden/tokenizers/cases.json",
+                               JSON_ALLOW_NUL, &e);
+    if (!j)
+        fail_msg("%s", e.text);
+    return j;
+}
+
+static inline json_t *variant_json(const json_t *all, const json_t *v)
+{
+    json_t *j = json_deep_copy(
+        json_object_get(json_object_get(all, "base"),
+                        json_string_value(json_object_get(v, "base"))));
+    json_object_update(j, json_object_get(v, "parts"));
+    json_object_update(json_object_get(j, "model"),
+                       json_object_get(v, "model"));
+    return j;
+}
+
+static inline heed_tokenizer *variant(heed_ctx *ctx, const json_t *all,
+                                      const json_t *v)
+{
+    heed_tokenizer *t;
+    json_t *j = variant_json(all, v);
+    char *s = json_dumps(j, 0);
+    if (heedi_tokenizer_from_text(&t, ctx, "cases.json",
+                                  (heedi_str){s, strlen(s)}) != HEED_OK)
+        fail_msg("%s", heed_error(ctx));
+    free(s);
+    json_decref(j);
+    return t;
+}
+
+static inline const json_t *variant_named(const json_t *all, const char *name)
+{
+    const json_t *list = json_object_get(all, "variants");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *v = json_array_get(list, i);
+        if (strcmp(json_string_value(json_object_get(v, "name")), name) == 0)
+            return v;
+    }
+    fail_msg("no variant %s", name);
+    return NULL;
 }
 
 #endif

@@ -1,14 +1,10 @@
 #include "hdf5_driver.h"
 
-#ifdef HEEDI_HAVE_HDF5
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-#if H5_VERSION_GE(1, 13, 2)
-#include <H5FDdevelop.h>
-#endif
 
 static heedi_hdf5_driver *of(H5FD_t *f)
 {
@@ -168,4 +164,3 @@ hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path)
     H5FDunregister(id); /* kept by HDF5 as long as the file needs it */
     return file;
 }
-#endif

@@ -6,8 +6,10 @@
 #ifndef HEEDI_HDF5_DRIVER_H
 #define HEEDI_HDF5_DRIVER_H
 
-#ifdef HEEDI_HAVE_HDF5
 #include <hdf5.h>
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h> /* H5FD_t moved there */
+#endif
 
 typedef struct heedi_hdf5_driver {
     H5FD_t pub; /* HDF5's part; first */
@@ -20,5 +22,4 @@ typedef struct heedi_hdf5_driver {
  * and is the caller's. Negative on failure. */
 hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path);
 
-#endif
 #endif

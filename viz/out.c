@@ -1,6 +1,7 @@
 #include "out.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +31,18 @@ void heedi_out_print(heedi_out *o, const char *fmt, ...)
     if (vfprintf(o->f, fmt, ap) < 0)
         o->err = errno ? errno : EIO;
     va_end(ap);
+}
+
+void heedi_digits(char buf[HEEDI_DIGITS], double x, int digits)
+{
+    snprintf(buf, HEEDI_DIGITS, "%.*g", digits, x);
+    const char *point = localeconv()->decimal_point;
+    size_t n = strlen(point);
+    char *at = strcmp(point, ".") == 0 ? NULL : strstr(buf, point);
+    if (at) {
+        *at = '.';
+        memmove(at + 1, at + n, strlen(at + n) + 1);
+    }
 }
 
 heed_status heedi_out_fail(heed_ctx *ctx, const char *path, int err)

@@ -19,6 +19,11 @@ void heedi_out_bytes(heedi_out *o, const void *p, size_t n);
 void heedi_out_text(heedi_out *o, const char *s);
 void heedi_out_print(heedi_out *o, const char *fmt, ...) HEEDI_PRINTF(2, 3);
 
+/* x with `digits` significant digits,
+ * whatever the locale. */
+enum { HEEDI_DIGITS = 40 };
+void heedi_digits(char buf[HEEDI_DIGITS], double x, int digits);
+
 /* The name under which a file is written, and the one it gets. */
 typedef struct heedi_place {
     char *path;   /* as given */

@@ -40,3 +40,28 @@ int32_t heedi_utf8_at(const char *s, int *n)
     *n = got > 0 ? (int)got : 1;
     return got > 0 ? c : 0xFFFD;
 }
+
+int heedi_utf8_length(const char *s)
+{
+    int n;
+    heedi_utf8_at(s, &n);
+    return n;
+}
+
+int heedi_utf8_width(int32_t c)
+{
+    int w = utf8proc_charwidth(c);
+    return c == 0x200D || w < 0 ? 0 : w;
+}
+
+bool heedi_utf8_is_rtl(const char *s, int n)
+{
+    for (int i = 0, len; i < n; i += len) {
+        int k = utf8proc_get_property(heedi_utf8_at(s + i, &len))->bidi_class;
+        if (k == UTF8PROC_BIDI_CLASS_R || k == UTF8PROC_BIDI_CLASS_AL)
+            return true;
+        if (k == UTF8PROC_BIDI_CLASS_L)
+            return false;
+    }
+    return false;
+}

@@ -13,5 +13,12 @@ heed_status heedi_text_check(heed_ctx *ctx, const char *what, const void *data,
 
 /* The code point at s, which is valid and not at its end; *n bytes long. */
 int32_t heedi_utf8_at(const char *s, int *n);
+int heedi_utf8_length(const char *s);
+
+/* Columns of a terminal. */
+int heedi_utf8_width(int32_t c);
+
+/* The first letter that has a direction runs from right to left. */
+bool heedi_utf8_is_rtl(const char *s, int n);
 
 #endif

@@ -9,6 +9,7 @@
 #include <heed/method.h>
 #include <heed/model.h>
 #include <heed/predict.h>
+#include <heed/process.h>
 #include <heed/real.h>
 #include <heed/result.h>
 #include <heed/status.h>

@@ -27,7 +27,7 @@ typedef struct heed_model heed_model;
 typedef struct heed_model_info {
     const heed_family_info *family;
     const char *path;   /* as given */
-    const char *name;   /* of the checkpoint: general.name, else the file */
+    const char *name;   /* last part of the path, without .gguf */
     const char *dtype;  /* on disk, most bytes first: "q4_1,q8_0,f32" */
     const char *source; /* "gguf", "safetensors" */
     const char *rope;   /* as understood: "llama3 factor=8 ...", or "" */
@@ -60,6 +60,9 @@ HEED_API HEED_NODISCARD heed_status heed_model_hash(heed_ctx *ctx,
                                                     char weights[65],
                                                     char config[65],
                                                     char tokenizer[65]);
+
+/* SHA-256 of n bytes, in hex. Cannot fail. */
+HEED_API void heed_sha256(const void *data, size_t n, char hex[65]);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 #include "ctx.h"
 #include "load.h"
+#include "memory.h"
 
 heed_status heedi_checkpoint_new(heedi_checkpoint **out, heed_ctx *ctx,
                                  const char *path)
@@ -67,6 +68,15 @@ heed_status heedi_checkpoint_open(heedi_checkpoint **out, heed_ctx *ctx,
         *out = NULL;
     }
     return st;
+}
+
+uint64_t heedi_checkpoint_resident(const heedi_checkpoint *c)
+{
+    const heedi_source *s = c->impl;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s->n_maps; i++)
+        sum += heedi_resident_in(s->map[i].p, s->map[i].n);
+    return sum;
 }
 
 heedi_tensor *heedi_checkpoint_tensor(heedi_checkpoint *c, const char *name)

@@ -87,3 +87,11 @@ heed_status heed_model_hash(heed_ctx *ctx, const char *path, char weights[65],
     heedi_arena_clear(&mem);
     return st;
 }
+
+void heed_sha256(const void *data, size_t n, char hex[65])
+{
+    heedi_sha256 s;
+    heedi_sha256_init(&s);
+    heedi_sha256_add(&s, data, n);
+    heedi_sha256_hex(&s, hex);
+}

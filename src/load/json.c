@@ -141,7 +141,7 @@ static heed_status list(heedi_value *out, heedi_arena *mem, size_t n,
 }
 
 /* Jansson reads no more than 2048 levels, so the recursion ends. */
-heed_status heedi_json_value(heedi_value *out, heedi_arena *mem,
+heed_status heedi_json_tree(heedi_value *out, heedi_arena *mem,
                              const json_t *json)
 {
     static const heedi_kind kinds[] = {
@@ -154,7 +154,7 @@ heed_status heedi_json_value(heedi_value *out, heedi_arena *mem,
         size_t n = json_array_size(json);
         HEEDI_TRY(list(out, mem, n, &item, NULL));
         for (size_t i = 0; i < n; i++)
-            HEEDI_TRY(heedi_json_value(&item[i], mem, json_array_get(json, i)));
+            HEEDI_TRY(heedi_json_tree(&item[i], mem, json_array_get(json, i)));
         return HEED_OK;
     }
     if (json_is_object(json)) {
@@ -167,7 +167,7 @@ heed_status heedi_json_value(heedi_value *out, heedi_arena *mem,
             const char *k = json_object_iter_key(it);
             HEEDI_TRY(string(&key[i], mem, k, strlen(k)));
             HEEDI_TRY(
-                heedi_json_value(&item[i], mem, json_object_iter_value(it)));
+                heedi_json_tree(&item[i], mem, json_object_iter_value(it)));
         }
         return HEED_OK;
     }

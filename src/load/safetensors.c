@@ -201,7 +201,7 @@ heed_status heedi_safetensors_read(heedi_checkpoint *c)
     c->source = "safetensors";
     s->nested = true;
     HEEDI_TRY(heedi_json_read(&config, c->ctx, path));
-    heed_status st = heedi_json_value(&s->root, &c->mem, config);
+    heed_status st = heedi_json_tree(&s->root, &c->mem, config);
     json_decref(config);
     return st ? st : read_weights(c);
 }

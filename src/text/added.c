@@ -20,7 +20,9 @@ heed_status heedi_added_build(heed_tokenizer *t)
                 st = heedi_str_copy(t, &a->text, w.norm.s, w.norm.n);
             heedi_work_free(&w);
         }
-        if (st == HEED_OK && a->text.len > 0)
+        /* what ends within a character would leave the rest of it */
+        size_t n = heedi_utf8_check(a->text.s, a->text.len);
+        if (st == HEED_OK && n > 0 && n == a->text.len)
             st = heedi_trie_add(a->normalized ? &t->normalized : &t->raw,
                                 t->ctx, a->text.s, a->text.len, (int32_t)i);
     }

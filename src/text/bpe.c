@@ -109,17 +109,38 @@ static heed_status add_unknown(heedi_work *w, size_t i, size_t len, bool run)
                             (uint32_t)(i + len), m->unk);
 }
 
+/* Merge the symbols that there are, and make them tokens. */
+static heed_status finish(heedi_work *w)
+{
+    heedi_merger *g = &w->merger;
+    HEEDI_TRY(heedi_merger_run(g, w->ctx, ranked, &w->t->model, w->text.s));
+    for (int32_t i = g->n ? 0 : -1; i >= 0; i = g->symbol[i].next) {
+        const heedi_symbol *y = g->symbol + i;
+        HEEDI_TRY(heedi_hit_add(
+            w, y->id, heedi_rope_span(&w->text, y->start, y->end), false));
+    }
+    g->n = 0;
+    return HEED_OK;
+}
+
 static heed_status seed_chars(heedi_work *w, size_t from, size_t to)
 {
     const heedi_model *m = &w->t->model;
     bool run = false;
+    bool before_known = false;
+    uint32_t before_c = 0;
     for (size_t i = from, len; i < to; i += len) {
-        heedi_utf8_get(w->text.s + i, to - i, &len);
+        uint32_t c = heedi_utf8_get(w->text.s + i, to - i, &len);
         const char *key = w->text.s + i;
         size_t n = len, before = i == from ? 0 : m->prefix.len;
         HEEDI_TRY(affixed(w, &key, &n, i == from, i + len == to));
         int32_t id = heedi_names_get(&m->names, key, n);
         bool known = id >= 0;
+        /* between two known characters only: unknown ones may be fused */
+        if (known && before_known && heedi_never_meet(m, before_c, c))
+            HEEDI_TRY(finish(w));
+        before_known = known;
+        before_c = c;
         if (known)
             HEEDI_TRY(heedi_merger_add(&w->merger, w->ctx, (uint32_t)i,
                                        (uint32_t)(i + len), id));
@@ -150,7 +171,6 @@ static heed_status seed_bytes(heedi_work *w, size_t from, size_t to)
 static heed_status encode(heedi_work *w, size_t from, size_t to)
 {
     const heedi_model *m = &w->t->model;
-    heedi_merger *g = &w->merger;
     if (m->ignore_merges) {
         int32_t id;
         HEEDI_TRY(whole(w, from, to, &id));
@@ -158,15 +178,9 @@ static heed_status encode(heedi_work *w, size_t from, size_t to)
             return heedi_hit_add(w, id, heedi_rope_span(&w->text, from, to),
                                  false);
     }
-    g->n = 0;
+    w->merger.n = 0;
     HEEDI_TRY(m->byte_mode ? seed_bytes(w, from, to) : seed_chars(w, from, to));
-    HEEDI_TRY(heedi_merger_run(g, w->ctx, ranked, m, w->text.s));
-    for (int32_t i = g->n ? 0 : -1; i >= 0; i = g->symbol[i].next) {
-        const heedi_symbol *y = g->symbol + i;
-        HEEDI_TRY(heedi_hit_add(
-            w, y->id, heedi_rope_span(&w->text, y->start, y->end), false));
-    }
-    return HEED_OK;
+    return finish(w);
 }
 
 const heedi_model_kind heedi_bpe = {"BPE", encode};
@@ -237,6 +251,9 @@ heed_status heedi_bpe_finish(heed_tokenizer *t)
             n = 6;
         }
         m->byte_id[b] = heedi_names_get(&m->names, s, n);
+        if (m->byte_fallback && m->byte_id[b] >= 0)
+            t->flag[m->byte_id[b]] |= HEEDI_BYTE;
     }
-    return HEED_OK;
+    bool affixes = m->prefix.len || m->suffix.len;
+    return bytes || affixes ? HEED_OK : heedi_meet_build(t);
 }

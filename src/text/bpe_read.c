@@ -46,26 +46,26 @@ heed_status heedi_bpe_read(heed_tokenizer *t, const json_t *j)
     heed_ctx *ctx = t->ctx;
     const json_t *merges = json_object_get(j, "merges");
     heedi_str unk = {0};
-    HEEDI_TRY(heedi_json_fields(ctx, j, "model",
-                                "dropout unk_token continuing_subword_prefix "
-                                "end_of_word_suffix fuse_unk byte_fallback "
-                                "ignore_merges vocab merges"));
+    HEEDI_TRY(heedi_field_fields(ctx, j, "model",
+                                 "dropout unk_token continuing_subword_prefix "
+                                 "end_of_word_suffix fuse_unk byte_fallback "
+                                 "ignore_merges vocab merges"));
     HEEDI_TRY(read_dropout(t, j));
-    HEEDI_TRY(heedi_json_bool(ctx, j, "model", "fuse_unk", &m->fuse_unk));
+    HEEDI_TRY(heedi_field_bool(ctx, j, "model", "fuse_unk", &m->fuse_unk));
     HEEDI_TRY(
-        heedi_json_bool(ctx, j, "model", "byte_fallback", &m->byte_fallback));
+        heedi_field_bool(ctx, j, "model", "byte_fallback", &m->byte_fallback));
     HEEDI_TRY(
-        heedi_json_bool(ctx, j, "model", "ignore_merges", &m->ignore_merges));
+        heedi_field_bool(ctx, j, "model", "ignore_merges", &m->ignore_merges));
     heedi_str affix = {0};
     HEEDI_TRY(
-        heedi_json_str(ctx, j, "model", "continuing_subword_prefix", &affix));
+        heedi_field_str(ctx, j, "model", "continuing_subword_prefix", &affix));
     if (affix.s)
         HEEDI_TRY(heedi_str_copy(t, &m->prefix, affix.s, affix.len));
     affix = (heedi_str){0};
-    HEEDI_TRY(heedi_json_str(ctx, j, "model", "end_of_word_suffix", &affix));
+    HEEDI_TRY(heedi_field_str(ctx, j, "model", "end_of_word_suffix", &affix));
     if (affix.s)
         HEEDI_TRY(heedi_str_copy(t, &m->suffix, affix.s, affix.len));
-    HEEDI_TRY(heedi_json_str(ctx, j, "model", "unk_token", &unk));
+    HEEDI_TRY(heedi_field_str(ctx, j, "model", "unk_token", &unk));
     if (unk.s && (m->unk = heedi_names_get(&m->names, unk.s, unk.len)) < 0)
         return heedi_fail(ctx, HEED_EFORMAT,
                           "model: the unk_token \"%.60s\" is not in the "

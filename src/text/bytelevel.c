@@ -16,9 +16,9 @@ heed_status heedi_byte_level_read(heed_tokenizer *t, heedi_step *s,
     bool space = true, trim;
     s->cut = true;
     HEEDI_TRY(
-        heedi_json_bool(t->ctx, j, "ByteLevel", "add_prefix_space", &space));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, "ByteLevel", "use_regex", &s->cut));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, "ByteLevel", "trim_offsets", &trim));
+        heedi_field_bool(t->ctx, j, "ByteLevel", "add_prefix_space", &space));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, "ByteLevel", "use_regex", &s->cut));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, "ByteLevel", "trim_offsets", &trim));
     s->prefix = space ? HEEDI_PREPEND_ALWAYS : HEEDI_PREPEND_NEVER;
     return s->cut ? heedi_regex_new(&s->re, t->ctx, heedi_gpt2_pattern,
                                     strlen(heedi_gpt2_pattern))

@@ -79,8 +79,8 @@ static heed_status apply(heed_tokenizer *t, const json_t *j)
     special(t, j, "eos_token", &t->info.eos);
     special(t, j, "pad_token", &t->info.pad);
     bool bos = has(&t->front, t->info.bos), eos = has(&t->back, t->info.eos);
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, where, "add_bos_token", &bos));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, where, "add_eos_token", &eos));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_bos_token", &bos));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_eos_token", &eos));
     HEEDI_TRY(heedi_set_front(t, t->info.bos, bos));
     return heedi_set_back(t, t->info.eos, eos);
 }
@@ -116,6 +116,12 @@ static heed_status read_beside(heed_tokenizer *t, const char *path)
 heed_status heedi_config_read(heed_tokenizer *t, const char *path)
 {
     HEEDI_TRY(read_beside(t, path));
+    heedi_config_done(t);
+    return HEED_OK;
+}
+
+void heedi_config_done(heed_tokenizer *t)
+{
     heed_tokenizer_info *o = &t->info;
     /* a template says where texts begin and end, if nothing else does */
     if (o->bos < 0 && t->front.n > 0)
@@ -124,5 +130,4 @@ heed_status heedi_config_read(heed_tokenizer *t, const char *path)
         o->eos = t->back.v[t->back.n - 1];
     o->adds_bos = has(&t->front, o->bos);
     o->adds_eos = has(&t->back, o->eos);
-    return HEED_OK;
 }

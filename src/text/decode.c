@@ -112,6 +112,9 @@ static heed_status replace_in(heedi_decoded *d, const heedi_step *st,
 {
     size_t n = to - from, at = 0, start, end;
     const char *s = d->s + from;
+    /* PCRE2 reads only whole characters */
+    if (st->re && heedi_utf8_check(s, n) < n)
+        return copy(d, from, to);
     while (at < n) {
         if (st->re) {
             HEEDI_TRY(heedi_regex_find(&d->matcher, d->ctx, st->re, s, n, at,
@@ -187,8 +190,8 @@ static heed_status read_strip(heed_tokenizer *t, heedi_step *s, const json_t *j)
 {
     int32_t left = 0, right = 0;
     HEEDI_TRY(heedi_read_str(t, s, j, "content", &s->what));
-    HEEDI_TRY(heedi_json_int(t->ctx, j, "Strip", "start", &left));
-    HEEDI_TRY(heedi_json_int(t->ctx, j, "Strip", "stop", &right));
+    HEEDI_TRY(heedi_field_int(t->ctx, j, "Strip", "start", &left));
+    HEEDI_TRY(heedi_field_int(t->ctx, j, "Strip", "stop", &right));
     s->left = left;
     s->right = right;
     return HEED_OK;

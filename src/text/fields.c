@@ -17,8 +17,8 @@ static const json_t *field(const json_t *j, const char *key)
     return json_is_null(x) ? NULL : x;
 }
 
-heed_status heedi_json_bool(heed_ctx *ctx, const json_t *j, const char *where,
-                            const char *key, bool *out)
+heed_status heedi_field_bool(heed_ctx *ctx, const json_t *j, const char *where,
+                             const char *key, bool *out)
 {
     const json_t *x = field(j, key);
     if (x && !json_is_boolean(x))
@@ -28,8 +28,8 @@ heed_status heedi_json_bool(heed_ctx *ctx, const json_t *j, const char *where,
     return HEED_OK;
 }
 
-heed_status heedi_json_int(heed_ctx *ctx, const json_t *j, const char *where,
-                           const char *key, int32_t *out)
+heed_status heedi_field_int(heed_ctx *ctx, const json_t *j, const char *where,
+                            const char *key, int32_t *out)
 {
     const json_t *x = field(j, key);
     if (!x)
@@ -45,8 +45,8 @@ heed_status heedi_json_int(heed_ctx *ctx, const json_t *j, const char *where,
     return HEED_OK;
 }
 
-heed_status heedi_json_str(heed_ctx *ctx, const json_t *j, const char *where,
-                           const char *key, heedi_str *out)
+heed_status heedi_field_str(heed_ctx *ctx, const json_t *j, const char *where,
+                            const char *key, heedi_str *out)
 {
     const json_t *x = field(j, key);
     if (x && !json_is_string(x))
@@ -65,8 +65,8 @@ static bool listed(const char *fields, const char *key)
     return false;
 }
 
-heed_status heedi_json_fields(heed_ctx *ctx, const json_t *j, const char *where,
-                              const char *fields)
+heed_status heedi_field_fields(heed_ctx *ctx, const json_t *j,
+                               const char *where, const char *fields)
 {
     if (!json_is_object(j))
         return heedi_fail(ctx, HEED_EFORMAT, "%s is not an object", where);
@@ -85,7 +85,7 @@ heed_status heedi_read_str(heed_tokenizer *t, const heedi_step *s,
                            const json_t *j, const char *key, heedi_str *out)
 {
     heedi_str v = {0};
-    HEEDI_TRY(heedi_json_str(t->ctx, j, s->part->name, key, &v));
+    HEEDI_TRY(heedi_field_str(t->ctx, j, s->part->name, key, &v));
     return v.s ? heedi_str_copy(t, out, v.s, v.len) : HEED_OK;
 }
 
@@ -117,7 +117,7 @@ heed_status heedi_read_behavior(heed_tokenizer *t, heedi_step *s,
                                            "MergedWithPrevious",
                                        [HEEDI_WITH_NEXT] = "MergedWithNext"};
     heedi_str v = {0};
-    HEEDI_TRY(heedi_json_str(t->ctx, j, s->part->name, "behavior", &v));
+    HEEDI_TRY(heedi_field_str(t->ctx, j, s->part->name, "behavior", &v));
     if (!v.s)
         return HEED_OK;
     for (int i = 0; i <= HEEDI_WITH_NEXT; i++)
@@ -139,11 +139,11 @@ heed_status heedi_read_metaspace(heed_tokenizer *t, heedi_step *s,
     s->cut = true;
     s->with = (heedi_str){"\xE2\x96\x81", 3};
     HEEDI_TRY(heedi_read_str(t, s, j, "replacement", &s->with));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, s->part->name, "split", &s->cut));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, s->part->name, "split", &s->cut));
     HEEDI_TRY(
-        heedi_json_bool(t->ctx, j, s->part->name, "add_prefix_space", &space));
+        heedi_field_bool(t->ctx, j, s->part->name, "add_prefix_space", &space));
     s->prefix = space ? HEEDI_PREPEND_ALWAYS : HEEDI_PREPEND_NEVER;
-    HEEDI_TRY(heedi_json_str(t->ctx, j, s->part->name, "prepend_scheme", &v));
+    HEEDI_TRY(heedi_field_str(t->ctx, j, s->part->name, "prepend_scheme", &v));
     for (int i = 0; v.s && i < 3; i++)
         if (strcmp(v.s, scheme[i]) == 0) {
             s->prefix = i;
@@ -194,7 +194,7 @@ static heed_status read_part(const parts_reader *r, const json_t *j, int depth)
         return heedi_fail(ctx, HEED_ENOTSUP,
                           "the %s \"%.60s\" is not supported", r->group, type);
     heedi_step s = {.part = p};
-    HEEDI_TRY(heedi_json_fields(ctx, j, p->name, p->fields));
+    HEEDI_TRY(heedi_field_fields(ctx, j, p->name, p->fields));
     heed_status st = p->read ? p->read(r->t, &s, j) : HEED_OK;
     if (st != HEED_OK) {
         pcre2_code_free(s.re);

@@ -7,18 +7,18 @@
 
 /* A field that is missing or null leaves *out as it is; one of another type is
  * HEED_EFORMAT. `where` names the object in messages. */
-heed_status heedi_json_bool(heed_ctx *ctx, const json_t *j, const char *where,
-                            const char *key, bool *out);
+heed_status heedi_field_bool(heed_ctx *ctx, const json_t *j, const char *where,
+                             const char *key, bool *out);
 /* Within [0, INT32_MAX], else HEED_EFORMAT. */
-heed_status heedi_json_int(heed_ctx *ctx, const json_t *j, const char *where,
-                           const char *key, int32_t *out);
+heed_status heedi_field_int(heed_ctx *ctx, const json_t *j, const char *where,
+                            const char *key, int32_t *out);
 /* Borrowed from j. */
-heed_status heedi_json_str(heed_ctx *ctx, const json_t *j, const char *where,
-                           const char *key, heedi_str *out);
+heed_status heedi_field_str(heed_ctx *ctx, const json_t *j, const char *where,
+                            const char *key, heedi_str *out);
 /* HEED_EFORMAT if j is no object, HEED_ENOTSUP if it has a field other than
  * "type" that is not in `fields`, each between spaces. */
-heed_status heedi_json_fields(heed_ctx *ctx, const json_t *j, const char *where,
-                              const char *fields);
+heed_status heedi_field_fields(heed_ctx *ctx, const json_t *j,
+                               const char *where, const char *fields);
 
 /* Read a part, or a Sequence of them, into `list`. rows end with a NULL name;
  * `group` is "normalizer" or the like, `member` the field of a Sequence. */

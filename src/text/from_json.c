@@ -116,17 +116,17 @@ static heed_status read_one_added(heed_tokenizer *t, const json_t *j,
     const char *where = "added_tokens";
     heed_ctx *ctx = t->ctx;
     heedi_str s = {0};
-    HEEDI_TRY(heedi_json_fields(ctx, j, where,
-                                "id content single_word lstrip rstrip "
-                                "normalized special"));
-    HEEDI_TRY(heedi_json_str(ctx, j, where, "content", &s));
-    HEEDI_TRY(heedi_json_int(ctx, j, where, "id", &a->id));
-    HEEDI_TRY(heedi_json_bool(ctx, j, where, "special", &a->special));
+    HEEDI_TRY(heedi_field_fields(ctx, j, where,
+                                 "id content single_word lstrip rstrip "
+                                 "normalized special"));
+    HEEDI_TRY(heedi_field_str(ctx, j, where, "content", &s));
+    HEEDI_TRY(heedi_field_int(ctx, j, where, "id", &a->id));
+    HEEDI_TRY(heedi_field_bool(ctx, j, where, "special", &a->special));
     a->normalized = !a->special;
-    HEEDI_TRY(heedi_json_bool(ctx, j, where, "normalized", &a->normalized));
-    HEEDI_TRY(heedi_json_bool(ctx, j, where, "lstrip", &a->lstrip));
-    HEEDI_TRY(heedi_json_bool(ctx, j, where, "rstrip", &a->rstrip));
-    HEEDI_TRY(heedi_json_bool(ctx, j, where, "single_word", &a->single_word));
+    HEEDI_TRY(heedi_field_bool(ctx, j, where, "normalized", &a->normalized));
+    HEEDI_TRY(heedi_field_bool(ctx, j, where, "lstrip", &a->lstrip));
+    HEEDI_TRY(heedi_field_bool(ctx, j, where, "rstrip", &a->rstrip));
+    HEEDI_TRY(heedi_field_bool(ctx, j, where, "single_word", &a->single_word));
     HEEDI_TRY(heedi_str_copy(t, &a->text, s.s, s.len));
     heedi_str *old = t->str + a->id;
     if ((t->flag[a->id] & HEEDI_ADDED) &&
@@ -193,10 +193,10 @@ static heed_status build(heed_tokenizer *t, json_t *j)
 {
     heed_ctx *ctx = t->ctx;
     json_t *model = json_object_get(j, "model");
-    HEEDI_TRY(heedi_json_fields(ctx, j, "the file",
-                                "version truncation padding added_tokens "
-                                "normalizer pre_tokenizer post_processor "
-                                "decoder model"));
+    HEEDI_TRY(heedi_field_fields(ctx, j, "the file",
+                                 "version truncation padding added_tokens "
+                                 "normalizer pre_tokenizer post_processor "
+                                 "decoder model"));
     static const char *const ignored[] = {"truncation", "padding"};
     for (int i = 0; i < 2; i++)
         if (json_is_object(json_object_get(j, ignored[i])))

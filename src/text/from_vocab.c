@@ -7,7 +7,16 @@
 #include "tokenizer.h"
 #include "utf8.h"
 
-enum { NORMAL = 1, UNKNOWN, CONTROL, USER, UNUSED, BYTE, TOKEN_MAX = 1 << 16 };
+enum {
+    UNDEFINED,
+    NORMAL,
+    UNKNOWN,
+    CONTROL,
+    USER,
+    UNUSED,
+    BYTE,
+    TOKEN_MAX = 1 << 16
+};
 
 /* ---- pre-tokenizers, which the file only names ---- */
 
@@ -125,7 +134,8 @@ static int32_t type_of(const heedi_vocab *v, int64_t i)
 static heed_status read_tokens(heed_tokenizer *t, const heedi_vocab *v)
 {
     /* by type: what the model may produce, and what is found in the text */
-    static const uint8_t flags[] = {[NORMAL] = HEEDI_IN_MODEL,
+    static const uint8_t flags[] = {[UNDEFINED] = HEEDI_IN_MODEL,
+                                    [NORMAL] = HEEDI_IN_MODEL,
                                     [UNKNOWN] = HEEDI_SPECIAL,
                                     [CONTROL] = HEEDI_ADDED | HEEDI_SPECIAL,
                                     [USER] = HEEDI_IN_MODEL | HEEDI_ADDED,
@@ -148,9 +158,9 @@ static heed_status read_tokens(heed_tokenizer *t, const heedi_vocab *v)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < v->n; i++) {
         int32_t type = type_of(v, i);
-        if (type < NORMAL || type > BYTE)
+        if (type < UNDEFINED || type > BYTE)
             return heedi_fail(t->ctx, HEED_EFORMAT,
-                              "token %lld has the type %d, must be from 1 to 6",
+                              "token %lld has the type %d, must be from 0 to 6",
                               (long long)i, type);
         if (v->token[i].len)
             memcpy(p, v->token[i].s, v->token[i].len);
@@ -178,6 +188,7 @@ static heed_status add_added(heed_tokenizer *t)
     return heedi_added_build(t);
 }
 
+/* bos and eos: whether they are added, unless the file says. */
 static heed_status set_special(heed_tokenizer *t, const heedi_vocab *v,
                                bool bos, bool eos)
 {
@@ -189,21 +200,32 @@ static heed_status set_special(heed_tokenizer *t, const heedi_vocab *v,
                {"padding", v->pad, &t->info.pad},
                {"unknown", v->unk, &t->model.unk}};
     for (int i = 0; i < 4; i++) {
-        if (ids[i].id >= v->n)
+        if (ids[i].id >= t->info.n_tokens)
             return heedi_fail(t->ctx, HEED_EFORMAT,
                               "%s_token_id is %d, but there are %lld tokens",
-                              ids[i].name, ids[i].id, (long long)v->n);
+                              ids[i].name, ids[i].id,
+                              (long long)t->info.n_tokens);
         *ids[i].to = ids[i].id < 0 ? -1 : ids[i].id;
     }
     bos = v->add_bos < 0 ? bos : v->add_bos != 0;
     eos = v->add_eos < 0 ? eos : v->add_eos != 0;
-    if (bos)
-        HEEDI_TRY(heedi_set_front(t, t->info.bos, true));
-    if (eos)
-        HEEDI_TRY(heedi_set_back(t, t->info.eos, true));
-    t->info.adds_bos = t->front.n > 0;
-    t->info.adds_eos = t->back.n > 0;
+    HEEDI_TRY(heedi_set_front(t, t->info.bos, bos));
+    HEEDI_TRY(heedi_set_back(t, t->info.eos, eos));
+    heedi_config_done(t);
     return HEED_OK;
+}
+
+/* A complete tokenizer.json; the file's own keys name what it does not. */
+static heed_status build_whole(heed_tokenizer *t, const heedi_vocab *v)
+{
+    int32_t unk = t->model.unk;
+    heedi_config_done(t);
+    heedi_vocab w = *v;
+    w.bos = v->bos < 0 ? t->info.bos : v->bos;
+    w.eos = v->eos < 0 ? t->info.eos : v->eos;
+    heed_status st = set_special(t, &w, t->info.adds_bos, t->info.adds_eos);
+    t->model.unk = unk;
+    return st;
 }
 
 static heed_status add_names(heed_tokenizer *t)
@@ -286,6 +308,7 @@ static heed_status build_llama(heed_tokenizer *t, const heedi_vocab *v)
     HEEDI_TRY(heedi_spm_ranks(t, v->score, (size_t)v->n));
     HEEDI_TRY(set_special(t, v, true, false));
     heedi_spm_bytes(t);
+    HEEDI_TRY(heedi_meet_build(t));
     return add_added(t);
 }
 
@@ -310,11 +333,15 @@ heed_status heedi_tokenizer_from_vocab(heed_tokenizer **out, heed_ctx *ctx,
                                        const heedi_vocab *v)
 {
     heed_tokenizer *t;
+    heed_status st;
     *out = NULL;
-    if (v->hf_json.s)
-        return heedi_tokenizer_from_text(out, ctx, v->path, v->hf_json);
-    HEEDI_TRY(heedi_tokenizer_new(&t, ctx, v->path));
-    heed_status st = build(t, v);
+    if (v->hf_json.s) {
+        HEEDI_TRY(heedi_tokenizer_from_text(&t, ctx, v->path, v->hf_json));
+        st = build_whole(t, v);
+    } else {
+        HEEDI_TRY(heedi_tokenizer_new(&t, ctx, v->path));
+        st = build(t, v);
+    }
     if (st != HEED_OK) {
         heed_tokenizer_free(t);
         return heedi_fail_in(ctx, st, v->path);

@@ -57,8 +57,8 @@ static heed_status strip_accents(heedi_work *w, const heedi_step *s)
 static heed_status read_strip(heed_tokenizer *t, heedi_step *s, const json_t *j)
 {
     bool left = true, right = true;
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, "Strip", "strip_left", &left));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, "Strip", "strip_right", &right));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, "Strip", "strip_left", &left));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, "Strip", "strip_right", &right));
     s->left = left;
     s->right = right;
     return HEED_OK;

@@ -12,17 +12,17 @@ static heed_status check_id(heed_tokenizer *t, json_int_t id)
     return HEED_OK;
 }
 
-/* Around what is there already: `ids` before the front or behind the back. */
-static heed_status around(heed_tokenizer *t, const heedi_ids *before,
-                          const heedi_ids *after)
+/* The library's result, where two of a Sequence add ids, is not a plain nesting
+ * of the two. */
+static heed_status add(heed_tokenizer *t, const heedi_ids *before,
+                       const heedi_ids *after)
 {
-    heedi_ids *f = &t->front;
+    if (t->front.n + t->back.n > 0 && before->n + after->n > 0)
+        return heedi_fail(t->ctx, HEED_ENOTSUP,
+                          "post_processor: two parts of a Sequence that both "
+                          "add tokens are not supported");
     for (size_t i = 0; i < before->n; i++)
-        HEEDI_TRY(heedi_ids_add(t->ctx, f, 0));
-    if (before->n) {
-        memmove(f->v + before->n, f->v, (f->n - before->n) * sizeof *f->v);
-        memcpy(f->v, before->v, before->n * sizeof *f->v);
-    }
+        HEEDI_TRY(heedi_ids_add(t->ctx, &t->front, before->v[i]));
     for (size_t i = 0; i < after->n; i++)
         HEEDI_TRY(heedi_ids_add(t->ctx, &t->back, after->v[i]));
     return HEED_OK;
@@ -44,8 +44,8 @@ static heed_status pair_id(heed_tokenizer *t, const json_t *j, const char *key,
 static heed_status cls_sep(heed_tokenizer *t, const json_t *j, heedi_ids *front,
                            heedi_ids *back)
 {
-    HEEDI_TRY(heedi_json_fields(t->ctx, j, "post_processor",
-                                "sep cls trim_offsets add_prefix_space"));
+    HEEDI_TRY(heedi_field_fields(t->ctx, j, "post_processor",
+                                 "sep cls trim_offsets add_prefix_space"));
     HEEDI_TRY(pair_id(t, j, "cls", front));
     return pair_id(t, j, "sep", back);
 }
@@ -54,8 +54,8 @@ static heed_status byte_level(heed_tokenizer *t, const json_t *j,
                               heedi_ids *front, heedi_ids *back)
 {
     (void)front, (void)back;
-    return heedi_json_fields(t->ctx, j, "post_processor",
-                             "add_prefix_space trim_offsets use_regex");
+    return heedi_field_fields(t->ctx, j, "post_processor",
+                              "add_prefix_space trim_offsets use_regex");
 }
 
 static heed_status template_ids(heed_tokenizer *t, const json_t *j,
@@ -82,8 +82,8 @@ static heed_status template(heed_tokenizer *t, const json_t *j,
 {
     const json_t *list = json_object_get(j, "single");
     int texts = 0;
-    HEEDI_TRY(heedi_json_fields(t->ctx, j, "post_processor",
-                                "single pair special_tokens"));
+    HEEDI_TRY(heedi_field_fields(t->ctx, j, "post_processor",
+                                 "single pair special_tokens"));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *x = json_array_get(list, i);
         const char *name = json_string_value(
@@ -128,7 +128,7 @@ static heed_status read_one(heed_tokenizer *t, const json_t *j)
             continue;
         heed_status st = rows[i].read(t, j, &front, &back);
         if (st == HEED_OK)
-            st = around(t, &front, &back);
+            st = add(t, &front, &back);
         heedi_free(t->ctx, front.v);
         heedi_free(t->ctx, back.v);
         return st;

@@ -8,7 +8,7 @@
 static heed_status read_split(heed_tokenizer *t, heedi_step *s, const json_t *j)
 {
     HEEDI_TRY(heedi_read_behavior(t, s, j));
-    HEEDI_TRY(heedi_json_bool(t->ctx, j, "Split", "invert", &s->invert));
+    HEEDI_TRY(heedi_field_bool(t->ctx, j, "Split", "invert", &s->invert));
     return heedi_read_pattern(t, s, j);
 }
 
@@ -17,7 +17,7 @@ static heed_status read_digits(heed_tokenizer *t, heedi_step *s,
 {
     s->is = heedi_is_numeric;
     HEEDI_TRY(
-        heedi_json_bool(t->ctx, j, "Digits", "individual_digits", &s->cut));
+        heedi_field_bool(t->ctx, j, "Digits", "individual_digits", &s->cut));
     s->behavior = s->cut ? HEEDI_ISOLATED : HEEDI_CONTIGUOUS;
     return HEED_OK;
 }

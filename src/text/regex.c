@@ -4,6 +4,8 @@
 
 #include "ctx.h"
 
+enum { PATTERN_MAX = 1 << 16 };
+
 static void *re_alloc(size_t n, void *ctx)
 {
     return heedi_alloc(ctx, n);
@@ -14,22 +16,39 @@ static void re_free(void *p, void *ctx)
     heedi_free(ctx, p);
 }
 
-heed_status heedi_regex_new(pcre2_code **out, heed_ctx *ctx,
-                            const char *pattern, size_t len)
+static pcre2_code *compile(heed_ctx *ctx, const char *p, size_t len, int *err,
+                           size_t *at)
 {
-    int err = PCRE2_ERROR_HEAP_FAILED;
-    size_t at = 0;
-    *out = NULL;
+    pcre2_code *re = NULL;
     pcre2_general_context *g =
         pcre2_general_context_create(re_alloc, re_free, ctx);
     pcre2_compile_context *c = g ? pcre2_compile_context_create(g) : NULL;
-    if (c)
-        *out = pcre2_compile((PCRE2_SPTR)pattern, len,
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
-                                 PCRE2_NEVER_BACKSLASH_C,
-                             &err, &at, c);
+    *err = PCRE2_ERROR_HEAP_FAILED;
+    /* ^ and $ are of lines, as in Ruby */
+    if (c && pcre2_set_newline(c, PCRE2_NEWLINE_LF) == 0)
+        re = pcre2_compile((PCRE2_SPTR)p, len,
+                           PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
+                               PCRE2_NEVER_BACKSLASH_C,
+                           err, at, c);
     pcre2_compile_context_free(c);
     pcre2_general_context_free(g);
+    return re;
+}
+
+heed_status heedi_regex_new(pcre2_code **out, heed_ctx *ctx,
+                            const char *pattern, size_t len)
+{
+    int err;
+    size_t at = 0, n;
+    char *p, why[128] = "";
+    *out = NULL;
+    if (len > PATTERN_MAX)
+        return heedi_fail(ctx, HEED_ENOTSUP,
+                          "a pattern is %zu bytes long, must be at most %d",
+                          len, PATTERN_MAX);
+    HEEDI_TRY(heedi_regex_rewrite(&p, &n, ctx, pattern, len));
+    *out = compile(ctx, p, n, &err, &at);
+    heedi_free(ctx, p);
     if (*out) {
         /* without JIT the interpreter matches, more slowly */
         pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE);
@@ -37,11 +56,9 @@ heed_status heedi_regex_new(pcre2_code **out, heed_ctx *ctx,
     }
     if (err == PCRE2_ERROR_HEAP_FAILED)
         return heedi_fail(ctx, HEED_ENOMEM, "no memory for a pattern");
-    char why[128] = "";
     pcre2_get_error_message(err, (PCRE2_UCHAR *)why, sizeof why);
-    return heedi_fail(ctx, HEED_EFORMAT,
-                      "pattern \"%.80s\" is wrong at byte %zu: %s", pattern, at,
-                      why);
+    return heedi_fail(ctx, HEED_EFORMAT, "pattern \"%.80s\" is wrong: %s",
+                      pattern, why);
 }
 
 static heed_status prepare(heedi_matcher *m, heed_ctx *ctx)

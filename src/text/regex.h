@@ -5,6 +5,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <heed/ctx.h>
 #include <pcre2.h>
+#include <stdbool.h>
 
 /* What a call needs besides the pattern, which is constant. Zero-initialised:
  * nothing yet. */
@@ -19,6 +20,11 @@ typedef struct heedi_matcher {
  * PCRE2 reads in another way; HEED_ENOMEM. */
 heed_status heedi_regex_new(pcre2_code **out, heed_ctx *ctx,
                             const char *pattern, size_t len);
+
+/* The pattern as PCRE2 writes it, ended by NUL; *out is freed with
+ * heedi_free(). HEED_ENOTSUP, HEED_ENOMEM. */
+heed_status heedi_regex_rewrite(char **out, size_t *out_len, heed_ctx *ctx,
+                                const char *pattern, size_t len);
 
 /* The first match in s[from..n), which is valid UTF-8; *start is n + 1 if there
  * is none. HEED_ENOTSUP if the pattern needs too many steps. */

@@ -38,21 +38,31 @@ static heed_status emit(heedi_work *w, const heedi_symbol *y)
     return HEED_OK;
 }
 
+static heed_status finish(heedi_work *w)
+{
+    heedi_merger *g = &w->merger;
+    HEEDI_TRY(heedi_merger_run(g, w->ctx, scored, &w->t->model, w->text.s));
+    for (int32_t i = g->n ? 0 : -1; i >= 0; i = g->symbol[i].next)
+        HEEDI_TRY(emit(w, g->symbol + i));
+    g->n = 0;
+    return HEED_OK;
+}
+
 static heed_status encode(heedi_work *w, size_t from, size_t to)
 {
     const heedi_model *m = &w->t->model;
-    heedi_merger *g = &w->merger;
-    g->n = 0;
+    uint32_t before = 0;
+    w->merger.n = 0;
     for (size_t i = from, len; i < to; i += len) {
-        heedi_utf8_get(w->text.s + i, to - i, &len);
-        HEEDI_TRY(
-            heedi_merger_add(g, w->ctx, (uint32_t)i, (uint32_t)(i + len),
-                             heedi_names_get(&m->names, w->text.s + i, len)));
+        uint32_t c = heedi_utf8_get(w->text.s + i, to - i, &len);
+        if (w->merger.n > 0 && heedi_never_meet(m, before, c))
+            HEEDI_TRY(finish(w));
+        before = c;
+        HEEDI_TRY(heedi_merger_add(
+            &w->merger, w->ctx, (uint32_t)i, (uint32_t)(i + len),
+            heedi_names_get(&m->names, w->text.s + i, len)));
     }
-    HEEDI_TRY(heedi_merger_run(g, w->ctx, scored, m, w->text.s));
-    for (int32_t i = g->n ? 0 : -1; i >= 0; i = g->symbol[i].next)
-        HEEDI_TRY(emit(w, g->symbol + i));
-    return HEED_OK;
+    return finish(w);
 }
 
 const heedi_model_kind heedi_spm_bpe = {"SentencePiece BPE", encode};

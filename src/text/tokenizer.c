@@ -43,6 +43,7 @@ void heed_tokenizer_free(heed_tokenizer *t)
     heedi_trie_free(&t->raw, ctx);
     heedi_trie_free(&t->normalized, ctx);
     heedi_map_free(&t->model.merges, ctx);
+    heedi_map_free(&t->model.meet, ctx);
     heedi_free(ctx, t->front.v);
     heedi_free(ctx, t->back.v);
     heedi_arena_clear(&t->arena);

@@ -95,6 +95,8 @@ struct heedi_model {
     int32_t *merged;   /* by rank */
     uint32_t *rank;    /* by id, from the scores; NULL with merges */
     size_t n_merges;
+    heedi_map meet;       /* characters that follow each other in a token */
+    bool cuts;            /* `meet` is complete */
     int32_t unk;          /* -1: none */
     int32_t byte_id[256]; /* of <0xHH>; in byte mode of the character */
     bool fuse_unk, byte_fallback, ignore_merges;
@@ -188,6 +190,8 @@ heed_status heedi_tokenizer_from_text(heed_tokenizer **out, heed_ctx *ctx,
 /* bos_token, add_bos_token and the like of the tokenizer_config.json beside
  * path, if there is one. */
 heed_status heedi_config_read(heed_tokenizer *t, const char *path);
+/* Ends the loading: what the tokenizer says of BOS and EOS. */
+void heedi_config_done(heed_tokenizer *t);
 /* Put id at the front (the back) of what is added, or take it away. */
 heed_status heedi_set_front(heed_tokenizer *t, int32_t id, bool on);
 heed_status heedi_set_back(heed_tokenizer *t, int32_t id, bool on);
@@ -225,6 +229,11 @@ void heedi_spm_bytes(heed_tokenizer *t);
 /* The byte that "<0xHH>" names, or -1. */
 int heedi_named_byte(const char *s, size_t n);
 heed_status heedi_spm_ranks(heed_tokenizer *t, const float *score, size_t n);
+
+/* ---- meet.c ---- */
+heed_status heedi_meet_build(heed_tokenizer *t);
+/* No token has a before b, so no merge joins them. */
+bool heedi_never_meet(const heedi_model *m, uint32_t a, uint32_t b);
 
 /* ---- the parts ---- */
 extern const heedi_part heedi_normalizers[];    /* normalize.c */

@@ -1,0 +1,369 @@
+/* heed attribute - one or several methods on one or several inputs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_input.h"
+#include "cli_method.h"
+#include "cli_output.h"
+#include "cli_plan.h"
+
+typedef struct job {
+    heedi_cli *c;
+    heedi_cli_texts texts;
+    heedi_cli_methods methods;
+    heedi_cli_columns columns;
+    bool headed; /* the line of column names is printed */
+    heed_figure_options figure;
+    char reduce[32];
+    heed_plan *plan;  /* of each method, the greatest one */
+    heed_status late; /* of a residual that is too large: all was written */
+    char late_why[1024];
+} job;
+
+/* Inputs that run together. */
+typedef struct batch {
+    int64_t first, n;
+    heedi_cli_input *in;
+    heedi_cli_output *out;
+    heed_input *input;
+    heed_sink *sink;
+} batch;
+
+/* ---- before any model is loaded ---- */
+
+static heed_status check_group(job *j)
+{
+    const char *g = j->c->args.group;
+    if (!g || heedi_cli_listed(g, ' ', "token"))
+        return HEED_OK;
+    if (heedi_cli_listed(g, ' ', "word")) {
+        j->columns.word = true;
+        return HEED_OK;
+    }
+    if (heedi_cli_listed("char sentence line", ' ', g))
+        return heedi_cli_fail(j->c, HEED_ENOTSUP,
+                              "--group %s: not in this version", g);
+    return heedi_cli_fail(j->c, HEED_EINVAL,
+                          "--group '%s': must be token or word", g);
+}
+
+static heed_status check_reduce(job *j)
+{
+    const char *r = j->c->args.reduce;
+    if (!r)
+        return HEED_OK;
+    if (heedi_cli_listed(r, ' ', "vnorm"))
+        r = "l2";
+    if (strlen(r) >= sizeof j->reduce)
+        return heedi_cli_fail(j->c, HEED_EINVAL,
+                              "--reduce '%.40s...': no such reduction", r);
+    for (size_t i = 0; r[i]; i++)
+        j->reduce[i] = r[i] == '-'                  ? '_'
+                       : r[i] >= 'A' && r[i] <= 'Z' ? (char)(r[i] + 32)
+                                                    : r[i];
+    return HEED_OK;
+}
+
+static heed_status prepare(job *j)
+{
+    heedi_cli *c = j->c;
+    const heedi_args *a = &c->args;
+    HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
+    HEEDI_TRY(heedi_cli_target_check(c));
+    HEEDI_TRY(check_group(j));
+    HEEDI_TRY(check_reduce(j));
+    HEEDI_TRY(heedi_cli_figure_options(c, &j->figure));
+    HEEDI_TRY(heedi_cli_methods_choose(c, &j->methods));
+    if (!a->dry_run)
+        HEEDI_TRY(heedi_cli_outputs_check(c, j->texts.n));
+    HEEDI_TRY(heedi_cli_load_model(c));
+    heedi_cli_load_tokenizer(c);
+    if (j->methods.n == 0)
+        HEEDI_TRY(heedi_cli_methods_choose(c, &j->methods));
+    j->columns.input = a->dataset != NULL;
+    j->columns.method = j->methods.n > 1;
+    j->columns.target =
+        heedi_cli_has_continuation(a) || a->at.n < 0 || a->at.n > 1;
+    j->plan = heedi_cli_calloc(c, j->methods.n, sizeof *j->plan);
+    return j->plan ? HEED_OK : HEED_ENOMEM;
+}
+
+/* ---- one batch ---- */
+
+static heed_status batch_new(job *j, batch *b, int64_t first, int64_t n)
+{
+    heedi_cli *c = j->c;
+    *b = (batch){
+        .first = first,
+        .n = n,
+        .in = heedi_cli_calloc(c, n, sizeof *b->in),
+        .out = heedi_cli_calloc(c, n, sizeof *b->out),
+        .input = heedi_cli_calloc(c, n, sizeof *b->input),
+        .sink = heedi_cli_calloc(c, n, sizeof *b->sink),
+    };
+    return b->in && b->out && b->input && b->sink ? HEED_OK : HEED_ENOMEM;
+}
+
+static void batch_free(heedi_cli *c, batch *b)
+{
+    for (int64_t i = 0; i < b->n; i++) {
+        if (b->out)
+            heedi_cli_output_free(&b->out[i]);
+        if (b->in)
+            heedi_cli_input_free(c, &b->in[i]);
+    }
+    free(b->in);
+    free(b->out);
+    free(b->input);
+    free(b->sink);
+}
+
+/* Files are opened first: what cannot be written must not be computed. */
+static heed_status batch_fill(job *j, batch *b)
+{
+    heedi_cli *c = j->c;
+    int64_t room;
+    if (!c->args.dry_run)
+        for (int64_t i = 0; i < b->n; i++)
+            HEEDI_TRY(heedi_cli_output_open(c, &b->out[i], b->first + i,
+                                            j->texts.n, true));
+    HEEDI_TRY(heedi_cli_room(c, &room));
+    for (int64_t i = 0; i < b->n; i++) {
+        heedi_cli_input *in = &b->in[i];
+        HEEDI_TRY(heedi_cli_prompt(c, &j->texts, b->first + i, room, in));
+        HEEDI_TRY(heedi_cli_continue(c, in));
+        HEEDI_TRY(heedi_cli_targets(c, in));
+        b->input[i] = (heed_input){&in->tokens, in->target, in->n_targets};
+        b->sink[i] = heedi_cli_output_sink(&b->out[i]);
+    }
+    return HEED_OK;
+}
+
+static heed_request request(const job *j, const batch *b, int64_t m)
+{
+    const heedi_args *a = &j->c->args;
+    return (heed_request){
+        .model = j->c->model,
+        .tokenizer = j->c->tokenizer,
+        .method = j->methods.v[m].info->name,
+        .settings = j->methods.v[m].settings,
+        .input = b->input,
+        .n_inputs = b->n,
+        .reduce = *j->reduce ? j->reduce : NULL,
+        .layers = a->layers.v,
+        .n_layers = a->layers.n,
+        .heads = a->heads.v,
+        .n_heads = a->heads.n,
+        .ledger = a->ledger,
+        .tol = a->tol,
+        .keep = (const char *const *)a->keep.v,
+    };
+}
+
+static void group_of(char out[128], const heed_method_info *m)
+{
+    snprintf(out, 128, "explanations/%s", m->name);
+}
+
+/* Whether a method got as far as its balance for every input. */
+static bool all_written(const batch *b, const heed_method_info *m)
+{
+    char group[128];
+    group_of(group, m);
+    for (int64_t i = 0; i < b->n; i++)
+        if (!heed_result_attr(b->out[i].result, group, "conservation_residual"))
+            return false;
+    return true;
+}
+
+static heed_status run_methods(job *j, batch *b)
+{
+    heedi_cli *c = j->c;
+    for (int64_t m = 0; m < j->methods.n; m++) {
+        const heed_method_info *info = j->methods.v[m].info;
+        heed_request q = request(j, b, m);
+        heed_status st = heed_attribute(c->ctx, &q, b->sink);
+        if (st == HEED_ENUMERIC && all_written(b, info)) {
+            if (j->late == HEED_OK) {
+                heedi_cli_lib(c, st);
+                memcpy(j->late_why, c->why, sizeof j->late_why);
+            }
+            j->late = st;
+        } else if (st != HEED_OK) {
+            return heedi_cli_lib(c, st);
+        }
+        for (int64_t i = 0; i < b->n; i++)
+            b->out[i].again = true;
+    }
+    return HEED_OK;
+}
+
+static heed_status plan_methods(job *j, const batch *b)
+{
+    for (int64_t m = 0; m < j->methods.n; m++) {
+        heed_plan p;
+        heed_request q = request(j, b, m);
+        HEEDI_LIB(j->c, heed_plan_of(j->c->ctx, &q, &p));
+        if (p.peak >= j->plan[m].peak)
+            j->plan[m] = p;
+    }
+    return HEED_OK;
+}
+
+/* ---- what is shown ---- */
+
+static heed_status show_heat(job *j, const heed_result *r, const char *group,
+                             const char *method, int64_t number,
+                             const heedi_cli_input *in)
+{
+    heed_figure_options o = j->figure;
+    for (int64_t t = 0; t < in->n_targets; t++) {
+        char *text;
+        o.target = t;
+        if (j->columns.input)
+            printf("input %lld\n", (long long)number);
+        if (j->columns.method)
+            printf("%s\n", method);
+        HEEDI_LIB(j->c, heed_terminal_heat(&text, j->c->ctx, r, group,
+                                           heedi_cli_width(), &o));
+        fputs(text, stdout);
+        heed_text_free(j->c->ctx, text);
+    }
+    return HEED_OK;
+}
+
+static void show_rows(job *j, const heed_result *r, const char *group,
+                      const char *method, int64_t i, const heedi_cli_input *in)
+{
+    if (!j->headed)
+        heedi_cli_relevance_head(&j->columns);
+    j->headed = true;
+    heedi_cli_relevance_rows(&j->columns, r, group, method, i, in);
+}
+
+static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
+{
+    heedi_cli *c = j->c;
+    const heed_method_info *info = j->methods.v[m].info;
+    const heed_result *r = b->out[i].result;
+    const heedi_cli_input *in = &b->in[i];
+    int64_t number = j->texts.n > 1 ? b->first + i : -1;
+    bool table =
+        !c->args.json && !(c->args.output && strcmp(c->args.output, "-") == 0);
+    char group[128];
+    group_of(group, info);
+    if (!heed_result_get(r, group, "relevance")) {
+        heedi_cli_warn(c,
+                       "%s: gives no relevance of tokens; `heed attention` "
+                       "shows maps",
+                       info->name);
+        return HEED_OK;
+    }
+    if (table && heedi_cli_color(c))
+        HEEDI_TRY(show_heat(j, r, group, info->name, b->first + i, in));
+    else if (table && !c->args.ledger)
+        show_rows(j, r, group, info->name, b->first + i, in);
+    if (table && c->args.ledger)
+        heedi_cli_ledger(r, group);
+    heedi_cli_summary(c, r, group, info->name, in->n_targets);
+    for (int64_t t = 0; heedi_cli_has_picture(&c->args) && t < in->n_targets;
+         t++)
+        HEEDI_TRY(heedi_cli_pictures(c, r, group, "relevance", number,
+                                     j->methods.n > 1 ? info->name : NULL,
+                                     in->n_targets > 1 ? t : -1));
+    return HEED_OK;
+}
+
+static heed_status run_batch(job *j, batch *b)
+{
+    heedi_cli *c = j->c;
+    HEEDI_TRY(batch_fill(j, b));
+    if (c->args.dry_run)
+        return plan_methods(j, b);
+    for (int64_t i = 0; i < b->n; i++)
+        HEEDI_TRY(heedi_cli_provenance(c, &b->sink[i], &b->in[i].tokens));
+    HEEDI_TRY(run_methods(j, b));
+    heedi_cli_progress_end();
+    for (int64_t i = 0; i < b->n; i++) {
+        HEEDI_TRY(heedi_cli_output_close(c, &b->out[i]));
+        for (int64_t m = 0; m < j->methods.n; m++)
+            HEEDI_TRY(show_method(j, b, i, m));
+        if (c->args.json)
+            HEEDI_TRY(
+                heedi_cli_json(c, b->out[i].result, c->args.dataset != NULL));
+    }
+    return HEED_OK;
+}
+
+static heed_status show_plans(job *j)
+{
+    heedi_cli *c = j->c;
+    if (!c->args.json) {
+        puts(j->methods.n > 1 ? "method\tpart\tbytes\tsize"
+                              : "part\tbytes\tsize");
+        for (int64_t m = 0; m < j->methods.n; m++) {
+            char prefix[128] = "";
+            if (j->methods.n > 1)
+                snprintf(prefix, sizeof prefix, "%s\t",
+                         j->methods.v[m].info->name);
+            heedi_cli_plan_print(prefix, &j->plan[m]);
+        }
+        return HEED_OK;
+    }
+    json_t *doc =
+               json_pack("{s:s, s:i}", "format", "heed", "format_version", 1),
+           *plans = json_array();
+    for (int64_t m = 0; m < j->methods.n; m++) {
+        json_t *one = json_object();
+        json_object_set_new(one, "method",
+                            json_string(j->methods.v[m].info->name));
+        json_object_set_new(one, "plan", heedi_cli_plan_json(&j->plan[m]));
+        json_array_append_new(plans, one);
+    }
+    json_object_set_new(doc, "plans", plans);
+    return heedi_cli_json_print(c, doc);
+}
+
+static heed_status run_all(job *j)
+{
+    heedi_cli *c = j->c;
+    HEEDI_TRY(prepare(j));
+    for (int64_t i = 0, n; i < j->texts.n; i += n) {
+        batch b;
+        if (heedi_cli_interrupted())
+            return heedi_cli_fail(c, HEED_ECANCEL, "interrupted");
+        n = j->texts.n - i < c->args.batch ? j->texts.n - i : c->args.batch;
+        heed_status st = batch_new(j, &b, i, n);
+        if (st == HEED_OK)
+            st = run_batch(j, &b);
+        batch_free(c, &b);
+        HEEDI_TRY(st);
+    }
+    if (c->args.dry_run)
+        return show_plans(j);
+    if (j->late != HEED_OK)
+        return heedi_cli_fail(c, j->late, "%s", j->late_why);
+    return HEED_OK;
+}
+
+static heed_status run(heedi_cli *c)
+{
+    job j = {.c = c};
+    heed_status st = run_all(&j);
+    free(j.plan);
+    heedi_cli_methods_free(&j.methods);
+    heedi_cli_texts_free(&j.texts);
+    return st;
+}
+
+const heedi_command heedi_command_attribute = {
+    .name = "attribute",
+    .summary = "explain predictions with one or several methods",
+    .operand = "[-]",
+    .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
+            HEEDI_SET_MANY | HEEDI_SET_LENGTH | HEEDI_SET_METHOD |
+            HEEDI_SET_CONTINUE | HEEDI_SET_AT | HEEDI_SET_TARGET |
+            HEEDI_SET_WHICH | HEEDI_SET_STORE | HEEDI_SET_FILE |
+            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+    .run = run,
+};

@@ -1,0 +1,84 @@
+/* Pictures of results, next to the result file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_output.h"
+
+bool heedi_cli_has_picture(const heedi_args *a)
+{
+    return a->png || a->svg || a->pdf || a->picture;
+}
+
+heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
+{
+    const heedi_args *a = &c->args;
+    if (a->theme == HEEDI_THEME_DARK)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "--theme dark: not in this version");
+    if (a->raw_tokens)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "--raw-tokens: not in this version");
+    if ((a->vmin != 0 || a->vmax != 0) && a->vmin >= a->vmax)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--vmin %.9g: must be less than --vmax %.9g",
+                              a->vmin, a->vmax);
+    *o = (heed_figure_options){
+        .cmap = a->cmap,
+        .vmin = a->vmin,
+        .vmax = a->vmax,
+        .robust = a->robust,
+        .width = a->width,
+        .min_font = a->min_font,
+        .drop_first = a->drop_first,
+        .drop_special = a->drop_special,
+        .show_space = a->show_space,
+        .log = a->log,
+        .force = a->force,
+        .title = a->title,
+    };
+    return HEED_OK;
+}
+
+/* The figure that draws an array; of several the plainest, a token heat. */
+static const heed_figure_info *figure_of(const char *array)
+{
+    const heed_figure_info *f, *found = NULL;
+    for (int i = 0; (f = heed_figure_at(i)); i++)
+        if (strcmp(f->draws, array) == 0 &&
+            (!found || strcmp(f->name, "token_heat") == 0))
+            found = f;
+    return found;
+}
+
+heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
+                               const char *group, const char *array,
+                               int64_t index, const char *word, int64_t target)
+{
+    const heedi_args *a = &c->args;
+    const char *const paths[] = {a->png, a->svg, a->pdf, a->picture};
+    heed_figure_options o;
+    HEEDI_TRY(heedi_cli_figure_options(c, &o));
+    o.target = target < 0 ? 0 : target;
+    if (a->layers.n == 1)
+        o.layer = a->layers.v[0];
+    if (a->heads.n == 1)
+        o.head = a->heads.v[0];
+    const heed_figure_info *f = figure_of(array);
+    if (!f)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "pictures: this build has no figure of '%s'",
+                              array);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (!paths[i])
+            continue;
+        char *path = heedi_cli_path(c, paths[i], index, word, target);
+        if (!path)
+            return HEED_ENOMEM;
+        heed_status st = heed_figure_draw(c->ctx, f->name, path, r, group, &o);
+        if (st != HEED_OK)
+            heedi_cli_lib(c, st);
+        free(path);
+        HEEDI_TRY(st);
+    }
+    return HEED_OK;
+}

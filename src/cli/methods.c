@@ -1,0 +1,81 @@
+/* heed methods - attribution methods and their options. */
+#include <string.h>
+
+#include "cli_method.h"
+#include "cli_plan.h"
+
+static json_t *as_json(const heed_method_info *m)
+{
+    json_t *j = json_object(), *options = json_array();
+    json_object_set_new(j, "name", heedi_cli_json_text(m->name));
+    json_object_set_new(j, "aliases", heedi_cli_json_text(m->aliases));
+    json_object_set_new(j, "summary", heedi_cli_json_text(m->summary));
+    json_object_set_new(j, "cite", heedi_cli_json_text(m->cite));
+    json_object_set_new(j, "reduce", heedi_cli_json_text(m->reduce));
+    json_object_set_new(j, "has_target", json_boolean(m->has_target));
+    json_object_set_new(j, "is_signed", json_boolean(m->is_signed));
+    json_object_set_new(j, "conserves", json_boolean(m->conserves));
+    for (const heed_option *o = m->options; o && o->name; o++) {
+        json_t *k = json_object();
+        json_object_set_new(k, "name", heedi_cli_json_text(o->name));
+        json_object_set_new(k, "type", heedi_cli_json_text(o->type));
+        json_object_set_new(k, "default", heedi_cli_json_text(o->def));
+        json_object_set_new(k, "help", heedi_cli_json_text(o->help));
+        json_array_append_new(options, k);
+    }
+    json_object_set_new(j, "options", options);
+    return j;
+}
+
+static void print_options(const heed_method_info *m)
+{
+    for (const heed_option *o = m->options; o && o->name; o++) {
+        printf("  --%s %s\n      %s", o->name, o->type, o->help);
+        if (!strchr(o->type, '|') && o->min < o->max)
+            printf("; from %.6g to %.6g", o->min, o->max);
+        printf(" (%s)\n", o->def ? o->def : "");
+    }
+}
+
+static void print_one(const heed_method_info *m)
+{
+    printf("%s - %s\n", m->name, m->summary);
+    if (m->aliases && *m->aliases)
+        printf("  also called: %s\n", m->aliases);
+    printf("  %s\n", m->cite);
+    printf("  relevance is %s%s%s%s\n", m->is_signed ? "signed" : "unsigned",
+           m->reduce && *m->reduce ? ", reduced by " : "",
+           m->reduce ? m->reduce : "",
+           m->conserves ? ", adds up to the target" : "");
+    print_options(m);
+}
+
+static heed_status run(heedi_cli *c)
+{
+    const heed_method_info *m, *only = NULL;
+    if (c->args.operand)
+        HEEDI_TRY(heedi_cli_method_find(c, c->args.operand, &only));
+    if (c->args.json && only)
+        return heedi_cli_json_print(c, as_json(only));
+    if (c->args.json) {
+        json_t *all = json_array();
+        for (int i = 0; (m = heed_method_at(i)); i++)
+            json_array_append_new(all, as_json(m));
+        return heedi_cli_json_print(c, json_pack("{s:o}", "methods", all));
+    }
+    if (only) {
+        print_one(only);
+        return HEED_OK;
+    }
+    for (int i = 0; (m = heed_method_at(i)); i++)
+        printf("%s\t%s\n", m->name, m->summary);
+    return HEED_OK;
+}
+
+const heedi_command heedi_command_methods = {
+    .name = "methods",
+    .summary = "list attribution methods; of one, its options and its source",
+    .operand = "[NAME]",
+    .sets = HEEDI_SET_COMMON,
+    .run = run,
+};

@@ -1,0 +1,111 @@
+#!/bin/sh
+# Whole runs on a small model without a tokenizer. Values are checked by what
+# they add up to, not one by one.
+M=$PWD/tests/golden/llama/plain
+dir=$(mktemp -d) && cd "$dir" || exit 1
+trap 'rm -rf "$dir"' EXIT
+run() {
+    echo "\$ heed $*" | sed "s|$M|MODEL|"
+    "$HEED" "$@" 2>err
+    status=$?
+    sed "s|$M|MODEL|" err
+    [ $status -eq 0 ] || echo "exit $status"
+}
+check() { # the same without what goes to stdout
+    run "$@" >out
+    sed -n '/^[$h]/p;/^exit/p' out
+}
+
+echo '# attribute'
+run attribute -m "$M" --ids 1,2,3 -q | cut -f 1-3
+run attribute -m "$M" --ids 1,2,3 -q -a gxi,attn_lrp --at 0,-1 | cut -f 1-4
+run attribute -m "$M" --ids 1,2 -q --target-ids 3,4 | cut -f 1-3
+run attribute -m "$M" --ids 1,2 -q --target-ids 3,4 --at -2 | cut -f 1-3
+run attribute -m "$M" --ids 1,2 -q -n 2 | tail -n 1 | cut -f 1,2
+run attribute -m "$M" --ids 1,2 -q --target-ids 3 --at -1
+run attribute -m "$M" --ids 1,2 --at 2
+run attribute -m "$M" --ids 1,2 --at -3
+run attribute -m "$M" --ids 1,99
+run attribute -m "$M" --ids 1 --target-ids 99
+run attribute -m "$M" --ids 1 --target-id 99
+run attribute -m "$M" -p text
+run attribute -m "$M" --ids 1,2,3 -c 2
+run attribute -m "$M" --ids 1,2,3 -c 2 --truncate left | cut -f 1-3
+run attribute -m "$M" --ids 1 --layers 7 -a attention -q
+run attribute -m "$M" --ids 1 --steps 5 2>&1 | sed 's/the nearest.*/.../'
+
+echo '# the summary is the sum of the table'
+"$HEED" attribute -m "$M" --ids 5,6,7 2>err |
+    awk 'NR > 1 { s += $4 } END { printf "%.4f\n", s }' >got
+sed 's/.*sum \([^,]*\),.*/\1/' err | awk '{ printf "%.4f\n", $1 }' | cmp - got && echo same
+
+echo '# ledger'
+run attribute -m "$M" --ids 1,2,3 -q --ledger | cut -f 1-3 | sed -n '1p;$p' | cut -f 1
+
+echo '# files'
+check attribute -m "$M" --ids 1,2,3 -q -o a.json
+check attribute -m "$M" --ids 1,2,3 -q -o a.json
+check attribute -m "$M" --ids 1,2,3 -q -o a.json --force
+check attribute -m "$M" --ids 1,2,3 -q -o b.json --tol 1e-12 | grep -v '^heed'
+check attribute -m "$M" --ids 1,2,3 -q -o c.json --max-memory 1K | grep -v '^heed'
+check attribute -m "$M" --ids 1,2,3 -q -o c.nosuch | grep -v '^heed'
+ls
+
+echo '# pictures, if this build draws'
+if "$HEED" formats | grep -q '^token_heat'; then
+    for a in '--png p.png' '--svg p.svg --pdf p.pdf -q' '--viz_path q.svg --vmax 2 --vmin -2' \
+        '--png m.png -a gxi,attn_lrp --at 1,2'; do
+        "$HEED" attribute -m "$M" --ids 1,2,3 $a >out 2>err || cat err
+    done
+    "$HEED" attention -m "$M" --ids 1,2,3 --layers 1 --heads 2 --png a.png || echo "exit $?"
+    for f in p.png p.svg p.pdf q.svg a.png m_attn_lrp_0.png m_attn_lrp_1.png \
+        m_input_x_gradient_0.png m_input_x_gradient_1.png; do
+        [ -s $f ] || echo "missing: $f"
+    done
+    "$HEED" attribute -m "$M" --ids 1,2,3 --png p.png >out 2>&1 && echo 'replaced without --force'
+fi
+
+echo '# JSON'
+json() { # which keys, in order, and how many lines
+    "$HEED" "$@" >out 2>err || echo "exit $?"
+    grep -o '"\(format\|model_arch\|argv\|token_id\|tokens\|method\|relevance\|predictions\|probability\|ledger\|attention\|generation\|n_tokens\)":' out | tr -d '\n'
+    echo " $(wc -l <out | tr -d ' ') line"
+}
+json attribute -m "$M" --ids 1,2,3 --json --no-hash
+json attribute -m "$M" --ids 1,2,3 --json --no-hash -a gxi,attn_lrp
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --at 1,2
+json attribute -m "$M" --ids 1,2,3 --no-hash -o - --format json
+json predict -m "$M" --ids 1,2,3 --json --no-hash --top 2
+json attention -m "$M" --ids 1,2,3 --json --no-hash --layers 1 --heads 0
+json generate -m "$M" --ids 1,2,3 --json --no-hash -n 2
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --tol 1e-12
+
+echo '# the plan'
+run attribute -m "$M" --ids 1,2,3 --dry-run -o d.json | cut -f 1
+run attribute -m "$M" --ids 1,2,3 --dry-run --json | grep -c '"peak"'
+
+echo '# predict'
+run predict -m "$M" --ids 1,2,3 --top 2 --at all | cut -f 1,2
+"$HEED" predict -m "$M" --ids 1,2,3 --top 1000 |
+    awk 'NR > 1 { p += $7; n++ } END { printf "%d tokens, probability %.6f\n", n, p }'
+run predict -m "$M" --ids 1,2,3 --at 3
+
+echo '# attention'
+run attention -m "$M" --ids 1,2,3
+"$HEED" attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 |
+    awk 'NR > 1 { n++; s[$3] += $5; if ($4 > $3 && $5 != 0) print "not causal" }
+        END { print n, "weights"; for (q in s) if (s[q] < .9999 || s[q] > 1.0001) print "row", q, s[q] }'
+run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 2 | cut -f 1-4
+run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 3
+
+echo '# others'
+run inspect "$M" --no-hash | sed -n '2,5p'
+run inspect -m "$M" -T 100 --json | grep '"tokens"'
+run generate -m "$M" -p text -n 2
+"$HEED" generate -m "$M" --ids 1,2,3 -n 3 | tr -d '0-9'
+run tokenize -m "$M" -p text
+"$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 1 >one
+"$HEED" predict -m "$M" --ids 1,2,3 --top 2 -t 4 >four
+cmp one four && echo same
+"$HEED" predict -m "$M" --ids 1,2,3 >/dev/full
+echo "exit $?"

@@ -1,0 +1,291 @@
+/* caption.c - the words of a picture. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "result.h"
+#include "view.h"
+
+#define MINUS "\xe2\x88\x92"
+#define DOT   " \xc2\xb7 "
+#define OPEN  "\xe2\x80\x9c"
+#define CLOSE "\xe2\x80\x9d"
+
+const char *heedi_arena_print(heedi_arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *s = n >= 0 ? heedi_arena_alloc(a, (size_t)n + 1) : NULL;
+    if (s)
+        vsnprintf(s, (size_t)n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    return s;
+}
+
+const char *heedi_number_text(char buf[HEEDI_NUMBER], double x, bool sign)
+{
+    char digits[24];
+    double m = fabs(x);
+    if (m == 0)
+        return strcpy(buf, "0");
+    int places = m >= 99.95 ? 0 : m >= 9.995 ? 1 : m >= 0.0995 ? 2 : 3;
+    if (m >= 1e6 || m < 9.95e-4) { /* 4.2e−4 */
+        int e = (int)floor(log10(m));
+        double f = m / pow(10, e);
+        if (f >= 9.95) {
+            f /= 10;
+            e++;
+        }
+        snprintf(digits, sizeof digits, "%.1fe%s%d", f, e < 0 ? MINUS : "",
+                 abs(e));
+    } else {
+        snprintf(digits, sizeof digits, "%.*f", places, m);
+    }
+    snprintf(buf, HEEDI_NUMBER, "%s%s",
+             x < 0  ? MINUS
+             : sign ? "+"
+                    : "",
+             digits);
+    return buf;
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+static const char *const names[][2] = {
+    {"attn_lrp", "AttnLRP"},
+    {"cp_lrp", "CP-LRP"},
+    {"mamba_lrp", "MambaLRP"},
+    {"pa_lrp", "PA-LRP"},
+    {"lrp_epsilon", "LRP-\xce\xb5"},
+    {"lrp_gamma", "LRP-\xce\xb3"},
+    {"lrp_zplus", "LRP-z\xe2\x81\xba"},
+    {"lrp_alpha_beta", "LRP-\xce\xb1\xce\xb2"},
+    {"input_x_gradient", "input \xc3\x97 gradient"},
+    {"attention_x_gradient", "attention \xc3\x97 gradient"},
+    {"smooth_grad", "SmoothGrad"},
+    {"contrast_logit_diff", "logit difference"},
+    {"contrast_prob_diff", "probability difference"},
+    {"logprob", "log probability"},
+    {"class", "class score"},
+    {"kappa", "\xce\xba"},
+    {"beta", "\xce\xb2"},
+};
+
+/* How a method, target or ledger entry is called in print. */
+static const char *spoken(heedi_arena *a, const char *name)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], name) == 0)
+            return names[i][1];
+    size_t n = strlen(name) + 1;
+    char *copy = heedi_arena_alloc(a, n);
+    if (copy)
+        memcpy(copy, name, n);
+    for (char *p = copy; p && *p; p++)
+        if (*p == '_')
+            *p = ' ';
+    return copy;
+}
+
+const char *heedi_model_text(heedi_arena *a, const heed_result *r)
+{
+    const char *name = heed_result_str(r, "", "model_name");
+    const char *type = heed_result_str(r, "", "dtype_weights");
+    char upper[32] = "";
+    if (!name || !*name)
+        name = heed_result_str(r, "", "model_arch");
+    if (!name || !*name)
+        return "";
+    size_t n = strlen(name);
+    while (n > 1 && name[n - 1] == '/')
+        n--;
+    for (size_t i = n; i > 0; i--)
+        if (name[i - 1] == '/' && i < n) {
+            name += i;
+            n -= i;
+            break;
+        }
+    if (n > 5 && strncmp(name + n - 5, ".gguf", 5) == 0)
+        n -= 5;
+    for (size_t i = 0; type && type[i] && i + 1 < sizeof upper; i++)
+        upper[i] = (char)(type[0] == 'q' && type[i] >= 'a' && type[i] <= 'z'
+                              ? type[i] - 'a' + 'A'
+                              : type[i]);
+    /* a quantisation that the name has need not be said twice */
+    if (!*upper ||
+        (strlen(upper) <= n && memmem(name, n, upper, strlen(upper)) != NULL))
+        return heedi_arena_print(a, "%.*s", (int)n, name);
+    return heedi_arena_print(a, "%.*s (%s)", (int)n, name, upper);
+}
+
+/* ---- captions ------------------------------------------------------------ */
+
+const char *heedi_view_title(heedi_view *v, const char *given)
+{
+    if (given)
+        return given;
+    const char *t = v->target_text;
+    const char *kind = heedi_view_str(v, "target_kind");
+    if (kind && strcmp(kind, "class") == 0 && t)
+        return heedi_arena_print(&v->arena, "Why class " OPEN "%s" CLOSE "?",
+                                 t);
+    if (t && v->foil_text)
+        return heedi_arena_print(&v->arena,
+                                 "Why " OPEN "%s" CLOSE " rather than " OPEN
+                                 "%s" CLOSE "?",
+                                 t, v->foil_text);
+    if (t)
+        return heedi_arena_print(&v->arena, "Why " OPEN "%s" CLOSE "?", t);
+    double id = heedi_view_num(v, "target_id");
+    if (id >= 0)
+        return heedi_arena_print(&v->arena, "Why token #%.0f?", id);
+    const char *method = heedi_view_str(v, "method");
+    return method ? spoken(&v->arena, method) : "Relevance of the tokens";
+}
+
+const char *heedi_view_subtitle(heedi_view *v)
+{
+    char num[HEEDI_NUMBER];
+    const char *method = heedi_view_str(v, "method");
+    const char *kind = heedi_view_str(v, "target_kind");
+    const char *model = heedi_model_text(&v->arena, v->r), *value = "";
+    double x = heedi_view_num(v, "target_value");
+    method = method ? spoken(&v->arena, method) : "";
+    if (isfinite(x)) {
+        kind = spoken(&v->arena, kind ? kind : "target");
+        value = kind ? heedi_arena_print(&v->arena, "%s %s", kind,
+                                         heedi_number_text(num, x, true))
+                     : NULL;
+    }
+    if (!method || !model || !value)
+        return NULL;
+    return heedi_arena_print(&v->arena, "%s%s%s%s%s%s%lld token%s", method,
+                             *method ? DOT : "", model, *model ? DOT : "",
+                             value, *value ? DOT : "", (long long)v->n_tokens,
+                             v->n_tokens == 1 ? "" : "s");
+}
+
+const char *heedi_view_low(heedi_view *v)
+{
+    if (!v->is_signed) {
+        const char *reduce = heedi_view_str(v, "reduce");
+        return reduce && *reduce
+                   ? heedi_arena_print(&v->arena, "relevance (%s)", reduce)
+                   : "relevance";
+    }
+    if (v->foil_text)
+        return heedi_arena_print(&v->arena, "supports " OPEN "%s" CLOSE,
+                                 v->foil_text);
+    return v->target_text
+               ? heedi_arena_print(&v->arena, "opposes " OPEN "%s" CLOSE,
+                                   v->target_text)
+               : "opposes the target";
+}
+
+const char *heedi_view_high(heedi_view *v)
+{
+    if (!v->is_signed)
+        return "";
+    return v->target_text
+               ? heedi_arena_print(&v->arena, "supports " OPEN "%s" CLOSE,
+                                   v->target_text)
+               : "supports the target";
+}
+
+/* The greatest entries of the ledger: "softmax κ, bias". */
+static const char *entries(heedi_view *v)
+{
+    const char *group = heedi_arena_print(&v->arena, "%s/ledger", v->group);
+    const char *best[2] = {NULL, NULL};
+    double size[2] = {0, 0}, total = 0;
+    const heed_array *a;
+    for (int i = 0; group && (a = heed_result_at(v->r, i)); i++) {
+        if (strcmp(a->var.group, group) != 0 || a->var.nd < 1 ||
+            strncmp(a->var.name, "sink_", 5) != 0)
+            continue;
+        int64_t n = a->var.len[a->var.nd - 1];
+        int64_t from =
+            a->var.nd == 2 && v->target < a->var.len[0] ? v->target * n : 0;
+        double sum = 0;
+        for (int64_t j = 0; j < n; j++)
+            sum += heedi_number(a->var.type, a->data, from + j);
+        sum = fabs(sum);
+        total += sum;
+        int at = sum > size[0] ? 0 : sum > size[1] ? 1 : 2;
+        if (at == 0) {
+            size[1] = size[0];
+            best[1] = best[0];
+        }
+        if (at < 2) {
+            size[at] = sum;
+            best[at] = a->var.name + 5;
+        }
+    }
+    if (!group || !(size[0] > 0))
+        return group ? "" : NULL;
+    const char *one = spoken(&v->arena, best[0]);
+    if (!one || size[1] < 0.05 * total)
+        return one ? heedi_arena_print(&v->arena, " (%s)", one) : NULL;
+    const char *two = spoken(&v->arena, best[1]);
+    return two ? heedi_arena_print(&v->arena, " (%s, %s)", one, two) : NULL;
+}
+
+const char *heedi_view_account(heedi_view *v)
+{
+    char a[HEEDI_NUMBER], b[HEEDI_NUMBER], c[HEEDI_NUMBER];
+    double value = heedi_view_num(v, "target_value");
+    double sum = heedi_view_num(v, "sum");
+    double absorbed = heedi_view_num(v, "absorbed");
+    if (!isfinite(value) || !isfinite(sum) || !isfinite(absorbed))
+        return "";
+    const char *from = entries(v);
+    bool positions =
+        heed_result_get(v->r, v->group, "position_relevance") != NULL;
+    return from ? heedi_arena_print(&v->arena, "%s = %s %s + absorbed %s%s",
+                                    heedi_number_text(a, value, true),
+                                    positions ? "tokens and positions"
+                                              : "tokens",
+                                    heedi_number_text(b, sum, true),
+                                    heedi_number_text(c, absorbed, true), from)
+                : NULL;
+}
+
+const char *heedi_view_residual(heedi_view *v)
+{
+    char a[HEEDI_NUMBER];
+    double value = heedi_view_num(v, "target_value"), size = 0;
+    double residual = heedi_view_num(v, "conservation_residual");
+    for (int64_t i = 0; i < v->n; i++)
+        size += fabs(v->piece[i].value);
+    size = isfinite(value) && fabs(value) > size ? fabs(value) : size;
+    if (!isfinite(residual) || fabs(residual) <= 1e-4 * size)
+        return "";
+    return heedi_arena_print(&v->arena, "residual %s",
+                             heedi_number_text(a, residual, true));
+}
+
+const char *heedi_view_outliers(heedi_view *v)
+{
+    enum { MOST = 12 };
+    const char *list = "";
+    char num[HEEDI_NUMBER];
+    int n = 0;
+    for (int64_t i = 0; list && i < v->n; i++) {
+        const heedi_piece *p = &v->piece[i];
+        if (!heedi_view_outside(v, p) || ++n > MOST)
+            continue;
+        const char *s = p->text + (*p->text == ' ' && p->text[1]);
+        list = heedi_arena_print(
+            &v->arena, "%s%s" OPEN "%.*s" CLOSE " %s", list,
+            n == 1 ? "not on the colour scale: " : ", ", (int)strcspn(s, "\n"),
+            s, heedi_number_text(num, p->value, true));
+    }
+    return list && n > MOST
+               ? heedi_arena_print(&v->arena, "%s and %d more", list, n - MOST)
+               : list;
+}

@@ -1,0 +1,112 @@
+#include <heed/figure.h>
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "ctx.h"
+#include "out.h"
+#include "picture.h"
+#ifdef HEEDI_HAVE_CAIRO
+#include "canvas.h"
+#endif
+
+#define ROW(name) extern const heedi_figure heedi_figure_##name;
+#include "figures.inc"
+#undef ROW
+
+static const heedi_figure *const figures[] = {
+#define ROW(name) &heedi_figure_##name,
+#include "figures.inc"
+#undef ROW
+    NULL,
+};
+enum { N_FIGURES = sizeof figures / sizeof *figures - 1 };
+
+const heed_figure_info *heed_figure_at(int i)
+{
+    return i >= 0 && i < N_FIGURES ? &figures[i]->info : NULL;
+}
+
+#ifdef HEEDI_HAVE_CAIRO
+static const heedi_figure *find(const char *name)
+{
+    for (int i = 0; i < N_FIGURES; i++)
+        if (strcasecmp(figures[i]->info.name, name) == 0)
+            return figures[i];
+    return NULL;
+}
+
+static heed_status kind_of(heedi_picture *p, const char *path)
+{
+    static const char *const extension[] = {".png", ".svg", ".pdf"};
+    size_t n = strlen(path);
+    for (int i = 0; i < 3; i++)
+        if (n > 4 && strcasecmp(path + n - 4, extension[i]) == 0) {
+            p->kind = (heedi_picture_kind)i;
+            return HEED_OK;
+        }
+    return heedi_fail(p->ctx, HEED_ENOTSUP,
+                      "%s: a picture is .png, .svg or .pdf", path);
+}
+
+static heed_status within(heed_ctx *ctx, const char *name, double *x,
+                          double def, double min, double max)
+{
+    if (*x == 0)
+        *x = def;
+    if (*x >= min && *x <= max)
+        return HEED_OK;
+    return heedi_fail(ctx, HEED_EINVAL, "%s is %g, must be from %g to %g", name,
+                      *x, min, max);
+}
+
+static heed_status options(heedi_picture *p, const heed_figure_options *o)
+{
+    if (o)
+        p->o = *o;
+    HEEDI_TRY(within(p->ctx, "width", &p->o.width, 760, 200, 20000));
+    HEEDI_TRY(within(p->ctx, "min_font", &p->o.min_font, 9, 4, 100));
+    HEEDI_TRY(within(p->ctx, "scale", &p->o.scale, 2, 0.1, 20));
+    HEEDI_TRY(within(p->ctx, "robust", &p->o.robust, 100, 0, 100));
+    if (!isfinite(p->o.vmin) || !isfinite(p->o.vmax) || p->o.vmin > p->o.vmax)
+        return heedi_fail(p->ctx, HEED_EINVAL, "range from %g to %g is empty",
+                          p->o.vmin, p->o.vmax);
+    return HEED_OK;
+}
+
+heed_status heed_figure_draw(heed_ctx *ctx, const char *figure,
+                             const char *path, const heed_result *r,
+                             const char *group, const heed_figure_options *o)
+{
+    heedi_place place;
+    heedi_picture p = {.ctx = ctx, .r = r, .group = group};
+    heedi_begin(ctx);
+    const heedi_figure *f = find(figure);
+    if (!f)
+        return heedi_fail(ctx, HEED_EINVAL, "no figure %s", figure);
+    HEEDI_TRY(kind_of(&p, path));
+    HEEDI_TRY(options(&p, o));
+    heed_status st = heedi_place_init(&place, ctx, path, p.o.force);
+    if (st == HEED_OK)
+        st = heedi_canvas_render(&p, f, &place);
+    if (st == HEED_OK)
+        st = heedi_place_commit(&place, ctx);
+    heedi_place_discard(&place);
+    heedi_place_clear(&place, ctx);
+    return st;
+}
+#else
+heed_status heed_figure_draw(heed_ctx *ctx, const char *figure,
+                             const char *path, const heed_result *r,
+                             const char *group, const heed_figure_options *o)
+{
+    (void)path;
+    (void)r;
+    (void)group;
+    (void)o;
+    heedi_begin(ctx);
+    return heedi_fail(ctx, HEED_ENOTSUP,
+                      "figure %s: this build has no Cairo and Pango", figure);
+}
+#endif

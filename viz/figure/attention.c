@@ -1,0 +1,325 @@
+/* attention.c - one matrix: a row for each query, a column for each key. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "canvas.h"
+#include "matrix.h"
+#include "view.h"
+
+enum { MARGIN = 26, BAR = 120, LONGEST = 110 };
+static const double cell_size = 22, gap = 0.6;
+static const heedi_type title_type = {14, 0x111111, true, HEEDI_LEFT, 0};
+static const heedi_type subtitle_type = {9.5, 0x666666, false, HEEDI_LEFT, 0};
+static const heedi_type small = {9, 0x444444, false, HEEDI_LEFT, 0};
+static const heedi_type label_type = {10.5, 0x333333, false, HEEDI_RIGHT,
+                                      LONGEST};
+
+/* Where everything is. */
+typedef struct plan {
+    double x, y, cell;         /* of the matrix, px */
+    double label_size;         /* px */
+    int64_t step;              /* a label for each `step` tokens */
+    int64_t pool;              /* each cell shows the largest of pool^2 */
+    int64_t n_rows, n_columns; /* cells */
+} plan;
+
+static const char *label_text(heedi_matrix *m, const plan *p,
+                              const char *const *labels, int64_t i)
+{
+    return p->step > 1 ? heedi_arena_print(&m->arena, "%lld \xc2\xb7 %s",
+                                           (long long)i, labels[i])
+                       : labels[i];
+}
+
+static heedi_type label_style(const plan *p)
+{
+    heedi_type t = label_type;
+    t.size = p->label_size;
+    return t;
+}
+
+/* The widest label; -1 if there is no memory. */
+static double widest(heedi_matrix *m, heedi_canvas *c, const plan *p,
+                     const char *const *labels, int64_t n)
+{
+    double w = 0;
+    for (int64_t i = 0; i < n; i += p->step) {
+        const char *s = label_text(m, p, labels, i);
+        if (!s)
+            return -1;
+        w = fmax(w, heedi_canvas_width(c, label_style(p), s));
+    }
+    return w;
+}
+
+static void set_steps(plan *p, double line)
+{
+    static const int64_t nice[] = {1, 2, 5};
+    int64_t power = 1, step = 1;
+    for (int i = 0; (double)step * p->cell < line * (double)p->pool; i++) {
+        if (i % 3 == 0 && i > 0)
+            power *= 10;
+        step = nice[i % 3] * power;
+    }
+    p->step = step;
+}
+
+/* The size of a cell depends on the room that the labels leave, and that on
+ * which labels there are. */
+static heed_status make_plan(plan *p, heedi_matrix *m, heedi_canvas *c,
+                             double width, double top)
+{
+    double left = 0;
+    int64_t n = m->n_columns > m->n_rows ? m->n_columns : m->n_rows;
+    *p = (plan){.cell = cell_size, .step = 1, .pool = 1};
+    for (int pass = 0; pass < 3; pass++) {
+        p->label_size = fmax(c->min_font, p->cell >= 16 ? 10.5 : 9);
+        set_steps(p, p->label_size * 1.25);
+        left = widest(m, c, p, m->row, m->n_rows);
+        if (left < 0)
+            return HEED_ENOMEM;
+        double over = widest(m, c, p, m->column, m->n_columns) * 0.7071;
+        double room =
+            width - MARGIN - left - 7 - fmax(MARGIN, over + p->label_size / 2);
+        p->cell = fmin(cell_size, room / (double)n);
+        if (p->cell < 3)
+            p->cell = p->cell >= 2 ? 2 : 1;
+        p->pool = (int64_t)ceil((double)n / fmax(room, 1));
+        if (p->pool < 1 || p->cell > 1)
+            p->pool = 1;
+    }
+    p->n_rows = (m->n_rows + p->pool - 1) / p->pool;
+    p->n_columns = (m->n_columns + p->pool - 1) / p->pool;
+    double up = widest(m, c, p, m->column, m->n_columns);
+    if (up < 0)
+        return HEED_ENOMEM;
+    p->x = MARGIN + left + 7;
+    p->y = top + up * 0.7071 + 21;
+    return HEED_OK;
+}
+
+/* ---- the parts ----------------------------------------------------------- */
+
+/* What a cell shows: the value, or the greatest by size of several. */
+static double cell_value(const heedi_matrix *m, const plan *p, int64_t i,
+                         int64_t k)
+{
+    double best = 0;
+    for (int64_t a = i * p->pool; a < (i + 1) * p->pool && a < m->n_rows; a++)
+        for (int64_t b = k * p->pool; b < (k + 1) * p->pool && b < m->n_columns;
+             b++) {
+            double x = heedi_matrix_at(m, a, b);
+            if (fabs(x) > fabs(best))
+                best = x;
+        }
+    return best;
+}
+
+/* ".58", "1", "−.35" */
+static void draw_number(heedi_canvas *c, const plan *p, double x, double y,
+                        double value, heedi_rgb color)
+{
+    char text[32];
+    double a = fabs(value);
+    heedi_type t = {7.5, heedi_rgb_hex(heedi_ink(color)), false, HEEDI_MIDDLE,
+                    0};
+    if (a >= 0.995 && a < 1.005)
+        snprintf(text, sizeof text, "1");
+    else
+        snprintf(text, sizeof text, "%.*f", a >= 9.95 ? 0 : a > 1 ? 1 : 2, a);
+    char *digits = text[0] == '0' && text[1] == '.' ? text + 1 : text;
+    char buf[40];
+    snprintf(buf, sizeof buf, "%s%s", value < 0 ? "\xe2\x88\x92" : "", digits);
+    double keep = c->min_font; /* numbers in cells may be smaller than text */
+    c->min_font = fmin(keep, 7.5);
+    heedi_canvas_text(c, x + p->cell / 2, y + p->cell / 2 + 3, t, buf);
+    c->min_font = keep;
+}
+
+static void draw_cells(const heedi_matrix *m, heedi_canvas *c, const plan *p)
+{
+    double g = p->cell >= 8 ? gap : 0;
+    double most = fmax(fabs(m->low), fabs(m->high));
+    bool numbers = p->cell >= 18 && most >= 0.03;
+    for (int64_t i = 0; i < p->n_rows; i++)
+        for (int64_t k = 0; k < p->n_columns; k++) {
+            double value = cell_value(m, p, i, k);
+            double x = p->x + (double)k * p->cell;
+            double y = p->y + (double)i * p->cell;
+            heedi_rgb color = heedi_matrix_color(m, value);
+            if (heedi_rgb_hex(color) == 0xffffff || (m->is_causal && k > i))
+                continue;
+            heedi_canvas_box(c, x, y, p->cell - g, p->cell - g, 0, color);
+            if (numbers && fabs(value) >= 0.35 * most)
+                draw_number(c, p, x, y, value, color);
+        }
+}
+
+/* A pixel for each cell. */
+static heed_status draw_pixels(const heedi_matrix *m, heedi_canvas *c,
+                               const plan *p)
+{
+    cairo_surface_t *s = cairo_image_surface_create(
+        CAIRO_FORMAT_RGB24, (int)p->n_columns, (int)p->n_rows);
+    if (cairo_surface_status(s) != CAIRO_STATUS_SUCCESS) {
+        cairo_surface_destroy(s);
+        return heedi_fail(m->ctx, HEED_ENOMEM, "no memory for the picture");
+    }
+    int stride = cairo_image_surface_get_stride(s);
+    unsigned char *data = cairo_image_surface_get_data(s);
+    for (int64_t i = 0; i < p->n_rows; i++)
+        for (int64_t k = 0; k < p->n_columns; k++) {
+            uint32_t pixel = m->is_causal && k > i
+                                 ? 0xffffff
+                                 : heedi_rgb_hex(heedi_matrix_color(
+                                       m, cell_value(m, p, i, k)));
+            memcpy(data + i * stride + 4 * k, &pixel, sizeof pixel);
+        }
+    cairo_surface_mark_dirty(s);
+    cairo_save(c->cr);
+    cairo_translate(c->cr, p->x, p->y);
+    cairo_scale(c->cr, p->cell, p->cell);
+    cairo_set_source_surface(c->cr, s, 0, 0);
+    cairo_pattern_set_filter(cairo_get_source(c->cr), CAIRO_FILTER_NEAREST);
+    cairo_paint(c->cr);
+    cairo_restore(c->cr);
+    cairo_surface_destroy(s);
+    return HEED_OK;
+}
+
+/* The edge of a causal matrix, else a frame. */
+static void draw_edge(const heedi_matrix *m, heedi_canvas *c, const plan *p)
+{
+    double w = (double)p->n_columns * p->cell, h = (double)p->n_rows * p->cell;
+    double x = p->x - gap / 2, y = p->y - gap / 2;
+    cairo_t *cr = c->cr;
+    cairo_move_to(cr, x, y);
+    if (!m->is_causal)
+        cairo_line_to(cr, x + w, y);
+    for (int64_t i = 0; m->is_causal && i < p->n_rows; i++) {
+        double right = x + (double)(i + 1) * p->cell;
+        cairo_line_to(cr, right, y + (double)i * p->cell);
+        cairo_line_to(cr, right, y + (double)(i + 1) * p->cell);
+    }
+    cairo_line_to(cr, x + w, y + h);
+    cairo_line_to(cr, x, y + h);
+    cairo_close_path(cr);
+    heedi_canvas_color(c, heedi_rgb_of(0xbbbbbb));
+    cairo_set_line_width(cr, 0.6);
+    cairo_stroke(cr);
+}
+
+/* Labels, and how far to the right they reach. */
+static double draw_labels(heedi_matrix *m, heedi_canvas *c, const plan *p)
+{
+    heedi_type t = label_style(p);
+    double right = 0, unit = p->cell / (double)p->pool;
+    for (int64_t i = 0; i < m->n_rows; i += p->step) {
+        const char *s = label_text(m, p, m->row, i);
+        if (!s)
+            return -1;
+        heedi_canvas_text(
+            c, p->x - 7, p->y + ((double)i + 0.5) * unit + 0.33 * t.size, t, s);
+    }
+    t.align = HEEDI_LEFT;
+    for (int64_t i = 0; i < m->n_columns; i += p->step) {
+        const char *s = label_text(m, p, m->column, i);
+        if (!s)
+            return -1;
+        double x = p->x + ((double)i + 0.5) * unit + 0.28 * t.size;
+        cairo_save(c->cr);
+        cairo_translate(c->cr, x, p->y - 6);
+        cairo_rotate(c->cr, -0.78539816339744831);
+        double w = heedi_canvas_text(c, 0, 0, t, s);
+        cairo_restore(c->cr);
+        right = fmax(right, x + w * 0.7071 + 4);
+    }
+    return right;
+}
+
+static void draw_bar(const heedi_matrix *m, heedi_canvas *c, double x, double y,
+                     double w)
+{
+    char num[HEEDI_NUMBER];
+    heedi_type right = small, middle = small;
+    right.align = HEEDI_RIGHT;
+    middle.align = HEEDI_MIDDLE;
+    heedi_canvas_text(c, x, y - 5, small, m->legend);
+    heedi_canvas_bar(c, x, y, w, 8, m->cmap);
+    heedi_canvas_text(c, x, y + 19, small,
+                      heedi_number_text(num, m->low, m->is_signed));
+    heedi_canvas_text(c, x + w, y + 19, right,
+                      heedi_number_text(num, m->high, m->is_signed));
+    if (m->is_signed)
+        heedi_canvas_text(c, x + w / 2, y + 19, middle, "0");
+}
+
+/* ---- the whole ----------------------------------------------------------- */
+
+static heed_status draw_matrix(heedi_picture *q, heedi_canvas *c,
+                               heedi_matrix *m)
+{
+    plan p;
+    HEEDI_TRY(make_plan(&p, m, c, q->o.width, 54));
+    double legend = fmax(BAR, heedi_canvas_width(c, small, m->legend));
+    double w = (double)p.n_columns * p.cell, h = (double)p.n_rows * p.cell;
+    /* in the empty triangle, if that has the room */
+    bool inside = m->is_causal && w >= 1.9 * legend && h >= 110;
+    double right = fmax(p.x + w, inside ? 0 : p.x + legend) + MARGIN;
+    heedi_type title = title_type, sub = subtitle_type;
+    right = fmax(right, 2 * MARGIN + heedi_canvas_width(c, title, m->title));
+    right = fmax(right, MARGIN + 14 + heedi_canvas_width(c, sub, m->subtitle));
+    right = fmin(right, q->o.width);
+    title.most = right - 2 * MARGIN;
+    sub.most = right - MARGIN - 12;
+    double y = heedi_canvas_lines(c, MARGIN, 38, 18, title, m->title) + 16;
+    const char *subtitle =
+        p.pool > 1 ? heedi_arena_print(
+                         &m->arena,
+                         "%s \xc2\xb7 each pixel is the greatest of %lld x "
+                         "%lld",
+                         m->subtitle, (long long)p.pool, (long long)p.pool)
+                   : m->subtitle;
+    if (!subtitle)
+        return HEED_ENOMEM;
+    y = heedi_canvas_lines(c, MARGIN, y, 13, sub, subtitle);
+    p.y += y - 54;
+    if (p.cell >= 3)
+        draw_cells(m, c, &p);
+    else
+        HEEDI_TRY(draw_pixels(m, c, &p));
+    draw_edge(m, c, &p);
+    double reach = draw_labels(m, c, &p);
+    if (reach < 0)
+        return HEED_ENOMEM;
+    double bottom = p.y + h;
+    if (inside) {
+        draw_bar(m, c, p.x + w - legend, p.y + fmin(48.4, h / 4), legend);
+    } else {
+        draw_bar(m, c, p.x, bottom + 26, legend);
+        bottom += 47;
+    }
+    q->width = fmin(ceil(fmax(right, reach)), q->o.width);
+    q->height = ceil(bottom + MARGIN);
+    q->vmin = m->low;
+    q->vmax = m->high;
+    q->cmap = m->cmap;
+    return HEED_OK;
+}
+
+static heed_status draw(heedi_picture *q, heedi_canvas *c)
+{
+    heedi_matrix m;
+    heed_status st = heedi_matrix_init(&m, q->ctx, q->r, q->group, &q->o);
+    if (st == HEED_OK)
+        st = draw_matrix(q, c, &m);
+    heedi_matrix_clear(&m);
+    return st;
+}
+
+const heedi_figure heedi_figure_attention = {
+    .info = {"attention", "attention",
+             "one attention matrix: a row for each query"},
+    .draw = draw,
+};

@@ -1,0 +1,248 @@
+#include "matrix.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "result.h"
+#include "view.h"
+
+static const double decades = 1e-4; /* of a logarithmic range, at most */
+
+double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column)
+{
+    return heedi_number(m->a->var.type, m->a->data,
+                        m->offset + row * m->n_columns + column);
+}
+
+heedi_rgb heedi_matrix_color(const heedi_matrix *m, double x)
+{
+    if (m->is_log)
+        return heedi_cmap_color(
+            m->cmap, x <= m->low ? 0 : log(x / m->low) / log(m->high / m->low));
+    return heedi_cmap_color(m->cmap, m->cmap->diverging
+                                         ? x / m->high
+                                         : (x - m->low) / (m->high - m->low));
+}
+
+/* ---- which matrix -------------------------------------------------------- */
+
+/* The numbers that the model gives to the indices of a dimension, or NULL. */
+static const heed_array *numbers(const heed_result *r, const char *group,
+                                 const char *dim, int64_t n)
+{
+    const heed_array *a = heed_result_get(r, group, dim);
+    if (!a || a->var.nd != 1 || a->var.len[0] != n)
+        a = heed_result_get(r, "", dim);
+    return a && a->var.nd == 1 && a->var.len[0] == n && a->var.type != HEED_STR
+               ? a
+               : NULL;
+}
+
+static heed_status pick(heedi_matrix *m, const heed_result *r,
+                        const char *group, int d, int64_t want, int64_t *index,
+                        int64_t *number)
+{
+    const heed_var *v = &m->a->var;
+    int64_t n = v->len[d];
+    const heed_array *a = numbers(r, group, v->dim[d], n);
+    for (int64_t i = 0; i < n; i++) {
+        *number = a ? (int64_t)heedi_number(a->var.type, a->data, i) : i;
+        *index = i;
+        if (*number == want)
+            return HEED_OK;
+    }
+    if (n == 1 && want == 0) { /* the only one there is */
+        *index = 0;
+        return HEED_OK;
+    }
+    char list[200] = "";
+    size_t used = 0;
+    for (int64_t i = 0; i < n && used + 24 < sizeof list; i++)
+        used += (size_t)snprintf(
+            list + used, sizeof list - used, "%s%lld", i ? ", " : "",
+            a ? (long long)heedi_number(a->var.type, a->data, i)
+              : (long long)i);
+    return heedi_fail(m->ctx, HEED_EINVAL, "no %s %lld in %s: there are %s",
+                      v->dim[d], (long long)want, group, list);
+}
+
+static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
+                                 const char *group,
+                                 const heed_figure_options *o)
+{
+    const heed_array *a = m->a = heed_result_get(r, group, "attention");
+    if (!a || a->var.type == HEED_STR || (a->var.nd != 2 && a->var.nd != 4))
+        return heedi_fail(m->ctx, HEED_EINVAL, "no attention maps in %s",
+                          group);
+    const heed_var *v = &a->var;
+    const char *name = "Attention";
+    const char *kind = heed_result_str(r, group, "kind");
+    const char *reduction = heed_result_str(r, group, "reduction");
+    m->n_rows = v->len[v->nd - 2];
+    m->n_columns = v->len[v->nd - 1];
+    if (kind && strcmp(kind, "softmax") != 0)
+        name = "Implicit attention";
+    if (v->nd == 2) {
+        m->title = name;
+        return HEED_OK;
+    }
+    int64_t layer, head, l, h;
+    HEEDI_TRY(pick(m, r, group, 0, o->layer, &layer, &l));
+    HEEDI_TRY(pick(m, r, group, 1, o->head, &head, &h));
+    m->offset = (layer * v->len[1] + head) * m->n_rows * m->n_columns;
+    bool reduced = v->len[1] == 1 && reduction && *reduction &&
+                   strcmp(reduction, "none") != 0;
+    m->title =
+        reduced ? heedi_arena_print(&m->arena, "%s, layer %lld, %s of %ss",
+                                    name, (long long)l, reduction, v->dim[1])
+                : heedi_arena_print(&m->arena, "%s, layer %lld, %s %lld", name,
+                                    (long long)l, v->dim[1], (long long)h);
+    return m->title ? HEED_OK : HEED_ENOMEM;
+}
+
+/* ---- words --------------------------------------------------------------- */
+
+static const char *label(heedi_matrix *m, const char *s)
+{
+    if (*s == ' ' && s[1])
+        s++;
+    char *text = heedi_arena_alloc(&m->arena, 6 * strlen(s) + 2), *p = text;
+    const char *d =
+        text ? heedi_display(&m->arena, s, strlen(s), s[0] == ' ') : NULL;
+    for (; d && *d; d++)
+        if (*d != '\n')
+            *p++ = *d;
+    return d ? text : NULL;
+}
+
+static heed_status labels(heedi_matrix *m, const heed_result *r,
+                          const char *group, const char *name, int64_t n,
+                          const char ***out)
+{
+    const heed_array *a = heed_result_get(r, group, name);
+    if (!a || a->var.nd != 1 || a->var.type != HEED_STR || a->var.len[0] != n)
+        a = heed_result_get(r, "input", "token");
+    if (a && (a->var.nd != 1 || a->var.type != HEED_STR || a->var.len[0] != n))
+        a = NULL;
+    *out = heedi_arena_alloc(&m->arena, (size_t)n * sizeof **out);
+    if (!*out)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < n; i++) {
+        (*out)[i] = a ? label(m, ((const char *const *)a->data)[i])
+                      : heedi_arena_print(&m->arena, "%lld", (long long)i);
+        if (!(*out)[i])
+            return HEED_ENOMEM;
+    }
+    return HEED_OK;
+}
+
+static heed_status words(heedi_matrix *m, const heed_result *r,
+                         const char *group)
+{
+    const char *kind = heed_result_str(r, group, "kind");
+    const char *model = heedi_model_text(&m->arena, r);
+    static const char dot[] = " \xc2\xb7 ";
+    if (!model)
+        return HEED_ENOMEM;
+    m->subtitle = heedi_arena_print(
+        &m->arena, "%s%s%s%s%lld tokens%srow = query, column = key",
+        kind ? kind : "", kind ? dot : "", model, *model ? dot : "",
+        (long long)m->n_columns, dot);
+    m->legend = m->is_log      ? "attention weight, logarithmic"
+                : m->is_signed ? "attention weight, signed"
+                               : "attention weight";
+    HEEDI_TRY(labels(m, r, group, "query_token", m->n_rows, &m->row));
+    return labels(m, r, group, "key_token", m->n_columns, &m->column);
+}
+
+/* ---- range --------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The percentile of |x| over what can be different from 0. */
+static heed_status percentile(heedi_matrix *m, double q, double *out)
+{
+    int64_t n = 0;
+    double *x =
+        heedi_alloc(m->ctx, (size_t)(m->n_rows * m->n_columns) * sizeof *x);
+    if (!x)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < m->n_rows; i++)
+        for (int64_t k = 0; k < (m->is_causal ? i + 1 : m->n_columns); k++)
+            x[n++] = fabs(heedi_matrix_at(m, i, k));
+    qsort(x, (size_t)n, sizeof *x, by_size);
+    double at = q / 100 * (double)(n - 1);
+    int64_t i = (int64_t)at;
+    *out = i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+    heedi_free(m->ctx, x);
+    return HEED_OK;
+}
+
+static heed_status range(heedi_matrix *m, const char *group,
+                         const heed_figure_options *o)
+{
+    double most = 0, least = (double)INFINITY;
+    m->is_causal = m->n_rows == m->n_columns && m->n_rows > 1;
+    for (int64_t i = 0; i < m->n_rows; i++)
+        for (int64_t k = 0; k < m->n_columns; k++) {
+            double x = heedi_matrix_at(m, i, k);
+            if (!isfinite(x))
+                return heedi_fail(m->ctx, HEED_ENUMERIC,
+                                  "%s/attention is not finite at query %lld, "
+                                  "key %lld",
+                                  group, (long long)i, (long long)k);
+            m->is_signed |= x < 0;
+            m->is_causal &= k <= i || x == 0;
+            most = fmax(most, fabs(x));
+            if (x > 0)
+                least = fmin(least, x);
+        }
+    if (o->robust > 0 && o->robust < 100)
+        HEEDI_TRY(percentile(m, o->robust, &most));
+    m->high = most > 0 ? most : 1;
+    m->low = m->is_signed ? -m->high : 0;
+    if (o->vmin != 0 || o->vmax != 0) {
+        m->high = m->is_signed ? fmax(fabs(o->vmin), fabs(o->vmax)) : o->vmax;
+        m->low = m->is_signed ? -m->high : o->vmin;
+    }
+    m->is_log = o->log;
+    if (m->is_log && m->is_signed)
+        return heedi_fail(m->ctx, HEED_EINVAL,
+                          "a logarithmic range needs values that are not "
+                          "negative");
+    if (m->is_log && !(m->low > 0))
+        m->low = fmax(least < m->high ? least : 0, decades * m->high);
+    return m->low < m->high
+               ? HEED_OK
+               : heedi_fail(m->ctx, HEED_EINVAL, "range from %g to %g is empty",
+                            m->low, m->high);
+}
+
+heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
+                              const heed_result *r, const char *group,
+                              const heed_figure_options *o)
+{
+    *m = (heedi_matrix){.ctx = ctx};
+    heedi_arena_init(&m->arena, ctx);
+    HEEDI_TRY(select_matrix(m, r, group, o));
+    HEEDI_TRY(range(m, group, o));
+    const char *name = o->cmap ? o->cmap : m->is_signed ? "rdbu_r" : "blues";
+    m->cmap = heedi_cmap_named(name);
+    if (!m->cmap)
+        return heedi_fail(ctx, HEED_EINVAL, "no colour map %s", name);
+    HEEDI_TRY(words(m, r, group));
+    if (o->title)
+        m->title = o->title;
+    return m->subtitle ? HEED_OK : HEED_ENOMEM;
+}
+
+void heedi_matrix_clear(heedi_matrix *m)
+{
+    heedi_arena_clear(&m->arena);
+}

@@ -1,0 +1,37 @@
+/* matrix.h - one attention matrix out of a result, with labels and a range. */
+#ifndef HEEDI_MATRIX_H
+#define HEEDI_MATRIX_H
+
+#include <heed/figure.h>
+#include <stdbool.h>
+
+#include "arena.h"
+#include "color.h"
+#include "ctx.h"
+
+typedef struct heedi_matrix {
+    heed_ctx *ctx;
+    heedi_arena arena;
+    const heed_array *a;
+    int64_t offset;             /* of the first value in `a` */
+    int64_t n_rows, n_columns;  /* queries, keys */
+    const char **row, **column; /* labels */
+    bool is_signed;
+    bool is_causal; /* square, and exactly 0 above the diagonal */
+    bool is_log;
+    double low, high; /* the range of colours */
+    const heedi_cmap *cmap;
+    const char *title, *subtitle, *legend; /* words of the picture */
+} heedi_matrix;
+
+/* HEED_EINVAL: no such array, layer, head or colour map; HEED_ENUMERIC: a
+ * value is not finite. Clear it in any case. */
+heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
+                              const heed_result *r, const char *group,
+                              const heed_figure_options *o);
+void heedi_matrix_clear(heedi_matrix *m);
+
+double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column);
+heedi_rgb heedi_matrix_color(const heedi_matrix *m, double x);
+
+#endif
