@@ -73,11 +73,8 @@ static const char *text_of(heedi_job *j, int32_t id)
 {
     heed_tokens *t;
     const char *s = "";
-    char msg[sizeof j->ctx->msg]; /* a public function forgets the last one */
-    memcpy(msg, j->ctx->msg, sizeof msg);
     if (heed_tokens_of(&t, j->ctx, j->q->tokenizer, &id, 1) != HEED_OK)
         return NULL;
-    memcpy(j->ctx->msg, msg, sizeof msg);
     if (t->n == 1) {
         size_t n = strlen(t->token[0].text) + 1;
         char *c = heedi_arena_alloc(&j->mem, n);
