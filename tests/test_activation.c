@@ -199,7 +199,7 @@ static void one_activation(const isa *k, const struct formula *r)
         if (!(fabs((double)x[i] - r->kink[0]) < 3e-3) &&
             !(fabs((double)x[i] - r->kink[1]) < 3e-3))
             near(k, what, x[i], d[i] - 3, slope(r->f, X),
-                 16 * ulp * (1 + size) + 1e-13);
+                 16 * ulp * (1 + size) + 2e-12);
         want = r->constant ? 0 : size > 0 ? want / X : r->q0;
         snprintf(what, sizeof what, "%s/x", r->name);
         near(k, what, x[i], q[i] - 3, want, 8 * ulp * (1 + fabs((double)want)));
