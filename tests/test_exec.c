@@ -5,6 +5,8 @@
 
 #include "asan.h"
 #include "engine.h"
+#include "exec.h"
+#include "head.h"
 
 static const char *const layer[] = {"layer", NULL};
 static const char *const models[] = {"plain",          "bias_sharded",
@@ -272,10 +274,90 @@ static void test_targets(void **state)
     heed_ctx_free(ctx);
 }
 
+/* ---- inputs that a rule holds constant ---- */
+
+/* gu += f(a) g = y / u g; nothing for a, or zeros. */
+static void constant_gate(const heedi_node *y, heedi_run *run)
+{
+    const int64_t n = run->batch->rows * y->cols;
+    heed_real *gu = y->in[1]->g;
+    for (int64_t k = 0; k < n; k++) {
+        heed_real u = y->in[1]->x[k], g = u != 0 ? y->x[k] / u * y->g[k] : 0;
+        gu[k] = y->first[1] ? g : gu[k] + g;
+    }
+}
+
+static void zero_gate(const heedi_node *y, heedi_run *run)
+{
+    const int64_t n = run->batch->rows * y->cols;
+    for (int64_t k = 0; y->first[0] && k < n; k++)
+        y->in[0]->g[k] = 0;
+    constant_gate(y, run);
+}
+
+/* Gradient at the embedding; what dead operations got. */
+static heed_real *at_leaf(heed_ctx *ctx, const heed_model *m,
+                          const heedi_rule *rule, int64_t *n, double *gate)
+{
+    int32_t id[50];
+    const int64_t len = 50;
+    heedi_exec e;
+    heedi_exec_options o = {
+        .rules = {HEEDI_RELEVANCE, rule}, .account = true, .detail = true};
+    some_ids(id, len, 3, (int32_t)heed_model_about(m)->vocab);
+    if (heedi_exec_init(&e, ctx, m, &len, 1, id, &o) != HEED_OK)
+        fail_msg("%s", heed_error(ctx));
+    heedi_seed seed = {.row = len - 1, .n = 1, .id = {7}, .c = {1}};
+    double value = 0;
+    assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
+    heedi_head_seed(&e, &seed, 1, &value);
+    assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
+    *n = len * e.leaf->cols;
+    *gate = 0;
+    for (int k = 0; k < e.n_ops - 1; k++) {
+        const heedi_ledger *l = &e.ledger;
+        double d = l->in[k] - l->out[k];
+        for (int i = 0; i < HEEDI_N_ENTRIES; i++)
+            d -= l->sink[k * HEEDI_N_ENTRIES + i];
+        if (strstr(l->op_name[k], "mlp.gate"))
+            *gate += fabs(l->in[k]) + fabs(l->out[k]);
+        if (!(fabs(d) < 1e-4) && strcmp(l->op_name[k], "embed") != 0)
+            fail_msg("%s: rest %g", l->op_name[k], d);
+    }
+    heed_real *g = malloc((size_t)*n * sizeof *g);
+    memcpy(g, e.leaf->g, (size_t)*n * sizeof *g);
+    heedi_exec_clear(&e);
+    return g;
+}
+
+static void test_stops(void **state)
+{
+    (void)state;
+    const int needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_OUT;
+    const heedi_rule stop[] = {
+        {&heedi_op_glu, NULL, constant_gate, needs, HEEDI_IN0}, {0}};
+    const heedi_rule zero[] = {{&heedi_op_glu, NULL, zero_gate, needs, 0}, {0}};
+    heed_ctx *ctx = new_ctx();
+    for (int i = 0; i < N_MODELS; i++) {
+        heed_model *m = golden(ctx, models[i]);
+        int64_t n;
+        double gate;
+        heed_real *a = at_leaf(ctx, m, stop, &n, &gate);
+        assert_true(gate == 0);
+        heed_real *b = at_leaf(ctx, m, zero, &n, &gate);
+        for (int64_t k = 0; k < n; k++)
+            assert_true(a[k] == b[k]);
+        free(a);
+        free(b);
+        heed_model_free(m);
+    }
+    heed_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_recompute),
                                        test(test_too_little), test(test_alike),
-                                       test(test_targets)};
+                                       test(test_targets), test(test_stops)};
     RUN(tests);
 }
