@@ -21,7 +21,8 @@ def plain(model, parts, ids, name, full, attention=False):
         hooks.append(layer.register_forward_hook(
             lambda m, i, out: blocks.append((out[0] if isinstance(out, tuple) else out)[0].detach().numpy())))
     x = embedding(ids).clone().requires_grad_()
-    more = {"output_attentions": True} if attention else {}
+    # The reordered attention of gpt2 in transformers 4.52.4 works with a mask only.
+    more = {"output_attentions": True, "attention_mask": torch.ones(1, t)} if attention else {}
     out = model(inputs_embeds=x[None], use_cache=False, **more)
     for h in hooks:
         h.remove()
