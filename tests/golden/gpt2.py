@@ -100,7 +100,7 @@ def write_folder(folder, row, weights):
 
 
 def against_lxt(made):
-    """After everything else: it changes the classes of torch and transformers for good. -> {name: (without, as it is)}"""
+    """After everything else: it changes the classes of torch and transformers for good."""
     from lxt.efficient import monkey_patch, rules
     from lxt.efficient.models.gpt2 import attnLRP
     with warnings.catch_warnings():

@@ -22,7 +22,7 @@ MODELS = {
     "prefix_inner_gelu": {"config": config(24, 3, 97, n_inner=30, activation_function="gelu",
                                            layer_norm_epsilon=1e-3), "prefix": True, "full": True},
     "relu_untied": {"config": config(18, 2, 61, n_inner=None, activation_function="relu", tie_word_embeddings=False),
-                    "lengths": UP_TO_37},
+                    "prefix": True, "lengths": UP_TO_37},
     "silu_f16": {"config": config(20, 5, 97, activation_function="silu", n_inner=44, torch_dtype="float16"),
                  "dtype": "F16", "prefix": True},
     "bf16_keep": {"config": config(16, 1, 61, torch_dtype="bfloat16"), "dtype": "BF16",
@@ -37,7 +37,8 @@ MODELS = {
     "masks": {"config": config(16, 2, 61, positions=40, n_ctx=40, resid_pdrop=0.1, attn_pdrop=0.1, embd_pdrop=0.1,
                                bos_token_id=60, eos_token_id=60), "masks": True, "lengths": UP_TO_37},
     # The longest text uses the last position.
-    "odd_vocab_limit": {"config": config(21, 3, 127, layers=1, positions=130, n_inner=33), "head": True},
+    "odd_vocab_limit": {"config": config(21, 3, 127, layers=1, positions=130, n_inner=33), "head": True,
+                        "prefix": True},
     "aliases_sharded": {"config": dict(vocab_size=61, hidden_size=16, num_hidden_layers=3, num_attention_heads=2,
                                        max_position_embeddings=64, activation_function="gelu_pytorch_tanh"),
                         "shards": 3, "lengths": UP_TO_37},

@@ -109,7 +109,8 @@ def main():
             write_folder(o.outdir / name, row, weights)
             file = o.outdir / name / "expect.safetensors"
         model = build(row, weights)
-        expect, close, spread = common.one(name, row, model, (model.backbone.embeddings, model.backbone.layers), Forward)
+        parts = model.backbone.embeddings, model.backbone.layers
+        expect, close, spread = common.one(name, row, model, parts, Forward)
         store.save(file, expect)
         print(f"{name:24}{close:10.1e}{spread:8.2f}", flush=True)
 

@@ -1,6 +1,6 @@
-"""mamba_lrp on a Mamba-1 model, restated in float64 as a gradient pass with ε = 0: the coefficients of the scan (Δ, A,
-B, C) and the normalisation are constant, an activation passes f(x)/x (in closed form), each factor of the product with
-the gate half. With the account (what the biases absorb), which has to close in each block too, and with the scan's
+"""mamba_lrp on a Mamba-1 model, restated in float64 as a gradient pass with ε = 0: the coefficients of the scan (Δ,
+A, B, C) and the normalisation are constant, an activation passes f(x)/x (in closed form), each factor of the product
+with the gate half. With the account (what the biases absorb), which has to close in each block too, and with the scan's
 adjoint written out, twice: as a recurrence and as a matrix."""
 import torch
 

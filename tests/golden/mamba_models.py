@@ -65,8 +65,8 @@ for _a in ("swish", "gelu", "gelu_new", "relu"):
 # which the converter gives them). All settings are exact in float32.
 EPS = 2.0 ** -17
 GGUF = {
-    "gguf_tied": {"config": config(32, 61, state_size=8, layer_norm_epsilon=EPS), "types": ["Q8_0", "F16", "Q4_0", "F32"],
-                  "embed": "Q8_0", "lengths": UP_TO_37},
+    "gguf_tied": {"config": config(32, 61, state_size=8, layer_norm_epsilon=EPS),
+                  "types": ["Q8_0", "F16", "Q4_0", "F32"], "embed": "Q8_0", "lengths": UP_TO_37},
     "gguf_untied": {"config": config(32, 97, state_size=5, conv_kernel=3, time_step_rank=3, expand=1,
                                      layer_norm_epsilon=EPS, tie_word_embeddings=False), "types": ["F16", "Q8_0"],
                     "embed": "F16", "head": "Q8_0", "small": "F16", "lengths": UP_TO_37},
