@@ -108,7 +108,7 @@ def main():
     float64.quiet()
     expect = {}
     shown = [f"{b}_{r}50" for b in ("zero", "token5") for r in ("gauss", "middle", "trapezoid")]
-    print(f"{'model':14}" + "".join(f"{k:>18}" for k in shown) + "   gap, of the change of the value")
+    print(f"{'model':14}" + "".join(f"{k:>20}" for k in shown) + "   gap, of the change of the value")
     for family in o.families:
         module = FAMILIES[family]
         row = module.MODELS["plain"]
@@ -118,7 +118,7 @@ def main():
             e = one(model, ids)
             expect.update({f"{family}/T{t}/{k}": v for k, v in e.items()})
             gaps = [float(e[f"ig_{k}_gap"][0] / (e["value"] - e["base_" + k.split("_")[0]])[0]) for k in shown]
-            print(f"{family + f' T={t}':14}" + "".join(f"{g:18.1e}" for g in gaps), flush=True)
+            print(f"{family + f' T={t}':14}" + "".join(f"{g:20.1e}" for g in gaps), flush=True)
     store.save(o.outdir / "expect.safetensors", expect)
 
 
