@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """methods.py OUTDIR [FAMILY ...]
 
-Writes OUTDIR/expect.safetensors: integrated gradients by captum 0.8 and occlusion by plain loops, in float64, of the
+Writes OUTDIR/expect.safetensors: integrated gradients by captum 0.9 and occlusion by plain loops, in float64, of the
 models named "plain" of llama.py, mamba.py and gpt2.py, on their own texts of T = 2 and T = 37 tokens. Needs what
 llama.py needs, and captum. Only the token embeddings are replaced; gpt2's position embeddings stay as they are. Arrays
 (F64, I64), with the prefix "llama/T37/" and so on; B is zero (the embedding 0 in every position) or token5 (the
