@@ -24,7 +24,7 @@ extern const heedi_dtype heedi_dtypes[]; /* ends at name == NULL */
 
 /* Decode n numbers from the start of a block. Any thread. */
 void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
-                  size_t n);
+                        size_t n);
 
 /* A matrix on disk: `rows` rows of `cols` numbers, (out, in) as in y = W x. A
  * vector is one row. Owns nothing. */

@@ -6,7 +6,7 @@
 
 /* Weight rows of a forward panel; of a backward panel, columns, and weight
  * rows decoded at a time. All multiples of every block size in use. */
-enum { PANEL = 128, BACK_COLS = 256, BACK_ROWS = 256 };
+enum { PANEL = 256, BACK_COLS = 256, BACK_ROWS = 256 };
 
 void heedi_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
                 heed_real alpha, const heed_real *a, int64_t lda,

@@ -23,11 +23,25 @@
 
 /* An activation f of a feed-forward part: one row for each, in vector.c.
  * quotient is f(x)/x in closed form, never a division (spec: AttnLRP). */
-#define HEEDI_ACT_LIST(X)                                                \
-    X(silu)                                                              \
-    X(gelu) X(gelu_tanh) X(gelu_fast) X(gelu_10) X(quick_gelu) X(relu)   \
-        X(relu2) X(relu6) X(leaky_relu) X(mish) X(tanh) X(elu) X(linear) \
-            X(sigmoid) X(laplace)
+// clang-format off
+#define HEEDI_ACT_LIST(X) \
+    X(silu) \
+    X(gelu) \
+    X(gelu_tanh) \
+    X(gelu_fast) \
+    X(gelu_10) \
+    X(quick_gelu) \
+    X(relu) \
+    X(relu2) \
+    X(relu6) \
+    X(leaky_relu) \
+    X(mish) \
+    X(tanh) \
+    X(elu) \
+    X(linear) \
+    X(sigmoid) \
+    X(laplace)
+// clang-format on
 
 enum {
 #define X(name) HEEDI_ACT_##name,

@@ -198,9 +198,7 @@ static inline void optest_forward(optest *t)
 static inline void optest_back(optest *t, heedi_pass pass, unsigned first,
                                heed_real fill)
 {
-    int needs;
-    heedi_back_fn *back =
-        heedi_back_of(t->y, (heedi_rules){pass, NULL}, &needs);
+    const heedi_back back = heedi_back_of(t->y, (heedi_rules){pass, NULL});
     for (int i = 0; i < t->y->op->n_in; i++) {
         t->y->first[i] = first >> i & 1;
         for (int64_t k = 0; k < t->batch.rows * t->in[i]->cols; k++)
@@ -208,7 +206,7 @@ static inline void optest_back(optest *t, heedi_pass pass, unsigned first,
     }
     heedi_ledger_zero(&t->ledger);
     omp_set_num_threads(t->run.threads);
-    back(t->y, &t->run);
+    back.fn(t->y, &t->run);
 }
 
 static inline heed_real *optest_copy(optest *t, const heed_real *x, int64_t n)

@@ -303,7 +303,7 @@ static int by_name(const void *a, const void *b)
 static void test_llama(void **state)
 {
     (void)state;
-    static char names[256][256];
+    static char names[256][256]; /* d_name has at most 255 */
     int n = 0, bad = 0;
     const char *base = "tests/golden/llama", *only = getenv("GOLDEN");
     DIR *d = opendir(base);
@@ -325,7 +325,7 @@ static void test_llama(void **state)
     for (int i = 0; i < n; i++) {
         char model[512], file[1024];
         char *gguf = strstr(names[i], ".gguf");
-        snprintf(model, sizeof model, "%s/%s", base, names[i]);
+        snprintf(model, sizeof model, "%s/%.255s", base, names[i]);
         if (gguf)
             snprintf(file, sizeof file, "%s/%.*s.expect.safetensors", base,
                      (int)(gguf - names[i]), names[i]);

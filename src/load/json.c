@@ -142,7 +142,7 @@ static heed_status list(heedi_value *out, heedi_arena *mem, size_t n,
 
 /* Jansson reads no more than 2048 levels, so the recursion ends. */
 heed_status heedi_json_tree(heedi_value *out, heedi_arena *mem,
-                             const json_t *json)
+                            const json_t *json)
 {
     static const heedi_kind kinds[] = {
         [JSON_STRING] = HEEDI_STR, [JSON_INTEGER] = HEEDI_INT,
