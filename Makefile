@@ -61,7 +61,7 @@ TEXT    := $(call obj,src/text/*.c)
 # Kernels once for each instruction set; the best one is picked at start.
 ISAS    := base $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
 # No NaN check is lost by these two: they only say that nobody traps or reads errno.
-ISAFLAGS_base   := -fno-trapping-math -fno-math-errno -Wno-pass-failed
+ISAFLAGS_base   := -fno-trapping-math -fno-math-errno -Wno-pass-failed -Wno-psabi
 ISAFLAGS_avx2   := $(ISAFLAGS_base) -mavx2 -mfma -mf16c
 ISAFLAGS_avx512 := $(ISAFLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 KERNELS := $(foreach k,$(wildcard src/kernel/*.c),$(foreach i,$(ISAS),$(B)/$(k:.c=)-$(i).o))

@@ -119,29 +119,30 @@ static wide f_laplace(wide x)
 }
 
 /* q0: f(x)/x at 0, where it has a limit or a convention; kinks are where the
- * derivative jumps (NAN: none). */
+ * derivative jumps. */
+#define NONE HUGE_VAL
 static const struct formula {
     const char *name;
     wide (*f)(wide);
     double q0, kink[2];
     bool constant;
 } formulas[] = {
-    {"silu", f_silu, 0.5, {NAN, NAN}, false},
-    {"gelu", f_gelu, 0.5, {NAN, NAN}, false},
-    {"gelu_tanh", f_gelu_tanh, 0.5, {NAN, NAN}, false},
-    {"gelu_fast", f_gelu_fast, 0.5, {NAN, NAN}, false},
-    {"gelu_10", f_gelu_10, 0.5, {10, NAN}, false},
-    {"quick_gelu", f_quick_gelu, 0.5, {NAN, NAN}, false},
-    {"relu", f_relu, 0, {0, NAN}, false},
-    {"relu2", f_relu2, 0, {0, NAN}, false},
+    {"silu", f_silu, 0.5, {NONE, NONE}, false},
+    {"gelu", f_gelu, 0.5, {NONE, NONE}, false},
+    {"gelu_tanh", f_gelu_tanh, 0.5, {NONE, NONE}, false},
+    {"gelu_fast", f_gelu_fast, 0.5, {NONE, NONE}, false},
+    {"gelu_10", f_gelu_10, 0.5, {10, NONE}, false},
+    {"quick_gelu", f_quick_gelu, 0.5, {NONE, NONE}, false},
+    {"relu", f_relu, 0, {0, NONE}, false},
+    {"relu2", f_relu2, 0, {0, NONE}, false},
     {"relu6", f_relu6, 0, {0, 6}, false},
-    {"leaky_relu", f_leaky_relu, 0.01, {0, NAN}, false},
-    {"mish", f_mish, 0.6, {NAN, NAN}, false},
-    {"tanh", tanhl, 1, {NAN, NAN}, false},
-    {"elu", f_elu, 1, {0, NAN}, false},
-    {"linear", f_linear, 1, {NAN, NAN}, false},
-    {"sigmoid", sigmoid, 0, {NAN, NAN}, true},
-    {"laplace", f_laplace, 0, {NAN, NAN}, true},
+    {"leaky_relu", f_leaky_relu, 0.01, {0, NONE}, false},
+    {"mish", f_mish, 0.6, {NONE, NONE}, false},
+    {"tanh", tanhl, 1, {NONE, NONE}, false},
+    {"elu", f_elu, 1, {0, NONE}, false},
+    {"linear", f_linear, 1, {NONE, NONE}, false},
+    {"sigmoid", sigmoid, 0, {NONE, NONE}, true},
+    {"laplace", f_laplace, 0, {NONE, NONE}, true},
 };
 
 enum { N = 4003 + 16 };
@@ -199,8 +200,8 @@ static void one_activation(const isa *k, const struct formula *r)
         if (!(fabs((double)x[i] - r->kink[0]) < 3e-3) &&
             !(fabs((double)x[i] - r->kink[1]) < 3e-3))
             near(k, what, x[i], d[i] - 3, slope(r->f, X),
-                 16 * ulp * (1 + size) + 1e-13);
-        want = r->constant ? 0 : size > 0 ? want / X : r->q0;
+                 16 * ulp * (1 + size) + 2e-12);
+        want = r->constant ? 0 : size > 0 ? want / X : (wide)r->q0;
         snprintf(what, sizeof what, "%s/x", r->name);
         near(k, what, x[i], q[i] - 3, want, 8 * ulp * (1 + fabs((double)want)));
     }

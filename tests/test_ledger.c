@@ -212,7 +212,7 @@ static void test_damage(void **state)
         const struct damage *d = &damages[i];
         heed_model *m = golden(ctx, d->model);
         const heedi_rule rule[] = {
-            {heedi_op_named(d->op), d->node, d->back, ALL}, {0}};
+            {heedi_op_named(d->op), d->node, d->back, ALL, 0}, {0}};
         account a;
         run_rules(ctx, m, rule, &a, NULL);
         names(&a, d->what, d->node, 1e-3);
@@ -234,8 +234,8 @@ static void test_half(void **state)
         for (int k = 0; k < whole.n; k++) {
             if (!whole.op[k] || !whole.op[k]->vjp) /* the head, the leaf */
                 continue;
-            const heedi_rule rule[] = {{whole.op[k], whole.name[k], half, ALL},
-                                       {0}};
+            const heedi_rule rule[] = {
+                {whole.op[k], whole.name[k], half, ALL, 0}, {0}};
             run_rules(ctx, m, rule, &a, NULL);
             names(&a, "half", whole.name[k], 10 * tol());
         }
@@ -283,9 +283,10 @@ static void check_sinks(const heedi_exec *e)
 static void test_closed_forms(void **state)
 {
     (void)state;
-    const heedi_rule rule[] = {{&heedi_op_linear, NULL, spy_linear, 0},
-                               {&heedi_op_attention, NULL, spy_attention, ALL},
-                               {0}};
+    const heedi_rule rule[] = {
+        {&heedi_op_linear, NULL, spy_linear, 0, 0},
+        {&heedi_op_attention, NULL, spy_attention, ALL, 0},
+        {0}};
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {
         heed_model *m = golden(ctx, models[i]);

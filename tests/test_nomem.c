@@ -26,7 +26,7 @@ static heed_status enter(world *w, const char *model)
         assert_null(w->ctx);
         return st;
     }
-    assert_int_equal(heed_ctx_threads(w->ctx, 2), HEED_OK);
+    assert_int_equal(heed_ctx_threads(w->ctx, 1), HEED_OK);
     some_ids(w->id, T, 1, V);
     st = heed_model_load(&w->m, w->ctx, model);
     assert_true((st == HEED_OK) == (w->m != NULL));
@@ -54,23 +54,6 @@ static heed_status explain(world *w, const char *method, const heed_sink *sink)
     return heed_attribute(w->ctx, &q, sink);
 }
 
-static heed_status everything(world *w)
-{
-    const heed_method_info *info;
-    heed_sink sink = heed_result_sink(w->r);
-    heed_status st = HEED_OK;
-    for (int i = 0; st == HEED_OK && (info = heed_method_at(i)); i++)
-        st = explain(w, info->name, &sink);
-    int64_t at = T - 1, n;
-    heed_candidate best[3];
-    int32_t out[2];
-    if (st == HEED_OK)
-        st = heed_predict(w->ctx, w->m, w->id, T, &at, 1, 3, best);
-    if (st == HEED_OK)
-        st = heed_generate(w->ctx, w->m, w->id, T, 2, -1, out, &n);
-    return st;
-}
-
 static void leave(world *w)
 {
     heed_result_free(w->r);
@@ -87,61 +70,18 @@ static world new_world(long fail_at)
     return (world){.memory = {.fail_at = fail_at}};
 }
 
-static void all_allocations(const char *model)
-{
-    long failed = 0;
-    for (long k = 1;; k++) {
-        world w = new_world(k);
-        w.alloc = (heed_allocator){ration_resize, &w.memory};
-        heed_status st = enter(&w, model);
-        if (st == HEED_OK)
-            st = everything(&w);
-        if (st != HEED_OK && st != HEED_ENOMEM)
-            fail_msg("allocation %ld: %d '%s'", k, st,
-                     w.ctx ? heed_error(w.ctx) : "");
-        if (st == HEED_ENOMEM && w.ctx &&
-            !strstr(heed_error(w.ctx), "no memory"))
-            fail_msg("allocation %ld: '%s'", k, heed_error(w.ctx));
-        failed += st == HEED_ENOMEM;
-        const bool reached = w.memory.calls >= k;
-        if (!reached)
-            assert_int_equal(st, HEED_OK);
-        leave(&w);
-        if (!reached)
-            break;
-    }
-    assert_true(failed > 50);
-}
-
-static void test_allocations(void **state)
-{
-    (void)state;
-    all_allocations("tests/golden/llama/plain");
-    all_allocations("tests/golden/llama/gguf_llama3.gguf");
-    all_allocations("tests/golden/llama/rope_dynamic");
-}
-
-/* ---- cancelling ---- */
-
-typedef struct patience {
-    int calls, last;
-    char what[32];
-} patience;
-
-static int listen_(void *ud, const char *what, double done, double total)
-{
-    patience *p = ud;
-    snprintf(p->what, sizeof p->what, "%s", what);
-    assert_true(done >= 0 && done <= total);
-    return ++p->calls == p->last;
-}
-
 typedef heed_status work_fn(world *w);
 
 static heed_status work_attribute(world *w)
 {
     heed_sink sink = heed_result_sink(w->r);
     return explain(w, "attn_lrp", &sink);
+}
+
+static heed_status work_saliency(world *w)
+{
+    heed_sink sink = heed_result_sink(w->r);
+    return explain(w, "saliency", &sink);
 }
 
 static heed_status work_maps(world *w)
@@ -162,6 +102,84 @@ static heed_status work_generate(world *w)
     int32_t out[3];
     int64_t n;
     return heed_generate(w->ctx, w->m, w->id, T, 3, -1, out, &n);
+}
+
+/* st is what became of work whose k-th allocation had to fail; whether it came
+ * so far. */
+static bool denied(const world *w, long k, heed_status st)
+{
+    const bool reached = w->memory.calls >= k;
+    if (st != (reached ? HEED_ENOMEM : HEED_OK))
+        fail_msg("allocation %ld: %d '%s'", k, st,
+                 w->ctx ? heed_error(w->ctx) : "");
+    if (st == HEED_ENOMEM && w->ctx && !strstr(heed_error(w->ctx), "no memory"))
+        fail_msg("allocation %ld: '%s'", k, heed_error(w->ctx));
+    return reached;
+}
+
+static void load_denied(const char *model)
+{
+    bool reached = true;
+    for (long k = 1; reached; k++) {
+        world w = new_world(k);
+        w.alloc = (heed_allocator){ration_resize, &w.memory};
+        reached = denied(&w, k, enter(&w, model));
+        leave(&w);
+    }
+}
+
+/* In one world, which must be as before after every failure. */
+static void work_denied(work_fn *work, const char *model)
+{
+    world w = new_world(0);
+    bool reached = true;
+    w.alloc = (heed_allocator){ration_resize, &w.memory};
+    assert_int_equal(enter(&w, model), HEED_OK);
+    heed_result_free(w.r);
+    w.r = NULL;
+    const long out = w.memory.out;
+    for (long k = 1; reached; k++) {
+        w.memory.calls = 0;
+        w.memory.fail_at = k;
+        heed_status st = heed_result_new(&w.r, w.ctx);
+        if (st == HEED_OK)
+            st = work(&w);
+        reached = denied(&w, k, st);
+        heed_result_free(w.r);
+        w.r = NULL;
+        assert_int_equal(w.memory.out, out);
+    }
+    leave(&w);
+}
+
+static void test_allocations(void **state)
+{
+    (void)state;
+    static const char *const model[] = {"tests/golden/llama/bias_sharded",
+                                        "tests/golden/llama/gguf_llama3.gguf",
+                                        "tests/golden/llama/rope_dynamic"};
+    static work_fn *const work[] = {work_attribute, work_saliency, work_maps,
+                                    work_predict, work_generate};
+    for (int i = 0; i < 3; i++)
+        load_denied(model[i]);
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < 3; k += 2)
+            work_denied(work[i], model[k]);
+}
+
+/* ---- cancelling ---- */
+
+typedef struct patience {
+    int calls, last;
+    char what[32];
+} patience;
+
+static int listen_(void *ud, const char *what, double done, double total)
+{
+    patience *p = ud;
+    snprintf(p->what, sizeof p->what, "%s", what);
+    assert_true(done >= 0 && done <= total);
+    return ++p->calls == p->last;
 }
 
 static int cancelled_everywhere(work_fn *work, const char *model)
