@@ -113,7 +113,7 @@ struct heedi_node {
     heed_real *g; /* gradient, or relevance over value; same shape */
     bool first[HEEDI_MAX_IN]; /* the first to write into in[i]->g: only with
                                  op->assigns, otherwise it is zero by then */
-    bool live;      /* something arrives at g in the backward pass */
+    bool live;                /* something arrives at g in the backward pass */
     bool leaf;                /* relevance is read here */
     int place;                /* of x; see layout.c */
     void *saved;

@@ -187,6 +187,7 @@ static const struct {
     double (*value)(const optest *t, int64_t seq);
 } deposits[] = {
     {"linear", HEEDI_ENTRY_bias, bias},
+    {"conv1d", HEEDI_ENTRY_bias, bias},
     {"attention", HEEDI_ENTRY_kappa, kappa},
 };
 

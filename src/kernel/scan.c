@@ -6,7 +6,8 @@
 /* Lanes are channels, in vectors that the compiler splits into what the
  * instruction set has. States stay in registers where there are 16 of them. */
 enum { L = HEEDI_LANES };
-typedef heed_real vec __attribute__((vector_size(L * sizeof(heed_real))));
+typedef heed_real vec
+    __attribute__((vector_size(L * sizeof(heed_real)), aligned(64)));
 
 static inline vec splat(heed_real x)
 {
@@ -175,9 +176,9 @@ static void vjp(const heedi_scan *s, const heed_real *h0, heed_real *g0,
             vec a;
             memcpy(&a, s->a + k * L, sizeof a);
             decay[t * n + k] = vexp(dt * a);
-            h[t * n + k] = decay[t * n + k] *
-                               (t ? h[(t - 1) * n + k] : before[k]) +
-                           dt * x * s->b[t * n + k];
+            h[t * n + k] =
+                decay[t * n + k] * (t ? h[(t - 1) * n + k] : before[k]) +
+                dt * x * s->b[t * n + k];
         }
     }
     for (int64_t t = s->len - 1; t >= 0; t--) {
