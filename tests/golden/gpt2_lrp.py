@@ -1,7 +1,7 @@
 """attn_lrp on a GPT-2 model, restated in float64 as a gradient pass with ε = 0: a LayerNorm's deviation is constant
 and its mean is not, an activation passes f(x)/x (in closed form), each factor of a product of two live tensors half.
-Read at the token embeddings only. With the account: what the softmax (kappa), the biases, the shifts of the norms (beta) and
-the position embeddings (unread) absorb."""
+Read at the token embeddings only. With the account: what the softmax (kappa), the biases, the shifts of the norms (beta)
+and the position embeddings (unread) absorb."""
 import math
 
 import torch

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """methods.py OUTDIR [FAMILY ...]
 
-Writes OUTDIR/expect.safetensors: integrated gradients by captum 0.8 and occlusion by plain loops, in float64, of the
+Writes OUTDIR/expect.safetensors: integrated gradients by captum 0.9 and occlusion by plain loops, in float64, of the
 models named "plain" of llama.py, mamba.py and gpt2.py, on their own texts of T = 2 and T = 37 tokens. Needs what
 llama.py needs, and captum. Only the token embeddings are replaced; gpt2's position embeddings stay as they are. Arrays
 (F64, I64), with the prefix "llama/T37/" and so on; B is zero (the embedding 0 in every position) or token5 (the
@@ -108,7 +108,7 @@ def main():
     float64.quiet()
     expect = {}
     shown = [f"{b}_{r}50" for b in ("zero", "token5") for r in ("gauss", "middle", "trapezoid")]
-    print(f"{'model':14}" + "".join(f"{k:>18}" for k in shown) + "   gap, of the change of the value")
+    print(f"{'model':14}" + "".join(f"{k:>20}" for k in shown) + "   gap, of the change of the value")
     for family in o.families:
         module = FAMILIES[family]
         row = module.MODELS["plain"]
@@ -118,7 +118,7 @@ def main():
             e = one(model, ids)
             expect.update({f"{family}/T{t}/{k}": v for k, v in e.items()})
             gaps = [float(e[f"ig_{k}_gap"][0] / (e["value"] - e["base_" + k.split("_")[0]])[0]) for k in shown]
-            print(f"{family + f' T={t}':14}" + "".join(f"{g:18.1e}" for g in gaps), flush=True)
+            print(f"{family + f' T={t}':14}" + "".join(f"{g:20.1e}" for g in gaps), flush=True)
     store.save(o.outdir / "expect.safetensors", expect)
 
 

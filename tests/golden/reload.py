@@ -84,7 +84,8 @@ def gguf_gpt2(reader, m):
 
 
 def folder(path):
-    """The weights in float32, which holds every dtype of the files. Before everywhere(), which from_pretrained does not survive."""
+    """The weights in float32, which holds every dtype of the files. Before everywhere(), which
+    from_pretrained does not survive."""
     if path.name.startswith("native"):
         return native(path)
     model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32, attn_implementation="eager")
