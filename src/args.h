@@ -12,6 +12,11 @@ typedef struct heedi_norm_args {
     double eps;
 } heedi_norm_args;
 
+typedef struct heedi_layernorm_args {
+    double eps;
+    const heed_real *beta; /* or NULL */
+} heedi_layernorm_args;
+
 typedef struct heedi_act_args {
     const heedi_activation *f;
 } heedi_act_args;

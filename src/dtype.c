@@ -59,3 +59,13 @@ void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
                            blocks * (size_t)w->dtype->bytes,
                        (size_t)n);
 }
+
+heedi_weight heedi_weight_outputs(const heedi_weight *w, int64_t o0, int64_t n)
+{
+    if (!w->transposed)
+        return heedi_weight_rows(w, o0, n);
+    heedi_weight v = *w;
+    v.data += (size_t)o0 * (size_t)w->dtype->bytes;
+    v.cols = n;
+    return v;
+}

@@ -26,6 +26,11 @@ static heed_status check_input(heedi_exec *e, const int64_t *len, int64_t n_seq,
                               "the input has %lld tokens, at most %d are "
                               "possible",
                               (long long)len[s], 1 << 24);
+        if (e->m->fixed_context && len[s] > e->m->dim['X'])
+            return heedi_fail(e->ctx, HEED_EINVAL,
+                              "the input has %lld tokens, the model has "
+                              "positions for %lld",
+                              (long long)len[s], (long long)e->m->dim['X']);
         rows += len[s];
     }
     for (int64_t i = 0; i < rows; i++)

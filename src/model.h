@@ -69,6 +69,7 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
+    bool fixed_context; /* positions beyond dim['X'] do not exist */
     int n_rope;
     heedi_rope rope[HEEDI_MAX_ROPE];
     void *impl;

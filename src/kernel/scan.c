@@ -200,9 +200,9 @@ static void vjp(const heedi_scan *s, const heed_real *h0, heed_real *g0,
         vec r = dt * sx + d * o, q = x * sx + sd;
         if (add_x)
             r += load(gx + t * s->ld, s->lanes);
-        if (add_dt)
-            q += load(gdt + t * s->ld, s->lanes);
         store(gx + t * s->ld, s->lanes, r);
+        if (add_dt) /* after gx is there: x and dt may be one value */
+            q += load(gdt + t * s->ld, s->lanes);
         store(gdt + t * s->ld, s->lanes, q);
     }
 }
