@@ -304,6 +304,20 @@ heed_status heedi_exec_feed(heedi_exec *e, int32_t id)
     return forward(e, NULL, NULL);
 }
 
+void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
+                     heed_real *out)
+{
+    heedi_node y = *e->leaf;
+    heedi_run run = e->run;
+    heedi_batch rows = e->one;
+    rows.rows = n;
+    y.x = out;
+    run.batch = &rows;
+    run.id = id;
+    run.leaf = NULL;
+    y.op->forward(&y, &run);
+}
+
 heed_real *heedi_exec_g(const heedi_exec *e, int64_t block)
 {
     return e->g_border[block % 2];

@@ -22,6 +22,8 @@ typedef struct heedi_exec_options {
                           positions, and is continued by heedi_exec_feed() */
     int64_t head_rows; /* rows whose logits are wanted */
     bool head_full;    /* all logits, not some tokens' */
+    bool center;       /* logit targets are less the mean of the others */
+    bool leaf_full;    /* all rows of the embedding, not some tokens' */
     uint64_t results;  /* bytes that the caller will need, for the plan */
     const double *opt;
 } heedi_exec_options;
@@ -73,6 +75,8 @@ void heedi_exec_clear(heedi_exec *e);
 /* Called after a block has run; NULL: nobody asks. */
 typedef heed_status heedi_visit_fn(void *ud, heedi_exec *e, int64_t block);
 
+/* With e->run.leaf, which the caller may set before it and which must stay
+ * until the backward pass is over, embeddings are read from there. */
 heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
 
 /* From heedi_exec_seed() to the leaf; visit sees border gradients in
@@ -83,6 +87,10 @@ heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
  * the last one, to be filled by the caller; in a visit of block b, of b and
  * b-1. */
 heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
+
+/* Rows of the leaf for n tokens, as the model would have them: (n, C). */
+void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
+                     heed_real *out);
 
 /* With a state: run the next token of the sequence. */
 heed_status heedi_exec_feed(heedi_exec *e, int32_t id);
