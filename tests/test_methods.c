@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "exec.h"
 #include "expect.h"
+#include "head.h"
 #include "noise.h"
 #include "quadrature.h"
 
@@ -258,8 +259,435 @@ static void test_golden(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* The whole (T, C) behind the sums, by another reduction of it. */
+static void test_elements(void **state)
+{
+    (void)state;
+    expect x;
+    int32_t id[64];
+    int64_t n, all;
+    assert_true(expect_open(&x, "tests/golden/methods/expect.safetensors"));
+    const int64_t *ids = expect_get(&x, "gpt2/T37", "ids", &n);
+    const double *e =
+        expect_get(&x, "gpt2/T37", "ig_zero_gauss16_elements", &all);
+    double want[64] = {0};
+    for (int64_t i = 0; i < n; i++)
+        id[i] = (int32_t)ids[i];
+    for (int64_t i = 0; i < all; i++)
+        want[i / (all / n)] += e[i] * e[i];
+    for (int64_t i = 0; i < n; i++)
+        want[i] = sqrt(want[i]);
+    world w = enter("gpt2", id, n);
+    score s = {0, ""};
+    ok(&w, (call){.method = "ig", .option = {"steps", "16"}, .reduce = "l2"});
+    compare(&s, relevance(&w), want, n, "l2");
+    assert_true(s.worst < limit);
+    leave(&w);
+    expect_close(&x);
+}
+
+/* ---- rules of integration ---- */
+
+static void test_quadrature(void **state)
+{
+    (void)state;
+    static heedi_quadrature *const rule[] = {heedi_gauss, heedi_midpoint,
+                                             heedi_trapezoid};
+    static const int64_t sizes[] = {1, 2, 3, 16, 50, 501, 4096};
+    for (int r = 0; r < 3; r++)
+        for (int i = r == 2; i < 7; i++) {
+            const int64_t n = sizes[i], degree = r == 0 ? 2 * n - 1 : 1;
+            double sum = 0, line = 0, power = 0, last = -1, x, w;
+            for (int64_t k = 0; k < n; k++) {
+                rule[r](n, k, &x, &w);
+                assert_true(x > last && x >= 0 && x <= 1 && w > 0);
+                last = x;
+                sum += w;
+                line += w * x;
+                power += w * pow(x, (double)degree);
+            }
+            assert_close(sum, 1, 1e-13);
+            assert_close(line, 0.5, 1e-13);
+            assert_close(power * (double)(degree + 1), 1, 1e-10);
+        }
+}
+
+/* ---- the account of integrated gradients ---- */
+
+static void test_completeness(void **state)
+{
+    (void)state;
+    world w = enter_some("llama", 9);
+    heed_ctx_listen(w.ctx, NULL, on_warning, &w);
+    ok(&w, (call){.method = "ig", .ledger = 1});
+    assert_non_null(strstr(w.warning, "--steps"));
+    assert_close(number(&w, "target_value") - number(&w, "sum") -
+                     number(&w, "absorbed"),
+                 number(&w, "conservation_residual"), 1e-12);
+    leave(&w);
+    w = enter_some("gpt2", 9); /* whose positions speak at zero, too */
+    ok(&w, (call){.method = "ig", .ledger = 1});
+    const char *group = "explanations/integrated_gradients/ledger";
+    const heed_array *base = heed_result_get(w.r, group, "sink_baseline");
+    assert_non_null(base);
+    assert_true(*(const double *)base->data == number(&w, "absorbed"));
+    assert_non_null(heed_result_get(w.r, group, "relevance_in"));
+    leave(&w);
+    w = enter_some("llama", 9);
+    heed_ctx_listen(w.ctx, NULL, on_warning, &w);
+    /* only a tolerance that was given can be missed; all is written then */
+    ask(&w, (call){.method = "ig", .tol = 1e-6});
+    assert_int_equal(w.st, HEED_ENUMERIC);
+    assert_non_null(strstr(heed_error(w.ctx), "does not close"));
+    assert_true(fabs(number(&w, "conservation_residual")) > 0);
+    ok(&w, (call){.method = "ig", .tol = 10});
+    /* from a token the path is smooth */
+    ok(&w,
+       (call){.method = "ig", .tol = 1e-4, .option = {"baseline", "token:7"}});
+    assert_string_equal(w.warning, "");
+    leave(&w);
+}
+
+/* One run serves all points: what it takes does not depend on their number. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const char *const method[] = {"ig", "smooth_grad"};
+    static const char *const name[] = {"steps", "samples"};
+    static const char *const count[] = {"2", "67"};
+    for (int i = 0; i < 2; i++) {
+        heed_plan p[2];
+        long taken[2], out = 0;
+        for (int k = 0; k < 2; k++) {
+            ration memory = {0};
+            heed_allocator alloc = {ration_resize, &memory};
+            world w = {0};
+            int32_t id[20];
+            some_ids(id, 20, 1, 61);
+            assert_int_equal(heed_ctx_new(&w.ctx, &alloc), HEED_OK);
+            w.m = plain(w.ctx, "llama");
+            assert_int_equal(heed_tokens_of(&w.t, w.ctx, NULL, id, 20),
+                             HEED_OK);
+            call c = {.method = method[i], .option = {name[i], count[k]}};
+            heed_setting set[4];
+            heed_input in = {.tokens = w.t};
+            heed_request q = request(&c, &w, &in, set);
+            assert_int_equal(heed_plan_of(w.ctx, &q, &p[k]), HEED_OK);
+            out = memory.out;
+            memory.calls = 0;
+            ok(&w, c);
+            taken[k] = memory.calls;
+            assert_true(memory.out > out);
+            leave(&w);
+            assert_int_equal(memory.out, 0);
+        }
+        assert_int_equal(taken[0], taken[1]);
+        assert_true(p[0].results == p[1].results);
+        assert_true(p[0].scratch == p[1].scratch);
+        assert_true(p[0].weights == p[1].weights);
+        assert_true(p[0].activations == p[1].activations);
+    }
+}
+
+/* ---- smooth_grad ---- */
+
+static void test_noise(void **state)
+{
+    (void)state;
+    enum { N = 1001, TOKENS = 200 };
+    static heed_real zero[N], a[N], b[N];
+    double sum = 0, square = 0, cube = 0;
+    for (uint64_t t = 0; t < TOKENS; t++) {
+        heedi_noise_add(3, t % 7, t, 1, zero, N, a);
+        heedi_noise_add(3, t % 7, t, 1, zero, N - 2, b);
+        assert_memory_equal(a, b, (N - 2) * sizeof *a); /* of any width */
+        for (int i = 0; i < N; i++) {
+            double z = (double)a[i];
+            assert_true(fabs(z) < 9);
+            sum += z;
+            square += z * z;
+            cube += z * z * z;
+        }
+    }
+    const double n = N * TOKENS;
+    assert_true(fabs(sum / n) < 0.01);
+    assert_true(fabs(square / n - 1) < 0.01);
+    assert_true(fabs(cube / n) < 0.03);
+    heedi_noise_add(3, 0, 0, 1, zero, N, a);
+    for (int i = 0; i < 3; i++) {
+        heedi_noise_add(i == 0 ? 4 : 3, i == 1, i == 2, 1, zero, N, b);
+        for (int k = 0; k < N; k++)
+            assert_true(a[k] != b[k]);
+    }
+}
+
+static heed_real *copy(const world *w)
+{
+    heed_real *x = malloc((size_t)w->t->n * sizeof *x);
+    return memcpy(x, relevance(w), (size_t)w->t->n * sizeof *x);
+}
+
+static bool same(const world *w, heed_real *x)
+{
+    bool yes = memcmp(x, relevance(w), (size_t)w->t->n * sizeof *x) == 0;
+    free(x);
+    return yes;
+}
+
+static void test_smooth(void **state)
+{
+    (void)state;
+    world w = enter_some("mamba", 11);
+    call c = {.method = "smoothgrad", .seed = 7};
+    ok(&w, c);
+    heed_real *first = copy(&w), *again = copy(&w), *on = copy(&w);
+    assert_true(isnan(number(&w, "absorbed")));
+    ok(&w, c);
+    assert_true(same(&w, first));
+    c.seed = 8;
+    ok(&w, c);
+    assert_false(same(&w, again));
+    /* without noise it is the gradient */
+    ok(&w, (call){.method = "smooth_grad", .option = {"sigma", "0"}});
+    heed_real *none = copy(&w);
+    ok(&w, (call){.method = "saliency"});
+    for (int64_t i = 0; i < w.t->n; i++)
+        assert_close(none[i], relevance(&w)[i], 1e-6);
+    free(none);
+    ok(&w, (call){.method = "smooth_grad",
+                  .option = {"sigma", "0", "times_input", "on"},
+                  .reduce = "sum"});
+    none = copy(&w);
+    const heed_attr *sign = heed_result_attr(w.r, w.group, "sign");
+    assert_string_equal(*(const char *const *)sign->data, "signed");
+    ok(&w, (call){.method = "gxi"});
+    for (int64_t i = 0; i < w.t->n; i++)
+        assert_close(none[i], relevance(&w)[i], 1e-6);
+    free(none);
+    /* with little noise, near it */
+    ok(&w, (call){.method = "saliency"});
+    none = copy(&w);
+    ok(&w, (call){.method = "smooth_grad", .option = {"sigma", "0.001"}});
+    for (int64_t i = 0; i < w.t->n; i++)
+        assert_close(none[i], relevance(&w)[i], 0.05);
+    free(none);
+    free(on);
+    leave(&w);
+}
+
+/* ---- occlusion ---- */
+
+/* Whatever runs together, and under any limit that allows one copy. */
+static void test_batches(void **state)
+{
+    (void)state;
+    static const char *const size[] = {"1", "3", "16", "4096"};
+    for (int f = 0; f < N_FAMILIES; f++) {
+        world w = enter_some(families[f], 40);
+        const heed_target at = {NULL, 30, -1, -1};
+        ok(&w, (call){.method = "occlusion", .target = at});
+        for (int64_t t = 31; t < 40; t++)
+            assert_true(relevance(&w)[t] == 0);
+        for (int i = 0; i < 4; i++) {
+            heed_real *x = copy(&w);
+            call c = {.method = "occlusion",
+                      .option = {"batch", size[i]},
+                      .target = at};
+            ok(&w, c);
+            assert_true(same(&w, x));
+        }
+        leave(&w);
+    }
+}
+
+/* The mean of all embeddings, by a run of our own. */
+static void test_mean(void **state)
+{
+    (void)state;
+    world w = enter_some("gpt2", 5);
+    const int64_t len = 5, v = heed_model_about(w.m)->vocab;
+    ok(&w, (call){.method = "occlusion",
+                  .option = {"replacement", "mean"},
+                  .target = {NULL, -1, 3, -1}});
+    int32_t id[5], every[256];
+    heedi_exec e;
+    heedi_exec_options o = {.head_full = true};
+    for (int i = 0; i < 5; i++)
+        id[i] = w.t->token[i].id;
+    for (int i = 0; i < v; i++)
+        every[i] = i;
+    assert_int_equal(heedi_exec_init(&e, w.ctx, w.m, &len, 1, id, &o), HEED_OK);
+    const int64_t c = e.leaf->cols;
+    heed_real *x = calloc((size_t)(v * c), sizeof *x);
+    heed_real *leaf = calloc((size_t)(len * c), sizeof *leaf);
+    heedi_exec_leaf(&e, every, v, x);
+    heedi_exec_leaf(&e, id, len, leaf);
+    for (int64_t i = 0; i < c; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < v; k++)
+            sum += (double)x[k * c + i];
+        leaf[2 * c + i] = (heed_real)(sum / (double)v);
+    }
+    e.run.leaf = leaf;
+    assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
+    heed_real z;
+    const int32_t three = 3;
+    assert_int_equal(heedi_head_tokens(&e, len - 1, &three, 1, &z), HEED_OK);
+    assert_close(relevance(&w)[2], number(&w, "target_value") - (double)z,
+                 1e-5);
+    heedi_exec_clear(&e);
+    free(x);
+    free(leaf);
+    leave(&w);
+}
+
+/* ---- several targets ---- */
+
+static void test_targets(void **state)
+{
+    (void)state;
+    static const heed_target many[] = {{NULL, -1, -1, -1},
+                                       {"probability", 3, -1, -1},
+                                       {"contrast", 5, -1, -1}};
+    static const heed_setting few[2][2] = {{{"steps", "3"}, {0}},
+                                           {{"batch", "4"}, {0}}};
+    for (int k = 0; k < 2; k++) {
+        world w = enter_some("llama", 8), v = enter_some("llama", 8);
+        heed_input in = {w.t, many, 3};
+        heed_request q = {.model = w.m,
+                          .method = k ? "occlusion" : "ig",
+                          .settings = few[k],
+                          .input = &in,
+                          .n_inputs = 1};
+        heed_result *r[MOST_INPUTS];
+        attribute(w.ctx, &q, r);
+        for (int i = 0; i < 3; i++) {
+            ok(&v, (call){.method = q.method,
+                          .option = {few[k][0].name, few[k][0].value},
+                          .target = many[i]});
+            const heed_array *a = heed_result_get(r[0], v.group, "relevance");
+            assert_int_equal(a->var.len[0], 3);
+            assert_memory_equal((const heed_real *)a->data + 8 * i,
+                                relevance(&v), 8 * sizeof(heed_real));
+        }
+        free_results(r, 1);
+        leave(&w);
+        leave(&v);
+    }
+}
+
+/* ---- centred logits ---- */
+
+static void test_center(void **state)
+{
+    (void)state;
+    world w = enter_some("llama", 6);
+    heed_candidate all[61];
+    int32_t id[6];
+    int64_t at = 5;
+    double sum = 0;
+    for (int i = 0; i < 6; i++)
+        id[i] = w.t->token[i].id;
+    assert_int_equal(heed_predict(w.ctx, w.m, id, 6, &at, 1, 61, all), HEED_OK);
+    for (int i = 0; i < 61; i++)
+        sum += all[i].logit;
+    const heed_candidate low = all[60];
+    heed_ctx_listen(w.ctx, NULL, on_warning, &w);
+    call c = {.method = "attn_lrp", .target = {NULL, -1, low.id, -1}};
+    ok(&w, c);
+    assert_true(low.logit < 0);
+    assert_non_null(strstr(w.warning, "--center-logits"));
+    assert_null(heed_result_attr(w.r, w.group, "centered"));
+    c.center = 1;
+    static const char *const method[] = {"attn_lrp", "ig", "occlusion", "gxi"};
+    for (int i = 0; i < 4; i++) {
+        c.method = method[i];
+        ok(&w, c);
+        assert_close(number(&w, "target_value"),
+                     low.logit - (sum - low.logit) / 60, 1e-5);
+        assert_non_null(heed_result_attr(w.r, w.group, "centered"));
+        const heed_attr *kind = heed_result_attr(w.r, w.group, "target_kind");
+        assert_string_equal(*(const char *const *)kind->data, "logit");
+        if (i == 0)
+            assert_string_equal(w.warning, "");
+    }
+    c.target.kind = "probability";
+    ask(&w, c);
+    assert_int_equal(w.st, HEED_EINVAL);
+    assert_non_null(strstr(heed_error(w.ctx), "not 'probability'"));
+    leave(&w);
+}
+
+/* ---- what is refused ---- */
+
+static const struct {
+    const char *method, *name, *value, *text;
+} wrong[] = {
+    {"ig", "steps", "0", "steps is 0, must be from 1 to 4096"},
+    {"ig", "steps", "4097", "steps is 4097, must be from 1 to 4096"},
+    {"ig", "steps", "2.5", "steps is 2.5, must be a whole number"},
+    {"ig", "steps", "many", "steps is 'many', not a number"},
+    {"ig", "rule", "simpson", "must be one of gauss|riemann_middle|trapezoid"},
+    {"ig", "baseline", "one", "must be zero, pad, mean or token:ID"},
+    {"ig", "baseline", "", "must be zero, pad, mean or token:ID"},
+    {"ig", "baseline", "token:", "the id must be from 0 to 60"},
+    {"ig", "baseline", "token:61", "the id must be from 0 to 60"},
+    {"ig", "baseline", "token:-1", "the id must be from 0 to 60"},
+    {"ig", "baseline", "token:5x", "the id must be from 0 to 60"},
+    {"ig", "baseline", "token:99999999999999999999", "from 0 to 60"},
+    {"ig", "baseline", "pad", "has no padding token"},
+    {"ig", "samples", "3", "no option 'samples'; it has steps, rule, baseline"},
+    {"smooth_grad", "samples", "0", "samples is 0, must be from 1"},
+    {"smooth_grad", "samples", "65537", "must be from 1 to 65536"},
+    {"smooth_grad", "sigma", "-0.1", "sigma is -0.1, must be from 0"},
+    {"smooth_grad", "sigma", "nan", "sigma is nan, must be from 0"},
+    {"smooth_grad", "sigma", "1e7", "sigma is 1e7, must be from 0 to 1e+06"},
+    {"smooth_grad", "times_input", "yes", "must be one of off|on"},
+    {"smooth_grad", "steps", "3", "it has samples, sigma, times_input"},
+    {"occlusion", "batch", "0", "batch is 0, must be from 1 to 4096"},
+    {"occlusion", "batch", "4097", "batch is 4097, must be from 1 to 4096"},
+    {"occlusion", "replacement", "blur", "must be zero, pad, mean or token:ID"},
+    {"occlusion", "baseline", "zero", "it has replacement, batch"},
+};
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    world w = enter_some("llama", 3);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ask(&w, (call){.method = wrong[i].method,
+                       .option = {wrong[i].name, wrong[i].value}});
+        if (w.st != HEED_EINVAL || !strstr(heed_error(w.ctx), wrong[i].text))
+            fail_msg("got %d '%s', want '%s'", w.st, heed_error(w.ctx),
+                     wrong[i].text);
+        assert_null(heed_result_at(w.r, 0));
+    }
+    ask(&w,
+        (call){.method = "ig", .option = {"rule", "trapezoid", "steps", "1"}});
+    assert_int_equal(w.st, HEED_EINVAL);
+    assert_non_null(strstr(heed_error(w.ctx), "at least 2"));
+    ask(&w, (call){.method = "occlusion", .reduce = "l2"});
+    assert_int_equal(w.st, HEED_EINVAL);
+    assert_non_null(strstr(heed_error(w.ctx), "nothing to reduce by 'l2'"));
+    ask(&w, (call){.method = "occlusion", .target = {NULL, 3, -1, -1}});
+    assert_int_equal(w.st, HEED_EINVAL);
+    /* at their bounds */
+    ok(&w, (call){.method = "ig", .option = {"steps", "1"}});
+    ok(&w, (call){.method = "ig", .option = {"steps", "4096"}});
+    ok(&w,
+       (call){.method = "ig", .option = {"rule", "trapezoid", "steps", "2"}});
+    ok(&w, (call){.method = "smooth_grad", .option = {"samples", "1"}});
+    ok(&w,
+       (call){.method = "occlusion", .option = {"replacement", "token:60"}});
+    leave(&w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_golden)};
+    const struct CMUnitTest tests[] = {
+        test(test_golden),  test(test_elements),     test(test_quadrature),
+        test(test_memory),  test(test_completeness), test(test_noise),
+        test(test_smooth),  test(test_batches),      test(test_mean),
+        test(test_targets), test(test_center),       test(test_refusals)};
     RUN(tests);
 }
