@@ -226,6 +226,14 @@ static void engine(heedi_job *j, const heedi_method *m)
 static heed_status can_run(heedi_job *j, const heedi_method *m)
 {
     const heed_model *model = j->q->model;
+    if (m->mixing) {
+        for (const heedi_op *const *op = heedi_ops; *op; op++)
+            if ((*op)->mixing && heedi_model_has(model, *op))
+                return HEED_OK;
+        return heedi_fail(j->ctx, HEED_ENOTSUP,
+                          "%s: '%s' models have no mixing views", m->info.name,
+                          model->family->info.name);
+    }
     if (!m->needs || heedi_model_has(model, heedi_op_named(m->needs)))
         return HEED_OK;
     return heedi_fail(j->ctx, HEED_ENOTSUP,

@@ -87,12 +87,12 @@ static heed_status read_leaf(const pass *p, int64_t s)
             return heedi_fail(j->ctx, HEED_ENUMERIC,
                               "%s: the relevance of token %lld is not finite",
                               j->info->name, (long long)t);
-        o->sum += r;
-        o->magnitude += fabs(r);
         o->relevance[t] =
             (heed_real)(j->reduce == HEEDI_SUM
                             ? r
                             : reduced(j->reduce, x, g, leaf->cols));
+        o->sum += j->info->is_signed ? r : (double)o->relevance[t];
+        o->magnitude += fabs(r);
     }
     return HEED_OK;
 }
