@@ -33,12 +33,24 @@ bool heedi_cli_interrupted(void)
     return interrupted != 0;
 }
 
+/* One line, whatever is in it: control characters, those that UTF-8 begins
+ * with C2 included, become question marks. */
+static void make_plain(char *text)
+{
+    for (unsigned char *s = (unsigned char *)text; *s; s++)
+        if (*s < 0x20 || *s == 0x7f)
+            *s = '?';
+        else if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+            s[0] = s[1] = '?';
+}
+
 heed_status heedi_cli_fail(heedi_cli *c, heed_status st, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(c->why, sizeof c->why, fmt, ap);
     va_end(ap);
+    make_plain(c->why);
     return st;
 }
 
@@ -57,14 +69,10 @@ void *heedi_cli_calloc(heedi_cli *c, int64_t n, size_t size)
     return p;
 }
 
-/* One line, whatever is in it. */
 static void print_line(const char *prefix, const char *text)
 {
     heedi_cli_progress_end();
-    fprintf(stderr, "heed: %s", prefix);
-    for (; *text; text++)
-        putc((unsigned char)*text < 32 || *text == 127 ? ' ' : *text, stderr);
-    putc('\n', stderr);
+    fprintf(stderr, "heed: %s%s\n", prefix, text);
 }
 
 void heedi_cli_say(const heedi_cli *c, const char *fmt, ...)
@@ -76,6 +84,7 @@ void heedi_cli_say(const heedi_cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    make_plain(text);
     print_line("", text);
 }
 
@@ -88,6 +97,7 @@ void heedi_cli_warn(const heedi_cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    make_plain(text);
     print_line("warning: ", text);
 }
 
