@@ -1,4 +1,5 @@
 /* stderr: warnings, progress, the sentence of a failure; and signals. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static void on_signal(int sig)
 }
 
 /* The first SIGINT or SIGTERM ends the work in order, a second one at once.
- * A closed pipe is an error of the write, not a signal. */
+ * A closed pipe and a limit of a file's size are errors of the write. */
 void heedi_cli_signals_catch(void)
 {
     struct sigaction stop = {.sa_handler = on_signal,
@@ -26,6 +27,16 @@ void heedi_cli_signals_catch(void)
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* A stream that was closed stays unusable: otherwise the next file opened, a
+ * result perhaps, would be the one that takes the place of stdout. */
+void heedi_cli_streams_keep(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 bool heedi_cli_interrupted(void)

@@ -89,6 +89,7 @@ static heed_status dispatch(heedi_cli *c)
 int main(int argc, char **argv)
 {
     static heedi_cli c;
+    heedi_cli_streams_keep();
     c.argc = argc;
     c.argv = argv;
     heedi_cli_args_init(&c.args);
