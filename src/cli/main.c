@@ -108,8 +108,9 @@ int main(int argc, char **argv)
     heedi_cli_args_clear(&c.args);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "heed: standard output: %s\n",
-                errno ? strerror(errno) : "write failed");
+        if (st != HEED_EOUTPUT) /* which has been said */
+            fprintf(stderr, "heed: standard output: %s\n",
+                    errno ? strerror(errno) : "write failed");
         if (st == HEED_OK)
             st = HEED_EOUTPUT;
     }

@@ -26,9 +26,11 @@ to=/dev/full
 o 'stdout is full' 7 'standard output: No space'
 to=/dev/full
 o 'stdout is full, as a file' 7 'standard output: No space' -o - --format json
-first='exec >&-' to=/dev/stdout
-o 'stdout is closed' 7 'standard output: Bad file'
-o 'a device that is full' 7 'No space' -o /dev/full --format json
+name='stdout is closed' json=
+"$heed" predict -m ../m --ids 1,2 >&- 2>../stderr
+status=$?
+judge 7 'standard output: Bad file'
+o 'a device that is full' 7 'No space' -o /dev/full --format json --force
 for format in json hdf5 npz; do
     has $format || continue
     extension=$(echo $format | sed 's/hdf5/h5/')
@@ -37,8 +39,9 @@ for format in json hdf5 npz; do
 done
 if has token_heat; then
     p='--png a.png'
-    first='ulimit -f 4'
+    first='ulimit -f 4' said=1
     o 'a picture that grows too large' 7 'a.png' $p
+    said=
     o 'a picture in a missing folder' 7 'folder' --png none/a.png
     o 'a picture of another extension' 2 '.png' --png a.txt
     o 'a picture of an unknown kind' 4 '.png, .svg or .pdf' --viz-path a.txt
