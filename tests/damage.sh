@@ -10,6 +10,8 @@ heed=$(cd "$1" && pwd)/heed || exit 1
 golden=$PWD/tests/golden/llama
 cases=$PWD/tests/damage
 shipped=$PWD/examples/models/austen-llama
+LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+export LSAN_OPTIONS
 work=$(mktemp -d) && mkdir "$work/out" && cd "$work/out" || exit 1
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C OMP_WAIT_POLICY=passive
