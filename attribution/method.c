@@ -222,6 +222,17 @@ static void engine(heedi_job *j, const heedi_method *m)
     j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
 }
 
+/* Does some block of the model have an operation that the method is about? */
+static heed_status can_run(heedi_job *j, const heedi_method *m)
+{
+    const heed_model *model = j->q->model;
+    if (!m->needs || heedi_model_has(model, heedi_op_named(m->needs)))
+        return HEED_OK;
+    return heedi_fail(j->ctx, HEED_ENOTSUP,
+                      "%s: '%s' models have no operation '%s'", m->info.name,
+                      model->family->info.name, m->needs);
+}
+
 static heed_status prepare(heedi_job *j, const heedi_method **out)
 {
     const heed_request *q = j->q;
@@ -232,6 +243,7 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
                           "no method is called '%s'; see 'heed methods'", name);
     *out = m;
     j->info = &m->info;
+    HEEDI_TRY(can_run(j, m));
     j->times_input = !m->gradient_only;
     j->group = q->group;
     if (!j->group) {

@@ -12,8 +12,7 @@ typedef struct heedi_method {
     const heedi_rule *rules; /* overrides, ends at op == NULL; NULL: none */
     bool mixing;             /* `run` asks for mixing views */
     bool gradient_only;      /* relevance is g itself, not x g */
-    const char *needs;       /* operations that a model must have, by name,
-                                space-separated; or NULL */
+    const char *needs;       /* an operation that a model must have; or NULL */
     heed_status (*run)(heedi_job *j);
 } heedi_method;
 

@@ -23,6 +23,7 @@ static const heedi_activation rows[] = {
     {"linear", "", HEEDI_ACT_linear, false},
     {"sigmoid", "", HEEDI_ACT_sigmoid, true},
     {"laplace", "", HEEDI_ACT_laplace, true},
+    {"softplus", "", HEEDI_ACT_softplus, true},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

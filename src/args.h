@@ -12,6 +12,11 @@ typedef struct heedi_norm_args {
     double eps;
 } heedi_norm_args;
 
+typedef struct heedi_layernorm_args {
+    double eps;
+    const heed_real *beta; /* or NULL */
+} heedi_layernorm_args;
+
 typedef struct heedi_act_args {
     const heedi_activation *f;
 } heedi_act_args;
@@ -27,6 +32,19 @@ typedef struct heedi_attention_args {
     double scale;   /* of the scores: 1/sqrt(head_dim) unless stated */
     int64_t window; /* keys that a query sees, itself included; 0: all */
 } heedi_attention_args;
+
+/* Causal, one filter for each channel. */
+typedef struct heedi_conv_args {
+    int64_t width;
+    const heed_real *w; /* (width, channels), the last row meets the present */
+} heedi_conv_args;
+
+/* A selective state space (S6): channels in groups of HEEDI_LANES. */
+typedef struct heedi_scan_args {
+    int64_t channels, n_state;
+    const heed_real *a; /* (groups, n_state, LANES): -exp(A_log), 0 beyond */
+    const heed_real *d; /* (groups LANES): the skip, 0 beyond */
+} heedi_scan_args;
 
 typedef struct heedi_embed_args {
     double scale; /* the embedding is multiplied by it: 1, sqrt(C), ... */

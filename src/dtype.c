@@ -32,7 +32,7 @@ const heedi_dtype heedi_dtypes[] = {
 };
 
 void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
-                  size_t n)
+                        size_t n)
 {
     static const heedi_decode_table *const tables[] = {
 #define X(isa) &heedi_decode_table_##isa,
@@ -55,7 +55,17 @@ void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
 {
     size_t blocks = (size_t)c0 / (size_t)w->dtype->block;
     heedi_dtype_decode(w->dtype, out,
-                 w->data + (size_t)r * w->stride +
-                     blocks * (size_t)w->dtype->bytes,
-                 (size_t)n);
+                       w->data + (size_t)r * w->stride +
+                           blocks * (size_t)w->dtype->bytes,
+                       (size_t)n);
+}
+
+heedi_weight heedi_weight_outputs(const heedi_weight *w, int64_t o0, int64_t n)
+{
+    if (!w->transposed)
+        return heedi_weight_rows(w, o0, n);
+    heedi_weight v = *w;
+    v.data += (size_t)o0 * (size_t)w->dtype->bytes;
+    v.cols = n;
+    return v;
 }

@@ -24,7 +24,7 @@ extern const heedi_dtype heedi_dtypes[]; /* ends at name == NULL */
 
 /* Decode n numbers from the start of a block. Any thread. */
 void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
-                  size_t n);
+                        size_t n);
 
 /* A matrix on disk: `rows` rows of `cols` numbers, (out, in) as in y = W x. A
  * vector is one row. Owns nothing. */
@@ -33,11 +33,16 @@ typedef struct heedi_weight {
     const heedi_dtype *dtype;
     const unsigned char *data;
     int64_t rows, cols;
-    size_t stride; /* bytes from one row to the next */
+    size_t stride;   /* bytes from one row to the next */
+    bool transposed; /* rows are inputs, (in, out): GPT-2's Conv1D */
 } heedi_weight;
 
 /* Rows r0 ... r0+n-1 of w: a part of a fused matrix. */
 heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n);
+
+/* Outputs o0 ... o0+n-1 of w, in either orientation; transposed, only of
+ * dtypes whose block is one number. */
+heedi_weight heedi_weight_outputs(const heedi_weight *w, int64_t o0, int64_t n);
 
 /* Columns c0 ... c0+n-1 of row r, decoded to out; c0 and n multiples of the
  * block (n may end at cols). */

@@ -26,6 +26,11 @@ static heed_status check_input(heedi_exec *e, const int64_t *len, int64_t n_seq,
                               "the input has %lld tokens, at most %d are "
                               "possible",
                               (long long)len[s], 1 << 24);
+        if (e->m->fixed_context && len[s] > e->m->dim['X'])
+            return heedi_fail(e->ctx, HEED_EINVAL,
+                              "the input has %lld tokens, the model has "
+                              "positions for %lld",
+                              (long long)len[s], (long long)e->m->dim['X']);
         rows += len[s];
     }
     for (int64_t i = 0; i < rows; i++)
@@ -304,17 +309,19 @@ heed_real *heedi_exec_g(const heedi_exec *e, int64_t block)
     return e->g_border[block % 2];
 }
 
-/* <x, g_x> of the inputs of y, in `sign`; each distinct input once. */
-static void count_inputs(heedi_exec *e, const heedi_node *y, bool before)
+/* Subtract <x, g_x> of the inputs of y before it has run and add it after:
+ * each distinct input once, only those that get something. */
+static void count_inputs(heedi_exec *e, const heedi_node *y, int stops,
+                         bool before)
 {
     heedi_ledger *l = &e->ledger;
     double *out = l->out + y->id;
     for (int i = 0; i < y->op->n_in; i++) {
         const heedi_node *x = y->in[i];
-        bool seen = false;
+        bool skip = (stops & 1 << i) || (before && y->first[i]);
         for (int k = 0; k < i; k++)
-            seen = seen || y->in[k] == x;
-        if (seen || (before && y->first[i]))
+            skip = skip || (y->in[k] == x && !(stops & 1 << k));
+        if (skip)
             continue;
         for (int64_t s = 0; before && s < l->n_seq; s++)
             out[s * l->n_ops] = -out[s * l->n_ops];
@@ -326,23 +333,22 @@ static void count_inputs(heedi_exec *e, const heedi_node *y, bool before)
 
 static void back_node(heedi_exec *e, const heedi_node *y)
 {
-    int needs;
-    heedi_back_fn *back = heedi_back_of(y, e->o.rules, &needs);
+    const heedi_back b = heedi_back_of(y, e->o.rules);
+    if (!y->live || !b.fn)
+        return;
     for (int i = 0; i < y->op->n_in; i++)
         if (y->first[i] && !y->op->assigns)
             memset(y->in[i]->g, 0,
                    (size_t)(e->batch.rows * y->in[i]->cols) *
                        sizeof *y->in[i]->g);
-    if (!back)
-        return;
     if (e->o.detail) {
         heedi_dot_rows(&e->run, y->x, y->g, y->cols, e->ledger.in + y->id,
                        e->ledger.n_ops);
-        count_inputs(e, y, true);
+        count_inputs(e, y, b.stops, true);
     }
-    back(y, &e->run);
+    b.fn(y, &e->run);
     if (e->o.detail)
-        count_inputs(e, y, false);
+        count_inputs(e, y, b.stops, false);
 }
 
 static void back_block(heedi_exec *e, int64_t b)

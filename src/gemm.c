@@ -6,7 +6,7 @@
 
 /* Weight rows of a forward panel; of a backward panel, columns, and weight
  * rows decoded at a time. All multiples of every block size in use. */
-enum { PANEL = 128, BACK_COLS = 256, BACK_ROWS = 256 };
+enum { PANEL = 256, BACK_COLS = 256, BACK_ROWS = 256 };
 
 void heedi_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
                 heed_real alpha, const heed_real *a, int64_t lda,
@@ -52,8 +52,9 @@ static bool is_plain(const heedi_weight *w)
 /* A task is a panel of weight rows and some of the row tiles. Few panels are
  * shared out by tiles too, so that there is work for every thread; the cut
  * does not change what a single product is. */
-void heedi_gemm(const heedi_run *run, const heedi_weight *w,
-                const heed_real *bias, const heed_real *x, heed_real *y)
+static void product(const heedi_run *run, const heedi_weight *w,
+                    const heed_real *bias, const heed_real *x, heed_real *y,
+                    bool add)
 {
     const heedi_batch *b = run->batch;
     const bool plain = is_plain(w);
@@ -84,9 +85,21 @@ void heedi_gemm(const heedi_run *run, const heedi_weight *w,
                 for (int64_t r = 0; bias && r < t.n; r++)
                     memcpy(out + r * n, bias + r0, (size_t)m * sizeof *out);
                 heedi_blas(false, true, t.n, m, k, 1, x + t.row * k, k, wp, ldw,
-                           bias ? 1 : 0, out, n);
+                           bias || add ? 1 : 0, out, n);
             }
         }
+}
+
+void heedi_gemm(const heedi_run *run, const heedi_weight *w,
+                const heed_real *bias, const heed_real *x, heed_real *y)
+{
+    product(run, w, bias, x, y, false);
+}
+
+void heedi_gemm_add(const heedi_run *run, const heedi_weight *w,
+                    const heed_real *x, heed_real *y, bool assign)
+{
+    product(run, w, NULL, x, y, !assign);
 }
 
 /* A task is a block of columns of gx and some of the row tiles; the sum over

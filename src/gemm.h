@@ -15,6 +15,10 @@ size_t heedi_gemm_scratch(const heedi_weight *w, int threads);
 void heedi_gemm(const heedi_run *run, const heedi_weight *w,
                 const heed_real *bias, const heed_real *x, heed_real *y);
 
+/* The same without a bias; y += x Wᵀ unless `assign`. */
+void heedi_gemm_add(const heedi_run *run, const heedi_weight *w,
+                    const heed_real *x, heed_real *y, bool assign);
+
 /* gx += gy W, or gx = gy W if `assign`: gy (rows, w->rows). */
 void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
                      const heed_real *gy, heed_real *gx, bool assign);

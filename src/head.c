@@ -84,6 +84,23 @@ heed_status heedi_head_tokens(const heedi_exec *e, int64_t row,
     return HEED_OK;
 }
 
+heed_status heedi_head_difference(const heedi_exec *e, int64_t row,
+                                  const int32_t id[2], double *out)
+{
+    const heedi_weight *h = &e->m->head;
+    heed_real *w = e->run.scratch;
+    double z[2];
+    for (int i = 0; i < 2; i++) {
+        heedi_weight_row(h, id[i], 0, h->cols, w);
+        z[i] = heedi_vector()->dot((size_t)h->cols, state_of(e, row), w);
+        z[i] += e->m->head_bias ? (double)e->m->head_bias[id[i]] : 0;
+        if (!isfinite(z[i]))
+            return bad(e, id[i]);
+    }
+    *out = z[0] - z[1];
+    return HEED_OK;
+}
+
 /* g += sum of c_v W_v over all tokens: chunks of the vocabulary, added up in
  * their order. */
 static void dense(const heedi_exec *e, const heed_real *c, heed_real *g)

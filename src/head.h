@@ -21,6 +21,11 @@ heed_status heedi_head_row(const heedi_exec *e, int64_t row, heed_real *logit);
 heed_status heedi_head_tokens(const heedi_exec *e, int64_t row,
                               const int32_t *id, int n, heed_real *logit);
 
+/* The difference of the logits of two tokens, in double: its rounding would
+ * otherwise be that of the logits, which may be much larger. */
+heed_status heedi_head_difference(const heedi_exec *e, int64_t row,
+                                  const int32_t id[2], double *out);
+
 /* A cotangent of the logits of one row: coefficients of a few tokens, or of
  * all (dense, V values). */
 typedef struct heedi_seed {

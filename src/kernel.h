@@ -23,11 +23,26 @@
 
 /* An activation f of a feed-forward part: one row for each, in vector.c.
  * quotient is f(x)/x in closed form, never a division (spec: AttnLRP). */
-#define HEEDI_ACT_LIST(X)                                                \
-    X(silu)                                                              \
-    X(gelu) X(gelu_tanh) X(gelu_fast) X(gelu_10) X(quick_gelu) X(relu)   \
-        X(relu2) X(relu6) X(leaky_relu) X(mish) X(tanh) X(elu) X(linear) \
-            X(sigmoid) X(laplace)
+// clang-format off
+#define HEEDI_ACT_LIST(X) \
+    X(silu) \
+    X(gelu) \
+    X(gelu_tanh) \
+    X(gelu_fast) \
+    X(gelu_10) \
+    X(quick_gelu) \
+    X(relu) \
+    X(relu2) \
+    X(relu6) \
+    X(leaky_relu) \
+    X(mish) \
+    X(tanh) \
+    X(elu) \
+    X(linear) \
+    X(sigmoid) \
+    X(laplace) \
+    X(softplus)
+// clang-format on
 
 enum {
 #define X(name) HEEDI_ACT_##name,
@@ -77,6 +92,34 @@ typedef struct heedi_vector_table {
     double (*sum_exp)(size_t n, const heed_real *x, heed_real max);
 } heedi_vector_table;
 
+/* scan.c: the selective scan of HEEDI_LANES neighbouring channels over one
+ * sequence:  h[n] = exp(dt a[n]) h[n] + dt b[n] x,  y = sum c[n] h[n] + d x.
+ * x, dt, y, gy, gx, gdt: rows of ld values, of which the first `lanes` count;
+ * b, c, gb, gc: rows of n_state. a: (n_state, LANES), negative. */
+enum { HEEDI_LANES = 16, HEEDI_SCAN_CHUNK = 64 };
+typedef struct heedi_scan {
+    int64_t len, n_state, ld, lanes;
+    const heed_real *x, *dt, *b, *c, *a, *d;
+} heedi_scan;
+typedef struct heedi_scan_table {
+    /* h: (n_state, LANES), the state before, and after on return. marks: NULL,
+     * or room for the state before every HEEDI_SCAN_CHUNK steps. */
+    void (*forward)(const heedi_scan *s, heed_real *h, heed_real *y,
+                    heed_real *marks);
+    /* gx (+)= with dt, b, c held constant; g: (n_state, LANES), zero at the
+     * start. x is not read. */
+    void (*relevance)(const heedi_scan *s, heed_real *g, const heed_real *gy,
+                      heed_real *gx, bool add);
+    /* A chunk of at most HEEDI_SCAN_CHUNK steps, full gradient: h the state
+     * before it, g carried from the chunk after it; gb, gc: (len, n_state)
+     * sums over the lanes, assigned; gx, gdt added to or assigned. work:
+     * 2 CHUNK n_state LANES values. */
+    void (*vjp)(const heedi_scan *s, const heed_real *h, heed_real *g,
+                const heed_real *gy, heed_real *gx, heed_real *gdt,
+                heed_real *gb, heed_real *gc, bool add_x, bool add_dt,
+                heed_real *work);
+} heedi_scan_table;
+
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
 typedef struct heedi_decode_table {
@@ -90,11 +133,13 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
 
 #define X(isa)                                                \
     extern const heedi_decode_table heedi_decode_table_##isa; \
-    extern const heedi_vector_table heedi_vector_table_##isa;
+    extern const heedi_vector_table heedi_vector_table_##isa; \
+    extern const heedi_scan_table heedi_scan_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 
 /* Those of the instruction set in use. */
 const heedi_vector_table *heedi_vector(void);
+const heedi_scan_table *heedi_scan_kernels(void);
 
 #endif

@@ -46,37 +46,57 @@ static int last_reader(const heedi_tape *t, const heedi_node *x)
     return last;
 }
 
+/* The last live operation that gives something to x: the first one of the
+ * backward pass. -1: there is none. */
+static int last_giver(const heedi_exec *e, const heedi_tape *t,
+                      const heedi_node *x)
+{
+    int last = -1;
+    for (const heedi_node *y = t->first; y; y = y->next)
+        for (int i = 0; i < y->op->n_in; i++)
+            if (y->in[i] == x && y->live &&
+                !(heedi_back_of(y, e->o.rules).stops & 1 << i))
+                last = y->step;
+    return last;
+}
+
 /* Does the backward pass, or a visitor, read the value of x? */
 static bool read_later(const heedi_exec *e, const heedi_tape *t,
                        const heedi_node *x)
 {
-    int needs;
     const bool back = e->o.rules.pass != HEEDI_FORWARD;
     if (back && (e->o.detail || x->leaf))
         return true;
     if (e->o.mixing && x->op->mixing)
         return true;
     for (const heedi_node *y = t->first; y; y = y->next) {
-        heedi_back_fn *f = heedi_back_of(y, e->o.rules, &needs);
-        if (back && f && y == x && (needs & HEEDI_OUT))
+        const heedi_back b = heedi_back_of(y, e->o.rules);
+        const bool runs = back && b.fn && y->live;
+        if (runs && y == x && (b.needs & HEEDI_OUT))
             return true;
         for (int i = 0; i < y->op->n_in; i++)
-            if (y->in[i] == x && ((back && f && (needs & 1 << i)) ||
+            if (y->in[i] == x && ((runs && (b.needs & 1 << i)) ||
                                   (e->o.mixing && y->op->mixing)))
                 return true;
     }
     return false;
 }
 
-/* Who writes first into the gradient of each input: in the backward order, the
- * last reader. */
-static void mark_first(heedi_tape *t)
+/* What the output's gradient reaches, and who writes first into the gradient
+ * of each input. */
+static void mark(const heedi_exec *e, heedi_exec_block *b)
 {
-    for (heedi_node *y = t->first; y; y = y->next)
+    b->out->live = e->o.rules.pass != HEEDI_FORWARD;
+    for (heedi_node *y = b->tape.last; y; y = y->prev)
+        for (int i = 0; y->live && i < y->op->n_in; i++)
+            if (!(heedi_back_of(y, e->o.rules).stops & 1 << i))
+                y->in[i]->live = true;
+    for (heedi_node *y = b->tape.first; y; y = y->next)
         for (int i = 0; i < y->op->n_in; i++) {
-            y->first[i] = last_reader(t, y->in[i]) == y->step;
+            y->first[i] = last_giver(e, &b->tape, y->in[i]) == y->step &&
+                          !(heedi_back_of(y, e->o.rules).stops & 1 << i);
             for (int k = 0; k < i; k++)
-                if (y->in[k] == y->in[i])
+                if (y->in[k] == y->in[i] && y->first[k])
                     y->first[i] = false;
         }
 }
@@ -98,7 +118,7 @@ void heedi_layout_block(heedi_exec *e, int64_t block)
     heedi_tape *t = &b->tape;
     span fwd[MAX_SPANS], bwd[MAX_SPANS];
     int n_fwd = 0, n_bwd = 0;
-    mark_first(t);
+    mark(e, b);
     for (heedi_node *y = t->first; y; y = y->next) {
         size_t size =
             align((size_t)(e->batch.rows * y->cols) * sizeof(heed_real));
@@ -119,8 +139,8 @@ void heedi_layout_block(heedi_exec *e, int64_t block)
             y->place = TEMP;
             b->temp = at + size > b->temp ? at + size : b->temp;
         }
-        if (e->o.rules.pass != HEEDI_FORWARD) {
-            int from = t->n - 1 - last_reader(t, y);
+        if (y->live) {
+            int from = t->n - 1 - last_giver(e, t, y);
             int to = y->leaf ? t->n : t->n - 1 - y->step;
             size_t at = place(bwd, &n_bwd, from, to, size);
             y->g = offset(at);

@@ -32,17 +32,30 @@ const heed_model_info *heed_model_about(const heed_model *m)
     return &m->info;
 }
 
+bool heedi_model_has(const heed_model *m, const heedi_op *op)
+{
+    heedi_arena mem;
+    heedi_arena_init(&mem, m->ctx);
+    heedi_tape t = {.ctx = m->ctx, .mem = &mem, .prefix = ""};
+    bool found = false;
+    t.in = heedi_outside(&t, m->dim['C']);
+    m->family->build(m, 1, &t, t.in);
+    for (const heedi_node *y = t.first; y; y = y->next)
+        found = found || y->op == op;
+    heedi_arena_clear(&mem);
+    return found;
+}
+
 /* ---- configuration ---- */
 
 heedi_value heedi_key_value(const heed_model *m, const char *hf,
                             const char *gguf)
 {
     char key[160];
-    if (!m->gguf)
-        return heedi_config(m->ckpt, hf);
-    for (const char *s = gguf; *s; s += *s == ' ') {
+    for (const char *s = m->gguf ? gguf : hf; *s; s += *s == ' ') {
         size_t n = strcspn(s, " ");
-        snprintf(key, sizeof key, "%s.%.*s", m->ckpt->arch, (int)n, s);
+        snprintf(key, sizeof key, "%s%s%.*s", m->gguf ? m->ckpt->arch : "",
+                 m->gguf ? "." : "", (int)n, s);
         heedi_value v = heedi_config(m->ckpt, key);
         if (v.kind != HEEDI_ABSENT)
             return v;
@@ -114,6 +127,41 @@ static heed_status read_dims(heed_model *m)
                               m->info.path, m->gguf ? k->gguf : k->hf, x);
         m->dim[(int)k->letter] = (int64_t)x;
     }
+    return HEED_OK;
+}
+
+heed_status heedi_vocabulary_of(heed_model *m, int64_t def)
+{
+    heedi_value v = {.kind = HEEDI_ABSENT};
+    const heedi_tensor *t = NULL;
+    if (m->gguf) {
+        v = heedi_config(m->ckpt, "tokenizer.ggml.tokens");
+        t = heedi_checkpoint_tensor(m->ckpt, "token_embd.weight");
+    }
+    m->dim['V'] = v.kind == HEEDI_LIST ? v.n
+                  : t && t->nd == 2    ? t->dim[0]
+                  : m->gguf            ? 0
+                                       : def;
+    return m->dim['V'] > 0
+               ? HEED_OK
+               : heedi_fail(m->ctx, HEED_EFORMAT,
+                            "%s: no size of the vocabulary", m->info.path);
+}
+
+heed_status heedi_choose_head(heed_model *m, const heedi_weight *embedding,
+                              const heedi_weight *head, bool tied)
+{
+    if (!tied && !head)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: the tensor of the head is missing, and the "
+                          "configuration does not tie it to the embedding",
+                          m->info.path);
+    if (tied && head)
+        heedi_warn(m->ctx,
+                   "%s: the head is tied to the embedding: %s is not used",
+                   m->info.path, head->name);
+    m->head = tied ? *embedding : *head;
+    m->info.tied = tied;
     return HEED_OK;
 }
 

@@ -69,6 +69,7 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
+    bool fixed_context; /* positions beyond dim['X'] do not exist */
     int n_rope;
     heedi_rope rope[HEEDI_MAX_ROPE];
     void *impl;
@@ -86,7 +87,11 @@ static inline int64_t heedi_blocks(const heed_model *m)
     return m->dim['L'] + 2;
 }
 
-/* A key of the configuration, whatever the format; "" names none. */
+/* Is the operation part of a layer? */
+bool heedi_model_has(const heed_model *m, const heedi_op *op);
+
+/* A key of the configuration, whatever the format; of several names, separated
+ * by spaces, the first that is there; "" names none. */
 heedi_value heedi_key_value(const heed_model *m, const char *hf,
                             const char *gguf);
 /* A number, with a default where the key is not there; HEED_EFORMAT names a
@@ -94,6 +99,15 @@ heedi_value heedi_key_value(const heed_model *m, const char *hf,
 heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
+
+/* The vocabulary's size where the configuration gives none: the tokens of a
+ * GGUF file, else def. HEED_EFORMAT if that is 0. */
+heed_status heedi_vocabulary_of(heed_model *m, int64_t def);
+
+/* Set m->head: the embedding if `tied`, else the head, which must be there.
+ * A head that is there and not used is told of. */
+heed_status heedi_choose_head(heed_model *m, const heedi_weight *embedding,
+                              const heedi_weight *head, bool tied);
 
 /* A number that was stored as float32 but meant as a short decimal: the one of
  * at most six digits that rounds to the same float32 (9.99999975e-06 means

@@ -61,6 +61,7 @@ typedef struct heedi_op {
                        set, rather than adding to zeros */
 
     int vjp_needs, relevance_needs; /* HEEDI_IN0 ... */
+    int relevance_stops; /* inputs that get no relevance: held constant */
 
     const heedi_example *examples; /* ends at in[0] == 0 */
     const heedi_example *refused;  /* what it must not accept, likewise */
@@ -112,6 +113,7 @@ struct heedi_node {
     heed_real *g; /* gradient, or relevance over value; same shape */
     bool first[HEEDI_MAX_IN]; /* the first to write into in[i]->g: only with
                                  op->assigns, otherwise it is zero by then */
+    bool live;                /* something arrives at g in the backward pass */
     bool leaf;                /* relevance is read here */
     int place;                /* of x; see layout.c */
     void *saved;

@@ -111,10 +111,13 @@ static heed_status read_one(heed_model *m, int64_t layer, int64_t i)
                           "%s block of %d",
                           m->info.path, t->name, (long long)cols,
                           t->dtype->name, t->dtype->block);
-    m->weight[at] = (heedi_weight){
-        t->name, t->dtype,
-        t->data, rows,
-        cols,    (size_t)(cols / t->dtype->block) * (size_t)t->dtype->bytes};
+    m->weight[at] = (heedi_weight){.name = t->name,
+                                   .dtype = t->dtype,
+                                   .data = t->data,
+                                   .rows = rows,
+                                   .cols = cols,
+                                   .stride = (size_t)(cols / t->dtype->block) *
+                                             (size_t)t->dtype->bytes};
     return nd == 1 ? decode_vector(m, t, cols, &m->vector[at]) : HEED_OK;
 }
 

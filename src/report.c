@@ -108,9 +108,10 @@ static heed_status put_targets(const report *p)
         foil[i] = r->aim.foil;
         kind[i] = r->aim.kind->info.name;
         contrast = contrast || r->aim.foil >= 0;
-        text[i] = text_of(p->j, id[i]);
+        if (!(text[i] = text_of(p->j, id[i])))
+            return HEED_ENOMEM;
         other[i] = foil[i] >= 0 ? text_of(p->j, foil[i]) : "";
-        if (!text[i] || !other[i])
+        if (!other[i])
             return HEED_ENOMEM;
         x[0][i] = r->aim.value;
         x[1][i] = r->sum;

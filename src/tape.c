@@ -65,18 +65,18 @@ heedi_node *heedi_apply_list(heedi_tape *t, const heedi_op *op, heedi_with with,
     return st == HEED_OK ? y : fail(t, st);
 }
 
-heedi_back_fn *heedi_back_of(const heedi_node *y, heedi_rules r, int *needs)
+heedi_back heedi_back_of(const heedi_node *y, heedi_rules r)
 {
-    heedi_back_fn *back = y->op->vjp;
-    *needs = y->op->vjp_needs;
-    if (r.pass == HEEDI_RELEVANCE && y->op->relevance) {
-        back = y->op->relevance;
-        *needs = y->op->relevance_needs;
+    heedi_back b = {y->op->vjp, y->op->vjp_needs, 0};
+    if (r.pass == HEEDI_RELEVANCE) {
+        b.stops = y->op->relevance_stops;
+        if (y->op->relevance) {
+            b.fn = y->op->relevance;
+            b.needs = y->op->relevance_needs;
+        }
     }
     for (const heedi_rule *k = r.rule; k && k->op; k++)
-        if (k->op == y->op && (!k->glob || fnmatch(k->glob, y->name, 0) == 0)) {
-            back = k->back;
-            *needs = k->needs;
-        }
-    return back;
+        if (k->op == y->op && (!k->glob || fnmatch(k->glob, y->name, 0) == 0))
+            b = (heedi_back){k->back, k->needs, k->stops};
+    return b;
 }

@@ -45,7 +45,7 @@ typedef struct heedi_rule {
     const heedi_op *op;
     const char *glob;
     heedi_back_fn *back;
-    int needs;
+    int needs, stops;
 } heedi_rule;
 
 /* Whose own functions apply where `rules` (ends at op == NULL; or NULL) has
@@ -61,7 +61,12 @@ typedef struct heedi_rules {
     const heedi_rule *rule;
 } heedi_rules;
 
-/* The function of a node under the rules, and what it reads. NULL: a leaf. */
-heedi_back_fn *heedi_back_of(const heedi_node *y, heedi_rules r, int *needs);
+/* The backward function of a node under the rules. fn NULL: a leaf. */
+typedef struct heedi_back {
+    heedi_back_fn *fn;
+    int needs; /* HEEDI_IN0 ...: values that it reads */
+    int stops; /* inputs that it gives nothing */
+} heedi_back;
+heedi_back heedi_back_of(const heedi_node *y, heedi_rules r);
 
 #endif

@@ -19,26 +19,6 @@ static double lse(const heed_real *z, int64_t v)
     return (double)max + log(sum);
 }
 
-static double logit(const heed_real *z, int64_t v, int32_t t, int32_t f,
-                    heed_real *c)
-{
-    (void)v;
-    (void)t;
-    (void)f;
-    (void)c;
-    return (double)z[0];
-}
-
-static double contrast(const heed_real *z, int64_t v, int32_t t, int32_t f,
-                       heed_real *c)
-{
-    (void)v;
-    (void)t;
-    (void)f;
-    (void)c;
-    return (double)z[0] - (double)z[1];
-}
-
 /* dp_t/dz_v = p_t (delta - p_v) */
 static double probability(const heed_real *z, int64_t v, int32_t t, int32_t f,
                           heed_real *c)
@@ -97,7 +77,7 @@ static double perplexity(const heed_real *z, int64_t v, int32_t t, int32_t f,
 }
 
 static const heedi_target_kind kinds[] = {
-    {{"logit", "logits", "logit of a token", 0}, false, logit},
+    {{"logit", "logits", "logit of a token", 0}, false, NULL},
     {{"probability", "prob probabilities", "its probability", 0},
      true,
      probability},
@@ -109,7 +89,7 @@ static const heedi_target_kind kinds[] = {
     {{"contrast_logit_diff", "contrast contrast_logits_diff",
       "logit of a token less that of the foil", 1},
      false,
-     contrast},
+     NULL},
     {{"contrast_prob_diff", "contrast_probs_diff",
       "probability of a token less that of the foil", 1},
      true,
@@ -208,14 +188,18 @@ heed_status heedi_aim_at(heedi_aim *a, heedi_exec *e, const heed_target *t,
             a->seed_value += (double)dense[i] * (double)z[i];
         return HEED_OK;
     }
-    heed_real pair[2];
+    heed_real z1;
     a->seed.n = a->foil >= 0 ? 2 : 1;
     a->seed.id[0] = a->token;
     a->seed.id[1] = a->foil;
     a->seed.c[0] = 1;
     a->seed.c[1] = -1;
-    HEEDI_TRY(heedi_head_tokens(e, a->seed.row, a->seed.id, a->seed.n, pair));
-    a->value = a->kind->value(pair, v, a->token, a->foil, NULL);
+    if (a->seed.n == 2) {
+        HEEDI_TRY(heedi_head_difference(e, a->seed.row, a->seed.id, &a->value));
+    } else {
+        HEEDI_TRY(heedi_head_tokens(e, a->seed.row, a->seed.id, 1, &z1));
+        a->value = (double)z1;
+    }
     a->seed_value = a->value;
     return HEED_OK;
 }

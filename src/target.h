@@ -10,9 +10,8 @@
 typedef struct heedi_target_kind {
     heed_target_info info;
     bool all; /* needs every logit, and its cotangent is dense */
-    /* value from all logits z (double internally) or, where !all, from the
-     * logits of the token and of the foil; cotangent over all logits in c,
-     * where `all`. */
+    /* Where `all`: the value from all logits z, and the cotangent in c. Else
+     * NULL: the logit of the token, less that of the foil if it has one. */
     double (*value)(const heed_real *z, int64_t v, int32_t token, int32_t foil,
                     heed_real *c);
 } heedi_target_kind;

@@ -194,21 +194,31 @@ static inline void optest_forward(optest *t)
 }
 
 /* Gradients of the inputs are set to `fill` before, y->first to the bits of
- * `first`, the ledger to zero. */
+ * `first`, the ledger to zero. Inputs that are held constant are not touched;
+ * their gradient is 0 then. */
 static inline void optest_back(optest *t, heedi_pass pass, unsigned first,
                                heed_real fill)
 {
-    int needs;
-    heedi_back_fn *back =
-        heedi_back_of(t->y, (heedi_rules){pass, NULL}, &needs);
-    for (int i = 0; i < t->y->op->n_in; i++) {
-        t->y->first[i] = first >> i & 1;
+    const heedi_back back = heedi_back_of(t->y, (heedi_rules){pass, NULL});
+    const int n_in = t->y->op->n_in;
+    const bool same = n_in > 1 && t->in[0] == t->in[1];
+    for (int i = 0; i < n_in; i++) {
+        t->y->first[i] = (first >> i & 1) && !(back.stops >> i & 1);
         for (int64_t k = 0; k < t->batch.rows * t->in[i]->cols; k++)
             t->in[i]->g[k] = fill;
     }
     heedi_ledger_zero(&t->ledger);
     omp_set_num_threads(t->run.threads);
-    back(t->y, &t->run);
+    back.fn(t->y, &t->run);
+    for (int i = 0; i < n_in; i++)
+        for (int64_t k = 0; !same && (back.stops >> i & 1) &&
+                            k < t->batch.rows * t->in[i]->cols;
+             k++) {
+            if (memcmp(t->in[i]->g + k, &fill, sizeof fill) != 0)
+                fail_msg("%s: input %d is held constant, but got something",
+                         t->y->op->name, i);
+            t->in[i]->g[k] = fill == fill ? fill : 0;
+        }
 }
 
 static inline heed_real *optest_copy(optest *t, const heed_real *x, int64_t n)

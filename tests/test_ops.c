@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "args.h"
 #include "optest.h"
 
 /* ---- gradient ---- */
@@ -176,6 +177,31 @@ static double bias(const optest *t, int64_t seq)
     return sum;
 }
 
+static double beta(const optest *t, int64_t seq)
+{
+    const heedi_layernorm_args *a = t->y->args;
+    double sum = 0;
+    for (int64_t r = t->batch.start[seq];
+         a->beta && r < t->batch.start[seq + 1]; r++)
+        for (int64_t c = 0; c < t->y->cols; c++)
+            sum += (double)a->beta[c] * (double)t->y->g[r * t->y->cols + c];
+    return sum;
+}
+
+static double unread(const optest *t, int64_t seq)
+{
+    double sum = 0;
+    const heedi_node *y = t->y;
+    heed_real *p = calloc((size_t)y->cols, sizeof *p);
+    for (int64_t r = t->batch.start[seq]; r < t->batch.start[seq + 1]; r++) {
+        heedi_weight_row(y->w, r - t->batch.start[seq], 0, y->cols, p);
+        for (int64_t c = 0; c < y->cols; c++)
+            sum += (double)p[c] * (double)y->g[r * y->cols + c];
+    }
+    free(p);
+    return sum;
+}
+
 static double kappa(const optest *t, int64_t seq)
 {
     return optest_kappa(t->y, t->batch.start[seq], heedi_len(&t->batch, seq));
@@ -187,6 +213,9 @@ static const struct {
     double (*value)(const optest *t, int64_t seq);
 } deposits[] = {
     {"linear", HEEDI_ENTRY_bias, bias},
+    {"conv1d", HEEDI_ENTRY_bias, bias},
+    {"layernorm", HEEDI_ENTRY_beta, beta},
+    {"position", HEEDI_ENTRY_unread, unread},
     {"attention", HEEDI_ENTRY_kappa, kappa},
 };
 

@@ -274,8 +274,8 @@ static void test_spellings(void **state)
     };
     static const char *const text[] = {
         "linear theta=500 dim=6 factor=4",
-        "llama3 theta=10000 dim=6 factor=8 original=32 low_freq_factor=1 "
-        "high_freq_factor=4",
+        ("llama3 theta=10000 dim=6 factor=8 original=32 low_freq_factor=1 "
+         "high_freq_factor=4"),
         "default theta=10000 dim=6",
         "longrope theta=10000 dim=6 original=32",
     };

@@ -1,6 +1,7 @@
-/* The vectors of six published vocabularies. They are not part of the tree:
+/* The vectors of five published vocabularies. They are not part of the tree:
  * HEED_TOKENIZER_VECTORS names a folder that holds them as
- * tests/golden/tokenizers/convert.py writes them. */
+ * tests/golden/tokenizers/convert.py writes them, and may hold the GGUF files.
+ */
 #include "texttest.h"
 
 typedef struct reader {

@@ -46,7 +46,7 @@ static inline void check_ranges(const heed_tokens *k, int whole)
         assert_true(at == k->text_len);
 }
 
-/* The ids decode to text (after `skip` bytes that encoding added). */
+/* The ids decode to the text. */
 static inline void check_round(heed_ctx *ctx, const heed_tokenizer *t,
                                const heed_tokens *k)
 {

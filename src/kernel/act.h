@@ -250,4 +250,20 @@ FN(laplace_d)
            v_exp((real)-0.5 * z * z);
 }
 
+/* max(x, 0) + log(1 + exp(-|x|)) */
+FN(softplus_f)
+{
+    real a = x < 0 ? -x : x;
+    return (x > 0 ? x : 0) + v_log1p(v_exp(-a));
+}
+FN(softplus_q)
+{
+    (void)x;
+    return 0;
+}
+FN(softplus_d)
+{
+    return v_sigmoid(x);
+}
+
 #endif

@@ -46,6 +46,22 @@ BOTH(v_tanh, tanhf, tanh)
 BOTH(v_expm1, expm1f, expm1)
 BOTH(v_log, logf, log)
 
+/* log(1 + e), 0 <= e <= 1: 2 atanh(e / (2 + e)) by its series */
+static inline float log1p_f(float e)
+{
+    float s = e / (2 + e), z = s * s;
+    float p = 1.0f / 17;
+    p = p * z + 1.0f / 15;
+    p = p * z + 1.0f / 13;
+    p = p * z + 1.0f / 11;
+    p = p * z + 1.0f / 9;
+    p = p * z + 1.0f / 7;
+    p = p * z + 1.0f / 5;
+    p = p * z + 1.0f / 3;
+    return 2 * s + 2 * s * z * p;
+}
+BOTH(v_log1p, log1p_f, log1p)
+
 static inline real v_sigmoid(real x)
 {
     return 1 / (1 + v_exp(-x));

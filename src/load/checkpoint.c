@@ -45,6 +45,13 @@ static heed_status find_arch(heedi_checkpoint *c, bool dir)
 {
     const char *key = dir ? "model_type" : "general.architecture";
     heedi_value v = heedi_config(c, key);
+    /* state-spaces' own files of Mamba name no type */
+    if (dir && v.kind == HEEDI_ABSENT &&
+        heedi_config(c, "ssm_cfg").kind == HEEDI_OBJECT &&
+        heedi_config(c, "d_model").kind == HEEDI_INT) {
+        c->arch = "mamba";
+        return HEED_OK;
+    }
     if (v.kind != HEEDI_STR)
         return heedi_fail(c->ctx, HEED_EFORMAT, "%s%s has no %s", c->path,
                           dir ? "/config.json" : "", key);

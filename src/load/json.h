@@ -16,7 +16,7 @@ heed_status heedi_json_read(json_t **out, heed_ctx *ctx, const char *path);
 
 /* As values in an arena; the JSON may be freed afterwards. */
 heed_status heedi_json_tree(heedi_value *out, heedi_arena *mem,
-                             const json_t *json);
+                            const json_t *json);
 
 /* ---- index.c: model.safetensors.index.json ---- */
 typedef struct heedi_index {

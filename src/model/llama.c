@@ -57,25 +57,6 @@ typedef struct llama {
     bool attention_bias, mlp_bias;
 } llama;
 
-/* A GGUF file need not say its vocabulary; the list of tokens does. */
-static heed_status vocabulary(heed_model *m)
-{
-    if (m->dim['V'] == 0 && m->gguf) {
-        heedi_value v = heedi_config(m->ckpt, "tokenizer.ggml.tokens");
-        const heedi_tensor *t =
-            heedi_checkpoint_tensor(m->ckpt, "token_embd.weight");
-        m->dim['V'] = v.kind == HEEDI_LIST ? v.n
-                      : t && t->nd == 2    ? t->dim[0]
-                                           : 0;
-    }
-    if (m->dim['V'] == 0 && !m->gguf)
-        m->dim['V'] = 32000;
-    return m->dim['V'] > 0
-               ? HEED_OK
-               : heedi_fail(m->ctx, HEED_EFORMAT,
-                            "%s: no size of the vocabulary", m->info.path);
-}
-
 static heed_status shape(heed_model *m)
 {
     int64_t *d = m->dim;
@@ -89,7 +70,7 @@ static heed_status shape(heed_model *m)
                           "key/value heads do not fit together",
                           m->info.path, (long long)d['C'], (long long)d['H'],
                           (long long)d['D'], (long long)d['K']);
-    return vocabulary(m);
+    return d['V'] > 0 ? HEED_OK : heedi_vocabulary_of(m, 32000);
 }
 
 static heed_status read_rope(heed_model *m)
@@ -159,16 +140,7 @@ static heed_status finish(heed_model *m)
     bool tied = head == NULL;
     if (!m->gguf)
         HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", false, &tied));
-    if (!tied && !head)
-        return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: tensor lm_head.weight is missing, and "
-                          "tie_word_embeddings is false",
-                          m->info.path);
-    if (tied && head)
-        heedi_warn(m->ctx, "%s: tie_word_embeddings is true: %s is not used",
-                   m->info.path, head->name);
-    m->head = tied ? *heedi_matrix(m, 0, P_embed) : *head;
-    m->info.tied = tied;
+    HEEDI_TRY(heedi_choose_head(m, heedi_matrix(m, 0, P_embed), head, tied));
     for (int64_t l = 0; l < m->dim['L']; l++) {
         int64_t n;
         bool attn = heedi_vector_of(m, l, P_q_bias, &n) != NULL;

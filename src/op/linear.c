@@ -2,14 +2,18 @@
 #include "op.h"
 #include "threads.h"
 
+#include <string.h>
+
 /* y = W x + b. The vector, where there is one, is the bias. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
-    if (!y->w || y->in[0]->cols != y->w->cols ||
-        (y->vec && y->n_vec != y->w->rows))
+    const heedi_weight *w = y->w;
+    const bool t = w && w->transposed;
+    if (!w || y->in[0]->cols != (t ? w->rows : w->cols) ||
+        (y->vec && y->n_vec != (t ? w->cols : w->rows)))
         return heedi_bad_shapes(ctx, y);
-    y->cols = y->w->rows;
+    y->cols = t ? w->cols : w->rows;
     return HEED_OK;
 }
 
@@ -19,9 +23,16 @@ static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
     return heedi_gemm_scratch(y->w, threads);
 }
 
+/* A transposed matrix swaps the two products. */
 static void forward(const heedi_node *y, heedi_run *run)
 {
-    heedi_gemm(run, y->w, y->vec, y->in[0]->x, y->x);
+    if (!y->w->transposed) {
+        heedi_gemm(run, y->w, y->vec, y->in[0]->x, y->x);
+        return;
+    }
+    for (int64_t r = 0; y->vec && r < run->batch->rows; r++)
+        memcpy(y->x + r * y->cols, y->vec, (size_t)y->cols * sizeof *y->x);
+    heedi_gemm_back(run, y->w, y->in[0]->x, y->x, !y->vec);
 }
 
 /* The bias keeps <b, g>; in a plain gradient nobody reads it. */
@@ -33,7 +44,10 @@ static void vjp(const heedi_node *y, heedi_run *run)
                          l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_bias,
                          (int64_t)l->n_ops * HEEDI_N_ENTRIES);
     }
-    heedi_gemm_back(run, y->w, y->g, y->in[0]->g, y->first[0]);
+    if (y->w->transposed)
+        heedi_gemm_add(run, y->w, y->g, y->in[0]->g, y->first[0]);
+    else
+        heedi_gemm_back(run, y->w, y->g, y->in[0]->g, y->first[0]);
 }
 
 static double flops(const heedi_node *y, const heedi_batch *b)

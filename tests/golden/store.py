@@ -26,11 +26,11 @@ def _raw(a, dtype):
 
 
 def save(path, tensors, dtype=None):
-    """tensors: name -> array. dtype None: F64 for floats and I64 for integers."""
+    """tensors: name -> array. dtype: one for all, name -> dtype, or None: F64 for floats and I64 for integers."""
     header, blobs, at = {"__metadata__": {"format": "pt"}}, [], 0
     for name, a in tensors.items():
         a = np.asarray(a)
-        kind = dtype or ("F64" if a.dtype.kind == "f" else "I64")
+        kind = (dtype[name] if isinstance(dtype, dict) else dtype) or ("F64" if a.dtype.kind == "f" else "I64")
         blobs.append(_raw(a, kind))
         header[name] = {"dtype": kind, "shape": list(a.shape), "data_offsets": [at, at + len(blobs[-1])]}
         at += len(blobs[-1])

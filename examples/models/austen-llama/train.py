@@ -4,9 +4,10 @@
     python3 train.py data .                        the shipped model: trained on train/ and validation/
     python3 train.py data /tmp/try --validate      trained on train/ alone, measured on validation/
 
-After a passage the model's next token is the novel's. Two terms are minimised: cross-entropy over the whole vocabulary with
+After a passage the model's next token is the novel's. Two main terms are minimised: cross-entropy over the whole vocabulary with
 the novel's token as target, taken after every prefix of FIRST tokens or more of a window (so passages of any length up to
-the window's serve), and a language model's cross-entropy over the other tokens. Some input tokens are replaced at random.
+the window's serve), and a language model's cross-entropy over the other tokens. A small third term keeps the mean of the
+six novels' logits near 0: a novel's logit then speaks of the choice between novels, and so does its attribution. Some input tokens are replaced at random.
 The weights written are the running average of those seen while training. Nothing here reads held-out/.
 """
 import argparse
@@ -174,7 +175,7 @@ def main():
                             window=224).items():
         a.add_argument("--" + name.replace("_", "-"), type=int, default=value)
     for name, value in dict(rate=3e-3, decay=0.1, dropout=0.15, replace=0.3, lm=4.0, average=0.998, wrapped=0.3, smooth=0.0,
-                            bpe_dropout=0.1).items():
+                            bpe_dropout=0.1, centre=0.1).items():
         a.add_argument("--" + name.replace("_", "-"), type=float, default=value)
     a.add_argument("--every", type=int, default=500)
     a.add_argument("--compile", action="store_true", help="torch.compile")
@@ -234,8 +235,9 @@ def main():
         named = logits[:, FIRST - 1:]
         loss = F.cross_entropy(named.flatten(0, 1), novel[:, None].expand(-1, named.shape[1]).flatten(), label_smoothing=c.smooth)
         words = F.cross_entropy(logits[:, :-1, len(SPECIAL):].flatten(0, 1), ids[:, 1:].flatten() - len(SPECIAL))
+        centre = named[..., :len(SPECIAL)].mean(-1).square().mean()
         optimizer.zero_grad(set_to_none=True)
-        (loss + c.lm * words).backward()
+        (loss + c.lm * words + c.centre * centre).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         keep = min(c.average, (step + 1) / (step + 10))

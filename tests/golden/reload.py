@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""reload.py DIR
+
+Reads the files that mamba.py and gpt2.py wrote as anybody else would: Hugging Face directories with from_pretrained,
+the native Mamba directories by the fields of state-spaces/mamba, GGUF files from their metadata; compares the logits
+with the expected ones. DIR has the folders mamba and gpt2. Needs what llama.py needs.
+"""
+import json
+import math
+import pathlib
+import sys
+
+import numpy as np
+import torch
+from gguf import GGUFReader
+from gguf.quants import dequantize
+from safetensors.numpy import load_file
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, MambaConfig, MambaForCausalLM
+
+import float64
+import gpt2_gguf
+import mamba_gguf
+
+
+def native(path):
+    """config.json of state-spaces/mamba; a tensor decides how many rows the padded vocabulary has."""
+    c = json.loads((path / "config.json").read_text())
+    state = {k.replace("backbone.embedding.", "backbone.embeddings."): torch.from_numpy(a)
+             for k, a in load_file(path / "model.safetensors").items()}
+    multiple, ssm = c["pad_vocab_size_multiple"], c["ssm_cfg"]
+    config = MambaConfig(
+        vocab_size=math.ceil(c["vocab_size"] / multiple) * multiple, hidden_size=c["d_model"],
+        num_hidden_layers=c["n_layer"], state_size=ssm.get("d_state", 16), conv_kernel=ssm.get("d_conv", 4),
+        expand=ssm.get("expand", 2), time_step_rank=ssm.get("dt_rank", "auto"), use_bias=ssm.get("bias", False),
+        use_conv_bias=ssm.get("conv_bias", True), tie_word_embeddings=c.get("tie_embeddings", True))
+    return MambaForCausalLM, config, state
+
+
+def tensors(reader):
+    for t in reader.tensors:
+        part = t.name.split(".")
+        yield t.name, part, torch.from_numpy(dequantize(t.data, t.tensor_type).astype(np.float64))
+
+
+def gguf_mamba(reader, m):
+    config = MambaConfig(
+        vocab_size=m["vocab_size"], hidden_size=m["embedding_length"], num_hidden_layers=m["block_count"],
+        intermediate_size=m["ssm.inner_size"], state_size=m["ssm.state_size"], conv_kernel=m["ssm.conv_kernel"],
+        time_step_rank=m["ssm.time_step_rank"], layer_norm_epsilon=m["attention.layer_norm_rms_epsilon"])
+    state, back = {}, {v: k for k, v in mamba_gguf.BLOCK.items()}
+    for name, part, a in tensors(reader):
+        if part[0] != "blk":
+            top = {"token_embd": "backbone.embeddings", "output_norm": "backbone.norm_f", "output": "lm_head"}
+            state[f"{top[part[0]]}.weight"] = a
+            continue
+        at = f"backbone.layers.{part[1]}."
+        if part[2] == "ssm_a":
+            state[at + "mixer.A_log"] = (-a).log()
+        elif part[2] == "ssm_d":
+            state[at + "mixer.D"] = a
+        elif part[2] == "attn_norm":
+            state[at + "norm.weight"] = a
+        else:
+            a = a[:, None] if name.endswith("ssm_conv1d.weight") else a
+            state[f"{at}mixer.{back[part[2]]}.{part[3]}"] = a
+    state.setdefault("lm_head.weight", state["backbone.embeddings.weight"])
+    return MambaForCausalLM, config, state
+
+
+def gguf_gpt2(reader, m):
+    config = GPT2Config(
+        vocab_size=m["vocab_size"], n_positions=m["context_length"], n_embd=m["embedding_length"],
+        n_layer=m["block_count"], n_head=m["attention.head_count"], n_inner=m["feed_forward_length"],
+        layer_norm_epsilon=m["attention.layer_norm_epsilon"], attn_implementation="eager")
+    state = {}
+    top, block = ({v: k for k, v in names.items()} for names in (gpt2_gguf.TOP, gpt2_gguf.BLOCK))
+    for _, part, a in tensors(reader):
+        if part[0] == "blk":
+            state[f"transformer.h.{part[1]}.{block[part[2]]}.{part[3]}"] = a.T if a.ndim == 2 else a
+        else:
+            state[f"{'' if part[0] == 'output' else 'transformer.'}{top[part[0]]}.{part[1]}"] = a
+    state.setdefault("lm_head.weight", state["transformer.wte.weight"])
+    return GPT2LMHeadModel, config, state
+
+
+def folder(path):
+    """The weights in float32, which holds every dtype of the files. Before everywhere(), which
+    from_pretrained does not survive."""
+    if path.name.startswith("native"):
+        return native(path)
+    model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32, attn_implementation="eager")
+    return type(model), model.config, model.state_dict()
+
+
+def main():
+    float64.quiet()
+    root, worst_of_all, n = pathlib.Path(sys.argv[1]), 0.0, 0
+    files = [f for family in ("mamba", "gpt2") for f in sorted((root / family).rglob("*expect.safetensors"))]
+    loaded = {f: folder(f.parent) for f in files if f.name == "expect.safetensors"}
+    float64.everywhere()
+    for file in files:
+        gguf, e, worst = file not in loaded, load_file(file), 0.0
+        if gguf:
+            reader = GGUFReader(file.with_name(file.name.removesuffix(".expect.safetensors") + ".gguf"))
+            family = reader.fields["general.architecture"].contents()
+            meta = {k.removeprefix(family + "."): f.contents() for k, f in reader.fields.items()}
+            kind, config, state = {"mamba": gguf_mamba, "gpt2": gguf_gpt2}[family](reader, meta)
+        else:
+            kind, config, state = loaded[file]
+        config.tie_word_embeddings = False
+        model = kind(config).double().eval()
+        model.load_state_dict({k: a.double() for k, a in state.items()})
+        with torch.no_grad():
+            for k in [k for k in e if k.endswith("/ids")]:
+                t, ids = k.removesuffix("ids"), torch.from_numpy(e[k])[None]
+                got = model(ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()[e[t + "logits_rows"]]
+                worst = max(worst, np.abs(got - e[t + "logits"]).max() / np.abs(e[t + "logits"]).max())
+        if not worst < 1e-13:
+            sys.exit(f"{file}: the logits of the files differ from the expected ones by {worst:.2g}")
+        worst_of_all, n = max(worst_of_all, worst), n + 1
+    print(f"{n} models read back, logits within {worst_of_all:.1g}")
+
+
+if __name__ == "__main__":
+    main()
