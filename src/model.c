@@ -258,6 +258,20 @@ static heed_status describe(heed_model *m)
     return count_weights(m);
 }
 
+/* Only GGUF files say of each tensor how it is quantised. */
+static heed_status not_quantised(heed_model *m)
+{
+    heedi_value v = heedi_key_value(m, "quantization_config", "");
+    heedi_value how =
+        heedi_key_value(m, "quantization_config.quant_method", "");
+    if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL)
+        return HEED_OK;
+    return heedi_fail(m->ctx, HEED_ENOTSUP,
+                      "%s: quantization_config: weights quantised as '%s' are "
+                      "not supported",
+                      m->info.path, how.kind == HEEDI_STR ? how.s : "(unsaid)");
+}
+
 static heed_status load(heed_model *m)
 {
     HEEDI_TRY(heedi_checkpoint_open(&m->ckpt, m->ctx, m->info.path));
@@ -271,6 +285,7 @@ static heed_status load(heed_model *m)
     m->impl = heedi_arena_alloc(&m->mem, m->family->size);
     if (!m->impl)
         return HEED_ENOMEM;
+    HEEDI_TRY(not_quantised(m));
     HEEDI_TRY(read_dims(m));
     HEEDI_TRY(m->family->configure(m));
     HEEDI_TRY(heedi_params_read(m));
