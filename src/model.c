@@ -32,18 +32,20 @@ const heed_model_info *heed_model_about(const heed_model *m)
     return &m->info;
 }
 
-bool heedi_model_has(const heed_model *m, const heedi_op *op)
+heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
+                            bool (*is)(const heedi_op *, const char *),
+                            const char *arg, bool *found)
 {
     heedi_arena mem;
-    heedi_arena_init(&mem, m->ctx);
-    heedi_tape t = {.ctx = m->ctx, .mem = &mem, .prefix = ""};
-    bool found = false;
+    heedi_arena_init(&mem, ctx);
+    heedi_tape t = {.ctx = ctx, .mem = &mem, .prefix = ""};
     t.in = heedi_outside(&t, m->dim['C']);
     m->family->build(m, 1, &t, t.in);
+    *found = false;
     for (const heedi_node *y = t.first; y; y = y->next)
-        found = found || y->op == op;
+        *found = *found || is(y->op, arg);
     heedi_arena_clear(&mem);
-    return found;
+    return t.status;
 }
 
 /* ---- configuration ---- */
