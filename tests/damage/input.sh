@@ -65,6 +65,10 @@ a '--threads -1' 2 'must be from' --ids 1 -t -1
 a '--context 0' 2 '--context' --ids 1 -c 0
 a '--tol below 0' 2 '--tol' --ids 1 --tol -1
 a '--max-memory 1K' 5 'max-memory' --ids 1,2,3 --max-memory 1K
+if (ulimit -v 4000000 && timeout -k 1 20 "$heed" --version) >/dev/null 2>&1; then
+    first='ulimit -v 4000000'
+    a 'too little address space for the threads' 5 'address space' --ids 1,2,3 -t 64
+fi
 said=1
 try 'a residual that is too large' 6 'residual' attribute -m ../m --ids 1,2,3 --tol 1e-12 -q
 said=

@@ -53,12 +53,12 @@ fi
 many=$(awk 'BEGIN { for (i = 0; i < 1900; i++) printf "%s%d", i ? "," : "", i % 61 }')
 for signal in INT TERM; do
     name="SIG$signal during work"
-    timeout --preserve-status -k 60 -s $signal 1 "$heed" attribute -m ../m --ids "$many" --at all \
+    timeout --foreground --preserve-status -k 60 -s $signal 1 "$heed" attribute -m ../m --ids "$many" --at all \
         -q -o a.json >../stdout 2>../stderr
     status=$?
     judge 130 interrupted
 done
 name='SIGINT while reading stdin'
-sleep 5 | timeout --preserve-status -k 60 -s INT 1 "$heed" predict -m ../m - >../stdout 2>../stderr
+sleep 5 | timeout --foreground --preserve-status -k 60 -s INT 1 "$heed" predict -m ../m - >../stdout 2>../stderr
 status=$?
 judge 130 interrupted
