@@ -355,6 +355,7 @@ static void family(const char *base)
         printf(" %8.0e ", limit(c));
     printf("\n");
     heed_ctx *ctx = new_ctx();
+    heed_tune_process(ctx); /* the kernels that the command would choose */
     int ran = 0;
     for (int i = 0; i < n; i++) {
         char model[512], file[1024];
