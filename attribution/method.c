@@ -259,15 +259,31 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-/* Does some block of the model have an operation that the method is about? */
+static bool has_name(const heedi_op *op, const char *name)
+{
+    return strcmp(op->name, name) == 0;
+}
+
+static bool mixes(const heedi_op *op, const char *unused)
+{
+    (void)unused;
+    return op->mixing != NULL;
+}
+
+/* Does some layer of the model have what the method is about? */
 static heed_status can_run(heedi_job *j, const heedi_method *m)
 {
-    const heed_model *model = j->q->model;
-    if (!m->needs || heedi_model_has(model, heedi_op_named(m->needs)))
+    bool found;
+    if (!m->needs && !m->mixing)
+        return HEED_OK;
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, m->mixing ? mixes : has_name,
+                              m->needs, &found));
+    if (found)
         return HEED_OK;
     return heedi_fail(j->ctx, HEED_ENOTSUP,
-                      "%s: '%s' models have no operation '%s'", m->info.name,
-                      model->family->info.name, m->needs);
+                      "%s: '%s' models have no operation %s", m->info.name,
+                      j->q->model->family->info.name,
+                      m->mixing ? "with a mixing view" : m->needs);
 }
 
 static heed_status prepare(heedi_job *j, const heedi_method **out)

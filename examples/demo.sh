@@ -1,11 +1,10 @@
 #!/bin/sh
 # demo.sh BUILD - explain a passage with the shipped model. Every command is
-# printed before it runs; files go to BUILD/demo.
+# printed before it runs; files go to BUILD/demo*.
 build=${1:-build}
 heed=$build/heed
 model=examples/models/austen-llama
-out=$build/demo
-text='It is a truth universally acknowledged, that a single man in possession of a good'
+text=$(cat $model/passage.txt)
 
 run() {
     printf '\n$ heed'
@@ -13,6 +12,7 @@ run() {
     shift
     for a in "$@"; do
         case $a in
+        "$text") printf ' "$(cat %s)"' $model/passage.txt ;;
         *' '*) printf " '%s'" "$a" ;;
         *) printf ' %s' "$a" ;;
         esac
@@ -21,12 +21,11 @@ run() {
     "$shown" "$@" || exit
 }
 
-mkdir -p "$out" || exit
 run "$heed" predict -m $model -p "$text" --top 3
-run "$heed" attribute -m $model -p "$text" -o "$out/demo.h5" \
-    --png "$out/demo.png" --force
-run "$heed" attribute -m $model -p "$text" --target contrast_logit_diff -q
-run "$heed" attention -m $model -p "$text" --layers 0 --heads 0 \
-    --png "$out/attention.png" --force
-printf '\nWritten: %s\n' "$out/demo.h5 $out/demo.png $out/attention.png"
+run "$heed" attribute -m $model -p "$text" --color always \
+    -o "$build/demo.h5" --png "$build/demo.png" --force
+run "$heed" attention -m $model -p "$text" --layers 3 --heads 0 \
+    --png "$build/demo-attention.png" --force
+printf '\nWritten: %s\n' \
+    "$build/demo.h5 $build/demo.png $build/demo-attention.png"
 printf 'Next: heed help attribute, or a model of yours after -m\n'

@@ -1,6 +1,7 @@
 #include "exec.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "finite.h"
 #include "head.h"
 #include "layout.h"
+#include "memory.h"
 #include "plan.h"
 
 /* ---- building ---- */
@@ -244,6 +246,24 @@ heed_status heedi_exec_plan(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
     return st;
 }
 
+/* OpenBLAS takes a buffer for each thread when it is first used, and asks for
+ * ever if there is none; a thread needs a stack, or the process ends. Only
+ * the first run has to find out. */
+static heed_status blas_room(heed_ctx *ctx)
+{
+    enum { BUFFER = 144 << 20 };
+    static atomic_bool found;
+    size_t n = (size_t)heed_ctx_thread_count(ctx) * BUFFER;
+    if (atomic_load(&found) || heedi_address_room(n)) {
+        atomic_store(&found, true);
+        return HEED_OK;
+    }
+    return heedi_fail(ctx, HEED_ENOMEM,
+                      "no address space for the %zu bytes that OpenBLAS and "
+                      "threads reserve; raise ulimit -v or use fewer threads",
+                      n);
+}
+
 heed_status heedi_exec_init(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
                             const int64_t *len, int64_t n_seq,
                             const int32_t *id, const heedi_exec_options *o)
@@ -252,6 +272,8 @@ heed_status heedi_exec_init(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
     heed_status st = build(e, len, n_seq, id);
     if (st == HEED_OK)
         st = allocate(e, id);
+    if (st == HEED_OK)
+        st = blas_room(ctx);
     if (st != HEED_OK) {
         stop(e);
         return st;

@@ -1,8 +1,8 @@
 /* gemm.h - products with a matrix on disk.
  *
- * A panel of the weight is decoded into a buffer that fits the second-level
- * cache and multiplied with single-threaded OpenBLAS calls of fixed shape: one
- * for each tile of rows and block of columns. */
+ * A panel of the weight is decoded into a buffer and multiplied with
+ * single-threaded OpenBLAS calls of fixed shape: one for each tile of rows and
+ * block of columns. */
 #ifndef HEEDI_GEMM_H
 #define HEEDI_GEMM_H
 

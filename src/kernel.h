@@ -22,7 +22,7 @@
 #endif
 
 /* An activation f of a feed-forward part: one row for each, in vector.c.
- * quotient is f(x)/x in closed form, never a division (spec: AttnLRP). */
+ * quotient is f(x)/x in closed form, never a division (arXiv:2402.05602). */
 // clang-format off
 #define HEEDI_ACT_LIST(X) \
     X(silu) \

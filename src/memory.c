@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 uint64_t heedi_resident(void)
@@ -47,4 +49,17 @@ uint64_t heedi_available(void)
             break;
     fclose(f);
     return kib * 1024;
+}
+
+bool heedi_address_room(size_t n)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_AS, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
+        return true;
+    void *p = mmap(NULL, n, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    munmap(p, n);
+    return true;
 }

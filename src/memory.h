@@ -2,6 +2,7 @@
 #ifndef HEEDI_MEMORY_H
 #define HEEDI_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,5 +13,7 @@ uint64_t heedi_resident(void);
 uint64_t heedi_resident_in(const void *p, size_t n);
 /* Bytes that could be used without swapping; 0 if the system does not say. */
 uint64_t heedi_available(void);
+/* Whether a limit of the address space (ulimit -v) leaves room for n bytes. */
+bool heedi_address_room(size_t n);
 
 #endif

@@ -32,18 +32,20 @@ const heed_model_info *heed_model_about(const heed_model *m)
     return &m->info;
 }
 
-bool heedi_model_has(const heed_model *m, const heedi_op *op)
+heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
+                            bool (*is)(const heedi_op *, const char *),
+                            const char *arg, bool *found)
 {
     heedi_arena mem;
-    heedi_arena_init(&mem, m->ctx);
-    heedi_tape t = {.ctx = m->ctx, .mem = &mem, .prefix = ""};
-    bool found = false;
+    heedi_arena_init(&mem, ctx);
+    heedi_tape t = {.ctx = ctx, .mem = &mem, .prefix = ""};
     t.in = heedi_outside(&t, m->dim['C']);
     m->family->build(m, 1, &t, t.in);
+    *found = false;
     for (const heedi_node *y = t.first; y; y = y->next)
-        found = found || y->op == op;
+        *found = *found || is(y->op, arg);
     heedi_arena_clear(&mem);
-    return found;
+    return t.status;
 }
 
 /* ---- configuration ---- */
@@ -258,6 +260,20 @@ static heed_status describe(heed_model *m)
     return count_weights(m);
 }
 
+/* Only GGUF files say of each tensor how it is quantised. */
+static heed_status not_quantised(heed_model *m)
+{
+    heedi_value v = heedi_key_value(m, "quantization_config", "");
+    heedi_value how =
+        heedi_key_value(m, "quantization_config.quant_method", "");
+    if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL)
+        return HEED_OK;
+    return heedi_fail(m->ctx, HEED_ENOTSUP,
+                      "%s: quantization_config: weights quantised as '%s' are "
+                      "not supported",
+                      m->info.path, how.kind == HEEDI_STR ? how.s : "(unsaid)");
+}
+
 static heed_status load(heed_model *m)
 {
     HEEDI_TRY(heedi_checkpoint_open(&m->ckpt, m->ctx, m->info.path));
@@ -271,6 +287,7 @@ static heed_status load(heed_model *m)
     m->impl = heedi_arena_alloc(&m->mem, m->family->size);
     if (!m->impl)
         return HEED_ENOMEM;
+    HEEDI_TRY(not_quantised(m));
     HEEDI_TRY(read_dims(m));
     HEEDI_TRY(m->family->configure(m));
     HEEDI_TRY(heedi_params_read(m));

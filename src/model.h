@@ -87,8 +87,10 @@ static inline int64_t heedi_blocks(const heed_model *m)
     return m->dim['L'] + 2;
 }
 
-/* Is the operation part of a layer? */
-bool heedi_model_has(const heed_model *m, const heedi_op *op);
+/* Is there an operation in a layer that the predicate takes? HEED_ENOMEM. */
+heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
+                            bool (*is)(const heedi_op *, const char *),
+                            const char *arg, bool *found);
 
 /* A key of the configuration, whatever the format; of several names, separated
  * by spaces, the first that is there; "" names none. */

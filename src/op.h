@@ -79,7 +79,7 @@ typedef struct heedi_op {
      * stopped: prefill and decoding are the same function. */
     void (*forward)(const heedi_node *y, heedi_run *run);
     heedi_back_fn *vjp;       /* NULL: nothing to pass on (a leaf) */
-    heedi_back_fn *relevance; /* ../spec: docs/methods; NULL: same as vjp */
+    heedi_back_fn *relevance; /* docs/methods; NULL: same as vjp */
 
     void (*mixing)(const heedi_node *y, const heedi_run *run,
                    const heedi_view *v);

@@ -16,13 +16,19 @@ static const heedi_rope_type *type_named(const char *name)
     return NULL;
 }
 
-static double number(const heedi_checkpoint *c, const char *prefix,
-                     const char *key)
+/* NaN where it is not given. */
+static heed_status number(const heedi_checkpoint *c, const char *prefix,
+                          const char *key, double *out)
 {
     char full[160];
     snprintf(full, sizeof full, "%s%s", prefix, key);
     heedi_value v = heedi_config(c, full);
-    return v.kind == HEEDI_INT || v.kind == HEEDI_NUM ? v.f : (double)NAN;
+    bool given = v.kind == HEEDI_INT || v.kind == HEEDI_NUM;
+    *out = given ? v.f : (double)NAN;
+    if (given || v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL)
+        return HEED_OK;
+    return heedi_fail(c->ctx, HEED_EFORMAT, "%s: '%s' is not a number", c->path,
+                      full);
 }
 
 static heed_status list(heedi_checkpoint *c, const char *prefix,
@@ -69,13 +75,15 @@ static heed_status read_hf(heedi_rope *r, heedi_checkpoint *c,
             return heedi_fail(c->ctx, HEED_EFORMAT, "%s: %s is not an object",
                               c->path, spellings[i]);
     }
-    double theta = number(c, "", "rope_theta");
+    double theta;
+    HEEDI_TRY(number(c, "", "rope_theta", &theta));
     if (!p[0]) {
         r->theta = isnan(theta) ? r->theta : theta;
         return HEED_OK;
     }
     char key[64];
-    double inner = number(c, p, "rope_theta");
+    double inner;
+    HEEDI_TRY(number(c, p, "rope_theta", &inner));
     if (!isnan(inner))
         theta = inner;
     r->theta = isnan(theta) ? r->theta : theta;
@@ -91,17 +99,18 @@ static heed_status read_hf(heedi_rope *r, heedi_checkpoint *c,
                               c->path, key);
     }
     heedi_rope_scaling *s = &r->s;
-    s->factor = number(c, p, "factor");
-    s->original = number(c, p, "original_max_position_embeddings");
+    HEEDI_TRY(number(c, p, "factor", &s->factor));
+    HEEDI_TRY(number(c, p, "original_max_position_embeddings", &s->original));
     if (isnan(s->original))
-        s->original = number(c, "", "original_max_position_embeddings");
-    s->low_freq = number(c, p, "low_freq_factor");
-    s->high_freq = number(c, p, "high_freq_factor");
-    s->beta_fast = number(c, p, "beta_fast");
-    s->beta_slow = number(c, p, "beta_slow");
-    s->attention_factor = number(c, p, "attention_factor");
-    s->mscale = number(c, p, "mscale");
-    s->mscale_all_dim = number(c, p, "mscale_all_dim");
+        HEEDI_TRY(
+            number(c, "", "original_max_position_embeddings", &s->original));
+    HEEDI_TRY(number(c, p, "low_freq_factor", &s->low_freq));
+    HEEDI_TRY(number(c, p, "high_freq_factor", &s->high_freq));
+    HEEDI_TRY(number(c, p, "beta_fast", &s->beta_fast));
+    HEEDI_TRY(number(c, p, "beta_slow", &s->beta_slow));
+    HEEDI_TRY(number(c, p, "attention_factor", &s->attention_factor));
+    HEEDI_TRY(number(c, p, "mscale", &s->mscale));
+    HEEDI_TRY(number(c, p, "mscale_all_dim", &s->mscale_all_dim));
     snprintf(key, sizeof key, "%struncate", p);
     heedi_value tr = heedi_config(c, key);
     s->truncate = tr.kind != HEEDI_BOOL || tr.i;
@@ -143,17 +152,19 @@ static heed_status read_gguf(heedi_rope *r, heedi_checkpoint *c,
 {
     char p[96], key[128];
     snprintf(p, sizeof p, "%s.rope.", c->arch);
-    double theta = number(c, p, "freq_base");
+    double theta;
+    HEEDI_TRY(number(c, p, "freq_base", &theta));
     r->theta = isnan(theta) ? r->theta : theta;
     heedi_rope_scaling *s = &r->s;
     snprintf(key, sizeof key, "%sscaling.type", p);
     heedi_value t = heedi_config(c, key);
     if (t.kind == HEEDI_STR)
         *type = t.s;
-    s->factor = number(c, p, "scaling.factor");
-    s->original = number(c, p, "scaling.original_context_length");
-    s->attention_factor = number(c, p, "scaling.attn_factor");
-    double old = number(c, p, "scale_linear");
+    HEEDI_TRY(number(c, p, "scaling.factor", &s->factor));
+    HEEDI_TRY(number(c, p, "scaling.original_context_length", &s->original));
+    HEEDI_TRY(number(c, p, "scaling.attn_factor", &s->attention_factor));
+    double old;
+    HEEDI_TRY(number(c, p, "scale_linear", &old));
     if (isnan(s->factor) && !isnan(old) && old != 1) {
         s->factor = old;
         *type = "linear";

@@ -130,11 +130,11 @@ heed_status heedi_rounds_read(heedi_rounds *r, int64_t s, const heed_real *x,
             return heedi_fail(j->ctx, HEED_ENUMERIC,
                               "%s: the relevance of token %lld is not finite",
                               j->info->name, (long long)t);
-        o->sum += sum;
-        o->magnitude += fabs(sum);
         o->relevance[t] = (heed_real)(j->reduce == HEEDI_SUM
                                           ? sum
                                           : heedi_reduce(j->reduce, xt, gt, c));
+        o->sum += j->info->is_signed ? sum : (double)o->relevance[t];
+        o->magnitude += fabs(sum);
     }
     return HEED_OK;
 }

@@ -112,7 +112,8 @@ const char *heedi_model_text(heedi_arena *a, const heed_result *r)
         }
     if (n > 5 && strncmp(name + n - 5, ".gguf", 5) == 0)
         n -= 5;
-    for (size_t i = 0; type && type[i] && i + 1 < sizeof upper; i++)
+    for (size_t i = 0;
+         type && type[i] && type[i] != ',' && i + 1 < sizeof upper; i++)
         upper[i] = (char)(type[0] == 'q' && type[i] >= 'a' && type[i] <= 'z'
                               ? type[i] - 'a' + 'A'
                               : type[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "color.h"
 #include "ctx.h"
 #include "out.h"
 #include "picture.h"
@@ -26,6 +27,11 @@ enum { N_FIGURES = sizeof figures / sizeof *figures - 1 };
 const heed_figure_info *heed_figure_at(int i)
 {
     return i >= 0 && i < N_FIGURES ? &figures[i]->info : NULL;
+}
+
+int heed_cmap_known(const char *name)
+{
+    return heedi_cmap_named(name) != NULL;
 }
 
 #ifdef HEEDI_HAVE_CAIRO

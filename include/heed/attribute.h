@@ -87,8 +87,9 @@ typedef struct heed_plan {
     uint64_t program;     /* resident now: program, libraries, tokenizer */
     uint64_t weights;     /* pages of mapped files that will be touched */
     uint64_t activations; /* kept for the backward pass */
-    uint64_t scratch;     /* of one block, forward or backward */
-    uint64_t blas;        /* buffers of the BLAS and of decoded panels */
+    uint64_t
+        scratch;   /* of one block, forward or backward, with decoded panels */
+    uint64_t blas; /* buffers of the BLAS */
     uint64_t results;
     uint64_t peak;     /* sum of all */
     uint64_t peak_min; /* the least it could be made, by recomputing all */

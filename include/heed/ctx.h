@@ -64,7 +64,7 @@ HEED_API void heed_ctx_listen(heed_ctx *ctx, heed_progress_fn *progress,
                               heed_warning_fn *warning, void *ud);
 
 /* Most bytes that a run may need at its peak, as planned before it starts
- * (see plan.h); 0 (the default) for no limit. Cannot fail. */
+ * (see heed_plan_of()); 0 (the default) for no limit. Cannot fail. */
 HEED_API void heed_ctx_max_memory(heed_ctx *ctx, uint64_t bytes);
 
 #ifdef __cplusplus

@@ -55,6 +55,9 @@ HEED_API HEED_NODISCARD heed_status heed_terminal_heat(
     int columns, const heed_figure_options *o);
 HEED_API void heed_text_free(heed_ctx *ctx, char *text);
 
+/* Whether a colour map has this name, in upper or lower case. */
+HEED_API int heed_cmap_known(const char *name);
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,12 +66,24 @@ void heedi_begin(heed_ctx *ctx)
     ctx->msg[0] = '\0';
 }
 
+/* Names out of files may hold anything; a message is one line of plain text.
+ * U+0080 to U+009F, in UTF-8 from C2 80 on, are controls to a terminal, too. */
+static void make_plain(char *text)
+{
+    for (unsigned char *s = (unsigned char *)text; *s; s++)
+        if (*s < 0x20 || *s == 0x7f)
+            *s = '?';
+        else if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+            s[0] = s[1] = '?';
+}
+
 heed_status heedi_fail(heed_ctx *ctx, heed_status st, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(ctx->msg, sizeof ctx->msg, fmt, ap);
     va_end(ap);
+    make_plain(ctx->msg);
     return st;
 }
 
@@ -82,6 +94,7 @@ heed_status heedi_fail_in(heed_ctx *ctx, heed_status st, const char *prefix)
     int n = snprintf(ctx->msg, sizeof ctx->msg, "%s: ", prefix);
     if (n >= 0 && (size_t)n < sizeof ctx->msg)
         snprintf(ctx->msg + n, sizeof ctx->msg - (size_t)n, "%s", old);
+    make_plain(ctx->msg);
     return st;
 }
 
@@ -94,6 +107,7 @@ void heedi_warn(heed_ctx *ctx, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    make_plain(text);
     ctx->warning(ctx->ud, text);
 }
 

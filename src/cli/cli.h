@@ -75,6 +75,8 @@ void heedi_cli_warn(const heedi_cli *c, const char *fmt, ...)
 void heedi_cli_listen(heedi_cli *c);
 void heedi_cli_progress_end(void);
 void heedi_cli_signals_catch(void);
+/* No file that is opened later becomes stdin, stdout or stderr. */
+void heedi_cli_streams_keep(void);
 bool heedi_cli_interrupted(void);
 /* The sentence of a failure, also as JSON if that was asked for. */
 void heedi_cli_report(const heedi_cli *c, heed_status st);

@@ -192,6 +192,20 @@ static heed_status fit(heedi_cli *c, heedi_cli_input *in, int64_t room)
                           (long long)n, (long long)limit);
 }
 
+/* A tokenizer of another model makes tokens that this one does not have. */
+static heed_status check_ids(heedi_cli *c, const heed_tokens *t)
+{
+    int64_t vocab = c->model ? heed_model_about(c->model)->vocab : INT64_MAX;
+    for (int64_t i = 0; i < t->n; i++)
+        if (t->token[i].id >= vocab)
+            return heedi_cli_fail(c, HEED_EFORMAT,
+                                  "%s: the tokenizer has token %d, the "
+                                  "vocabulary of the model %lld",
+                                  c->args.model, (int)t->token[i].id,
+                                  (long long)vocab);
+    return HEED_OK;
+}
+
 heed_status heedi_cli_prompt(heedi_cli *c, const heedi_cli_texts *t, int64_t i,
                              int64_t room, heedi_cli_input *out)
 {
@@ -207,6 +221,7 @@ heed_status heedi_cli_prompt(heedi_cli *c, const heedi_cli_texts *t, int64_t i,
         HEEDI_LIB(c, heed_encode(&out->full, c->ctx, c->tokenizer, t->v[i].s,
                                  t->v[i].len, &o));
     }
+    HEEDI_TRY(check_ids(c, out->full));
     HEEDI_TRY(fit(c, out, room));
     out->n_prompt = out->tokens.n;
     return HEED_OK;

@@ -87,6 +87,14 @@ static heed_status check_picture(heedi_cli *c, const char *flag,
     if (e && (n <= e || !heedi_cli_same_name(path + n - e, extension, e)))
         return heedi_cli_fail(c, HEED_EINVAL, "--%s '%s': must end in %s", flag,
                               path, extension);
+    static const char *const kinds[] = {".png", ".svg", ".pdf"};
+    bool known = e != 0;
+    for (int i = 0; i < 3; i++)
+        known |= n > 4 && heedi_cli_same_name(path + n - 4, kinds[i], 4);
+    if (!known)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "--%s '%s': a picture is .png, .svg or .pdf",
+                              flag, path);
     return check_absent(c, path);
 }
 

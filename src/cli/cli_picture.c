@@ -22,6 +22,10 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--vmin %.9g: must be less than --vmax %.9g",
                               a->vmin, a->vmax);
+    if (a->cmap && !heed_cmap_known(a->cmap))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--cmap '%s': there is no such colour map",
+                              a->cmap);
     *o = (heed_figure_options){
         .cmap = a->cmap,
         .vmin = a->vmin,

@@ -1,4 +1,5 @@
 /* stderr: warnings, progress, the sentence of a failure; and signals. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static void on_signal(int sig)
 }
 
 /* The first SIGINT or SIGTERM ends the work in order, a second one at once.
- * A closed pipe is an error of the write, not a signal. */
+ * A closed pipe and a limit of a file's size are errors of the write. */
 void heedi_cli_signals_catch(void)
 {
     struct sigaction stop = {.sa_handler = on_signal,
@@ -26,11 +27,32 @@ void heedi_cli_signals_catch(void)
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* A stream that was closed stays unusable: otherwise the next file opened, a
+ * result perhaps, would be the one that takes the place of stdout. */
+void heedi_cli_streams_keep(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 bool heedi_cli_interrupted(void)
 {
     return interrupted != 0;
+}
+
+/* One line, whatever is in it: control characters, those that UTF-8 begins
+ * with C2 included, become question marks. */
+static void make_plain(char *text)
+{
+    for (unsigned char *s = (unsigned char *)text; *s; s++)
+        if (*s < 0x20 || *s == 0x7f)
+            *s = '?';
+        else if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+            s[0] = s[1] = '?';
 }
 
 heed_status heedi_cli_fail(heedi_cli *c, heed_status st, const char *fmt, ...)
@@ -39,6 +61,7 @@ heed_status heedi_cli_fail(heedi_cli *c, heed_status st, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(c->why, sizeof c->why, fmt, ap);
     va_end(ap);
+    make_plain(c->why);
     return st;
 }
 
@@ -57,14 +80,10 @@ void *heedi_cli_calloc(heedi_cli *c, int64_t n, size_t size)
     return p;
 }
 
-/* One line, whatever is in it. */
 static void print_line(const char *prefix, const char *text)
 {
     heedi_cli_progress_end();
-    fprintf(stderr, "heed: %s", prefix);
-    for (; *text; text++)
-        putc((unsigned char)*text < 32 || *text == 127 ? ' ' : *text, stderr);
-    putc('\n', stderr);
+    fprintf(stderr, "heed: %s%s\n", prefix, text);
 }
 
 void heedi_cli_say(const heedi_cli *c, const char *fmt, ...)
@@ -76,6 +95,7 @@ void heedi_cli_say(const heedi_cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    make_plain(text);
     print_line("", text);
 }
 
@@ -88,6 +108,7 @@ void heedi_cli_warn(const heedi_cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    make_plain(text);
     print_line("warning: ", text);
 }
 

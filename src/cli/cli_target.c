@@ -34,6 +34,17 @@ static heed_status clash(heedi_cli *c, bool both, const char *a, const char *b)
     return heedi_cli_fail(c, HEED_EINVAL, "--%s: not with --%s", a, b);
 }
 
+static heed_status check_text(heedi_cli *c, const char *name, const char *s)
+{
+    if (s && !*s)
+        return heedi_cli_fail(c, HEED_EINVAL, "--%s: the text is empty", name);
+    int64_t bad = s ? heedi_cli_utf8_bad(s, (int64_t)strlen(s)) : -1;
+    return bad < 0 ? HEED_OK
+                   : heedi_cli_fail(c, HEED_EINVAL,
+                                    "--%s: byte %lld is no valid UTF-8", name,
+                                    (long long)bad);
+}
+
 heed_status heedi_cli_target_check(heedi_cli *c)
 {
     const heedi_args *a = &c->args;
@@ -50,15 +61,9 @@ heed_status heedi_cli_target_check(heedi_cli *c)
                     "target-token"));
     HEEDI_TRY(
         clash(c, a->foil_token && a->foil_id >= 0, "foil-id", "foil-token"));
-    if (text && !*a->generated)
-        return heedi_cli_fail(c, HEED_EINVAL, "--generated: the text is empty");
-    int64_t bad =
-        text ? heedi_cli_utf8_bad(a->generated, (int64_t)strlen(a->generated))
-             : -1;
-    if (bad >= 0)
-        return heedi_cli_fail(c, HEED_EINVAL,
-                              "--generated: byte %lld is no valid UTF-8",
-                              (long long)bad);
+    HEEDI_TRY(check_text(c, "generated", a->generated));
+    HEEDI_TRY(check_text(c, "target-token", a->target_token));
+    HEEDI_TRY(check_text(c, "foil-token", a->foil_token));
     const heed_target_info *t = a->target ? kind_named(a->target) : NULL;
     if (a->target && !t)
         return unknown_kind(c, a->target);

@@ -89,6 +89,7 @@ static heed_status dispatch(heedi_cli *c)
 int main(int argc, char **argv)
 {
     static heedi_cli c;
+    heedi_cli_streams_keep();
     c.argc = argc;
     c.argv = argv;
     heedi_cli_args_init(&c.args);
@@ -107,8 +108,9 @@ int main(int argc, char **argv)
     heedi_cli_args_clear(&c.args);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "heed: standard output: %s\n",
-                errno ? strerror(errno) : "write failed");
+        if (st != HEED_EOUTPUT) /* which has been said */
+            fprintf(stderr, "heed: standard output: %s\n",
+                    errno ? strerror(errno) : "write failed");
         if (st == HEED_OK)
             st = HEED_EOUTPUT;
     }

@@ -44,6 +44,13 @@ static heed_status run_all(heedi_cli *c, heedi_cli_texts *texts,
         return heedi_cli_fail(c, HEED_EINVAL, "--decode: needs --ids");
     heedi_cli_load_tokenizer(c);
     HEEDI_TRY(heedi_cli_tokenizer(c));
+    int64_t most = heed_tokenizer_about(c->tokenizer)->n_tokens;
+    for (int64_t i = 0; i < a->ids.n; i++)
+        if (a->ids.v[i] >= most)
+            return heedi_cli_fail(c, HEED_EINVAL,
+                                  "--ids: %lld is beyond the vocabulary of "
+                                  "%lld tokens",
+                                  (long long)a->ids.v[i], (long long)most);
     HEEDI_TRY(heedi_cli_prompt(c, texts, 0, 0, in));
     if (a->json)
         return print_json(c, &in->tokens);

@@ -113,6 +113,9 @@ static bool float_object(heedi_value *out, const json_t *json)
 static heed_status string(const char **out, heedi_arena *mem, const char *s,
                           size_t n)
 {
+    if (memchr(s, 0, n))
+        return heedi_fail(mem->ctx, HEED_EFORMAT,
+                          "config.json: \"%.60s\" goes on after a NUL", s);
     char *p = heedi_arena_alloc(mem, n + 1);
     if (!p)
         return HEED_ENOMEM;

@@ -106,6 +106,10 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(heedi_key_bool(m, "mlp_bias", false, &a->mlp_bias));
     heedi_value act = heedi_key_value(m, "hidden_act", "");
     const char *name = act.kind == HEEDI_STR ? act.s : "silu";
+    if (act.kind != HEEDI_STR && act.kind != HEEDI_ABSENT &&
+        act.kind != HEEDI_NULL)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: 'hidden_act' is not a string", m->info.path);
     a->act.f = heedi_activation_named(name);
     if (!a->act.f)
         return heedi_fail(m->ctx, HEED_ENOTSUP,

@@ -1,6 +1,7 @@
 #include "args.h"
 #include "kernel.h"
 #include "op.h"
+#include "threads.h"
 
 /* y = f(x), element by element. Under relevance R_x = R_y: gx = f(x)/x g. */
 
@@ -45,13 +46,23 @@ static void vjp(const heedi_node *y, heedi_run *run)
     back(y, run->batch, false);
 }
 
+/* An f that is not 0 at 0 has no quotient: it is a constant, and what arrives
+ * ends in the entry `gate`. */
 static void relevance(const heedi_node *y, heedi_run *run)
 {
+    const heedi_act_args *a = y->args;
+    heedi_ledger *l = run->ledger;
+    if (a->f->constant && l)
+        heedi_dot_rows(run, y->x, y->g, y->cols,
+                       l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_gate,
+                       (int64_t)l->n_ops * HEEDI_N_ENTRIES);
     back(y, run->batch, true);
 }
 
 static const heedi_act_args gelu = {
     &(const heedi_activation){"gelu", "", HEEDI_ACT_gelu, false}};
+static const heedi_act_args softplus = {
+    &(const heedi_activation){"softplus", "", HEEDI_ACT_softplus, true}};
 static const heedi_act_args mish = {
     &(const heedi_activation){"mish", "", HEEDI_ACT_mish, false}};
 
@@ -61,9 +72,10 @@ const heedi_op heedi_op_act = {
     .n_in = 1,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,
-    .relevance_needs = HEEDI_IN0,
+    .relevance_needs = HEEDI_IN0 | HEEDI_OUT,
     .examples = (const heedi_example[]){{.in = {11}, .args = &gelu},
                                         {.in = {33}, .args = &mish},
+                                        {.in = {4}, .args = &softplus},
                                         {.in = {0}}},
     .refused = (const heedi_example[]){{.in = {11}}, {.in = {0}}},
     .infer = infer,

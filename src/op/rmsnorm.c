@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* y = w x r, r = (mean x^2 + eps)^(-1/2), over each group of args->dim columns
+/* y = w x r, r = (mean x^2 + eps)^(-1/2), over each group of n_vec columns
  * (a whole row, or one head). The vector is the gain w, shared by the groups.
  * Relevance holds r constant: R_x = R_y (Achtibat et al. 2024, AttnLRP). */
 

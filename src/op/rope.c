@@ -3,8 +3,7 @@
 
 /* y = R(pos) x for each head: the first rot dimensions turn in pairs, the
  * others pass. Linear in x, so that relevance is the plain transpose and
- * nothing is lost here (spec of pa_lrp: the positional share is read at this
- * operation). */
+ * nothing is lost here. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {

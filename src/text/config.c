@@ -1,6 +1,6 @@
 /* config.c - what tokenizer_config.json says beside a tokenizer.json. */
-#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctx.h"
 #include "fields.h"
@@ -96,19 +96,18 @@ static heed_status read_beside(heed_tokenizer *t, const char *path)
         return HEED_ENOMEM;
     memcpy(p, path, dir);
     memcpy(p + dir, name, sizeof name);
-    FILE *f = fopen(p, "rb");
-    int err = errno;
+    FILE *f = NULL;
+    bool there = access(p, F_OK) == 0;
+    heed_status st = there ? heedi_file_of(&f, t->ctx, p) : HEED_OK;
     heedi_free(t->ctx, p);
     if (!f)
-        return err == ENOENT ? HEED_OK
-                             : heedi_fail(t->ctx, HEED_EIO, "%s: %s", name,
-                                          strerror(err));
+        return st;
     json_t *j = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
     fclose(f);
     if (!j)
         return heedi_fail(t->ctx, HEED_EFORMAT, "%s: line %d, column %d: %s",
                           name, e.line, e.column, e.text);
-    heed_status st = apply(t, j);
+    st = apply(t, j);
     json_decref(j);
     return st;
 }

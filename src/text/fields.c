@@ -1,8 +1,29 @@
 #include "fields.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ctx.h"
+
+heed_status heedi_file_of(FILE **out, heed_ctx *ctx, const char *path)
+{
+    struct stat s;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool regular = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
+    *out = regular ? fdopen(fd, "rb") : NULL;
+    if (*out)
+        return HEED_OK;
+    heed_status st =
+        fd < 0 || regular
+            ? heedi_fail(ctx, HEED_EIO, "%s: %s", path, strerror(errno))
+            : heedi_fail(ctx, HEED_EIO, "%s is not a regular file", path);
+    if (fd >= 0)
+        close(fd);
+    return st;
+}
 
 static heed_status wrong(heed_ctx *ctx, const char *where, const char *key,
                          const char *want)

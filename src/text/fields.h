@@ -3,7 +3,12 @@
 #ifndef HEEDI_FIELDS_H
 #define HEEDI_FIELDS_H
 
+#include <stdio.h>
+
 #include "tokenizer.h"
+
+/* A regular file: opening a pipe would wait for its writer. HEED_EIO. */
+heed_status heedi_file_of(FILE **out, heed_ctx *ctx, const char *path);
 
 /* A field that is missing or null leaves *out as it is; one of another type is
  * HEED_EFORMAT. `where` names the object in messages. */

@@ -1,5 +1,4 @@
 /* from_json.c - a tokenizer from a tokenizer.json. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -267,10 +266,9 @@ static heed_status from(heed_tokenizer **out, heed_ctx *ctx, const char *path,
 heed_status heedi_tokenizer_from_json(heed_tokenizer **out, heed_ctx *ctx,
                                       const char *path)
 {
-    FILE *f = fopen(path, "rb");
+    FILE *f;
     *out = NULL;
-    if (!f)
-        return heedi_fail(ctx, HEED_EIO, "%s: %s", path, strerror(errno));
+    HEEDI_TRY(heedi_file_of(&f, ctx, path));
     heed_status st = from(out, ctx, path, f, NULL);
     fclose(f);
     return st;

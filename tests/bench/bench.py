@@ -12,6 +12,8 @@ each line of stdin by one line of stdout, `ok ...` or `error ...`, and ends at `
   relevance T   -> ok SECONDS      forward and attn_lrp of the most likely next token, summed per token
   check T       -> ok ID LOGIT R0 R1 ... R(T-1)    the same, with what came out: best token, its logit, the relevance
   memory        -> ok KIB          VmHWM of /proc/self/status
+  peak          -> ok GFLOPS       of sgemm, 1024 cubed on each thread, best of five (heed only)
+  flops T       -> ok F R          multiply-adds times two of `forward T` and of `relevance T` (heed only)
 
 Token i of a text is (7919 i + 13) mod V, V the size of the vocabulary. SECONDS are wall time of the work, measured
 inside the program; float32, THREADS threads. Programs sleep while they wait for a line.
@@ -86,7 +88,7 @@ def timings(programs, lengths, rounds):
     """-> {(task, T, name): [seconds]}"""
     for p in programs:
         print(f"{p.name:16} {' '.join(p.start())}")
-    seconds = {}
+    seconds, peaks = {}, {}
     for t in lengths:
         for p in programs:
             for task in TASKS:
@@ -96,9 +98,13 @@ def timings(programs, lengths, rounds):
             for task in TASKS:
                 for p in turn:
                     seconds.setdefault((task, t, p.name), []).append(float(p.ask(task, t)[0]))
+                    if not p.peer:
+                        peaks.setdefault(p.name, []).append(float(p.ask("peak")[0]))
+    work = {(task, t): float(p.ask("flops", t)[i]) for p in programs if not p.peer for t in lengths
+            for i, task in enumerate(TASKS)}
     for p in programs:
         p.stop()
-    return seconds
+    return seconds, peaks, work
 
 
 def table(title, programs, lengths, value, spread=None):
@@ -134,11 +140,16 @@ def main():
     lengths = [int(t) for t in o.lengths.split(",")]
     agree(programs)
     print("load average", *os.getloadavg())
-    seconds = timings(programs, lengths, o.rounds)
+    seconds, peaks, work = timings(programs, lengths, o.rounds)
     table(f"Seconds, best of {o.rounds}, {o.threads} threads", programs, lengths,
           lambda task, t, p: min(seconds[task, t, p.name]),
           lambda task, t: max(statistics.median(seconds[task, t, p.name]) / min(seconds[task, t, p.name])
                               for p in programs))
+    for name, peak in peaks.items():
+        print(f"\n{name}: GFLOP/s, and their share of sgemm's {max(peak):.0f} (best of {len(peak)}; median "
+              f"{statistics.median(peak):.0f}): " + ", ".join(
+                  f"{task} {t}: {work[task, t] / best / 1e9:.0f} = {work[task, t] / best / 1e9 / max(peak):.2f}"
+                  for task in TASKS for t in lengths for best in [min(seconds[task, t, name])]))
     print("\nMiB after loading: " + ", ".join(f"{p.name} {p.peak(None, 0):.0f}" for p in programs))
     table("Peak memory in MiB of a fresh process", programs, lengths, lambda task, t, p: p.peak(task, t))
 

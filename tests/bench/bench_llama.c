@@ -1,5 +1,6 @@
 /* bench_llama MODEL THREADS - heed's side of bench.py, which tells the
  * protocol. */
+#include <cblas.h>
 #include <heed/heed.h>
 #include <math.h>
 #include <stdio.h>
@@ -85,6 +86,46 @@ static void memory(void)
     printf("ok %ld\n", kib);
 }
 
+/* GFLOP/s of sgemm with one product on each thread at a time. */
+static void peak(int threads)
+{
+    enum { N = 1024, ROUNDS = 4 };
+    double best = 0;
+    size_t n = (size_t)N * N;
+    float *x = malloc(3 * n * (size_t)threads * sizeof *x);
+    for (size_t i = 0; i < 3 * n * (size_t)threads; i++)
+        x[i] = (float)(i % 17) - 8;
+    for (int round = 0; round < 5; round++) {
+        double t0 = now();
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+        for (int k = 0; k < threads; k++) {
+            float *a = x + 3 * n * (size_t)k;
+            for (int i = 0; i < ROUNDS; i++)
+                cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1,
+                            a, N, a + n, N, 0, a + 2 * n, N);
+        }
+        double r = 2e-9 * N * N * N * ROUNDS * threads / (now() - t0);
+        best = r > best ? r : best;
+    }
+    free(x);
+    printf("ok %.1f\n", best);
+}
+
+/* Matrices of the layers, causal attention (Q K^T and A V; five products in
+ * the backward pass) and the head for one position. */
+static void flops(double t)
+{
+    const heed_model_info *m = heed_model_about(model);
+    double c = (double)m->width, q = (double)(m->n_heads * m->head_dim);
+    double kv = (double)(m->n_kv_heads * m->head_dim), l = (double)m->n_layers;
+    double linear =
+        2 * t * l * (2 * c * q + 2 * c * kv + 3 * c * (double)m->ff);
+    double attention = l * 2 * q * t * (t + 1) / 2;
+    double head = 2 * c * (double)m->vocab;
+    printf("ok %.0f %.0f\n", linear + 2 * attention + head,
+           2 * linear + 7 * attention + head);
+}
+
 int main(int argc, char **argv)
 {
     char line[128], word[32];
@@ -108,6 +149,10 @@ int main(int argc, char **argv)
             st = forward(t);
         else if (!strcmp(word, "relevance") || !strcmp(word, "check"))
             st = relevance(t, !strcmp(word, "check"));
+        else if (!strcmp(word, "peak"))
+            peak(atoi(argv[2]));
+        else if (!strcmp(word, "flops"))
+            flops((double)t);
         else
             memory();
         if (st != HEED_OK)

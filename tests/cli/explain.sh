@@ -8,7 +8,7 @@ run() {
     echo "\$ heed $*" | sed "s|$M|MODEL|"
     "$HEED" "$@" 2>err
     status=$?
-    sed "s|$M|MODEL|" err
+    sed "s|$M|MODEL|; s/residual [-+.e0-9]*/residual R/" err
     [ $status -eq 0 ] || echo "exit $status"
 }
 check() { # the same without what goes to stdout

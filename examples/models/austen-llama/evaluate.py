@@ -13,7 +13,7 @@ import pathlib
 import re
 
 import torch
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prepare import NOVELS
 from train import SPECIAL, flow, load, windows
@@ -91,7 +91,7 @@ def main():
     a.add_argument("--occlude", type=pathlib.Path, metavar="FILE")
     c = a.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(c.model)
-    model = LlamaForCausalLM.from_pretrained(c.model, torch_dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(c.model, torch_dtype=torch.float32).eval()
     assert tokenizer.convert_tokens_to_ids(SPECIAL) == list(range(len(SPECIAL)))
     if c.occlude:
         return occlude(model, tokenizer, c.occlude)

@@ -1,0 +1,64 @@
+# Outputs that cannot be written, and interrupts.
+sound
+ids=$(awk 'BEGIN { for (i = 0; i < 80; i++) printf "%s%d", i ? "," : "", i % 61 }')
+o() { # o NAME STATUS TEXT ARGUMENTS
+    name=$1 want=$2 text=$3
+    shift 3
+    try "$name" "$want" "$text" attribute -m ../m --ids "$ids" -q "$@"
+}
+formats=$("$heed" formats | cut -f 1)
+has() { # has FORMAT
+    case " $(echo $formats) " in *" $1 "*) ;; *) return 1 ;; esac
+}
+o 'a folder that is missing' 7 'folder' -o none/a.json
+o 'a file in place of a folder' 7 'folder' -o ../stdout/a.json
+o 'an output that is a folder' 7 '' -o ..  --format json
+o 'an output without a name' 2 'empty' -o ''
+o 'an unknown extension' 4 'extension' -o a.nosuch
+o 'an unknown format' 4 'nosuch' -o a.json --format nosuch
+o 'a name that is too long' 7 'too long' -o "$(printf '%300s' x | tr ' ' x).json"
+echo old >a.json
+keep=a.json
+o 'an output that exists' 7 '--force' -o a.json
+o 'stdout, with --json' 2 'not with --json' -o - --json
+o 'stdout, without a format' 2 '--format' -o -
+to=/dev/full
+o 'stdout is full' 7 'standard output: No space'
+to=/dev/full
+o 'stdout is full, as a file' 7 'standard output: No space' -o - --format json
+name='stdout is closed' json=
+"$heed" predict -m ../m --ids 1,2 >&- 2>../stderr
+status=$?
+judge 7 'standard output: Bad file'
+o 'a device that is full' 7 'No space' -o /dev/full --format json --force
+for format in json hdf5 npz; do
+    has $format || continue
+    extension=$(echo $format | sed 's/hdf5/h5/')
+    first='ulimit -f 4'
+    o "a file that grows too large: $format" 7 "a.$extension" -o a.$extension
+done
+if has token_heat; then
+    p='--png a.png'
+    first='ulimit -f 4' said=1
+    o 'a picture that grows too large' 7 'a.png' $p
+    said=
+    o 'a picture in a missing folder' 7 'folder' --png none/a.png
+    o 'a picture of another extension' 2 '.png' --png a.txt
+    o 'a picture of an unknown kind' 4 '.png, .svg or .pdf' --viz-path a.txt
+    o 'an unknown colormap' 2 "'nosuch'" $p --cmap nosuch
+    o 'a colormap with an escape sequence' 2 '?[2J' $p --cmap "$(printf '\033[2J')"
+    o 'a range that is empty' 2 '--vmin' $p --vmin 2 --vmax 1
+    try 'a picture of all heads' 2 'one matrix' attention -m ../m --ids 1,2 --png a.png
+fi
+many=$(awk 'BEGIN { for (i = 0; i < 1900; i++) printf "%s%d", i ? "," : "", i % 61 }')
+for signal in INT TERM; do
+    name="SIG$signal during work"
+    timeout --foreground --preserve-status -k 60 -s $signal 1 "$heed" attribute -m ../m --ids "$many" --at all \
+        -q -o a.json >../stdout 2>../stderr
+    status=$?
+    judge 130 interrupted
+done
+name='SIGINT while reading stdin'
+sleep 5 | timeout --foreground --preserve-status -k 60 -s INT 1 "$heed" predict -m ../m - >../stdout 2>../stderr
+status=$?
+judge 130 interrupted
