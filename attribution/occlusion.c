@@ -5,13 +5,16 @@
 #include "ctx.h"
 #include "method.h"
 
-/* R_t = F(x) - F(x with another embedding at t). Copies of the sequence run as
- * a batch, the untouched one first. A token after the explained position cannot
- * change anything and is not tried. */
+/* R_t = F(x) - F(x with another embedding at t). A token before t cannot tell
+ * the difference: the GROUP positions from k on start from the state that the
+ * model has before k, and run as a batch of copies of what follows. A token
+ * after the explained position is not tried. */
+
+enum { GROUP = 16 };
 
 #define OPTIONS(O)                                            \
     O(replacement, "text", "zero", 0, 0, HEEDI_BASELINE_HELP) \
-    O(batch, "integer", "16", 1, 4096,                        \
+    O(batch, "integer", "16", 1, 16,                          \
       "copies that run together; fewer if memory is short; changes no result")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
@@ -19,9 +22,10 @@ static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 /* One input. */
 typedef struct trial {
     heedi_job *j;
-    heedi_exec e;
-    int64_t s, n;   /* the input; the sequence itself and each replacement */
-    int64_t copies; /* of a run */
+    heedi_exec e; /* of `copies` sequences, and one that keeps the state */
+    int64_t s, n; /* the input; how many of its positions are tried */
+    int64_t copies;
+    heedi_batch batch; /* of the run, from position pos0 on */
     heedi_baseline replacement;
     heedi_outcome *out;       /* of each target */
     heed_real *row, *x, *all; /* (C); (T, C); (copies T, C) */
@@ -48,8 +52,8 @@ static const int32_t *ids_of(const heedi_job *j, int64_t s)
     return id;
 }
 
-/* The sequence itself, and positions up to the last explained one. */
-static int64_t items(const heedi_job *j, int64_t s)
+/* Positions up to the last explained one. */
+static int64_t positions(const heedi_job *j, int64_t s)
 {
     int64_t most = 0;
     for (int64_t k = 0; k < j->n_targets[s]; k++) {
@@ -57,17 +61,17 @@ static int64_t items(const heedi_job *j, int64_t s)
         at = at < 0 ? at + j->len[s] : at;
         most = at > most ? at : most;
     }
-    return most + 2;
+    return most + 1;
 }
 
 typedef heed_status exec_fn(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
                             const int64_t *len, int64_t n_seq,
                             const int32_t *id, const heedi_exec_options *o);
 
-static heed_status with_copies(heedi_job *j, int64_t s, int64_t n, exec_fn *fn,
-                               heedi_exec *e)
+static heed_status with_copies(heedi_job *j, int64_t s, int64_t copies,
+                               exec_fn *fn, heedi_exec *e)
 {
-    const int64_t t = j->len[s];
+    const int64_t t = j->len[s], n = copies + 1;
     heedi_exec_options o = j->o;
     int64_t *len = heedi_arena_alloc(&j->mem, (size_t)n * sizeof *len);
     int32_t *id = heedi_arena_alloc(&j->mem, (size_t)(n * t) * sizeof *id);
@@ -77,25 +81,22 @@ static heed_status with_copies(heedi_job *j, int64_t s, int64_t n, exec_fn *fn,
         len[i] = t;
         memcpy(id + i * t, ids_of(j, s), (size_t)t * sizeof *id);
     }
-    o.results +=
-        (uint64_t)((n + 1) * t * j->q->model->dim['C']) * sizeof(heed_real);
+    o.state = t;
+    o.results += (uint64_t)(n * t * j->q->model->dim['C']) * sizeof(heed_real);
     return fn(e, j->ctx, j->q->model, len, n, id, &o);
 }
 
-/* As many copies as the option says, fewer if their plan is refused, and no
- * more than as many runs of nearly equal size need. */
+/* As many copies as the option says, fewer if their plan is refused. */
 static heed_status plan_copies(heedi_job *j, int64_t s, int64_t *copies,
                                heed_plan *plan)
 {
-    const int64_t n = items(j, s);
-    for (int64_t most = (int64_t)j->opt[opt_batch];; most /= 2) {
-        const int64_t runs = (n + most - 1) / most;
+    const int64_t n = positions(j, s), most = (int64_t)j->opt[opt_batch];
+    for (*copies = most < n ? most : n;; *copies /= 2) {
         heedi_exec e = {0};
-        *copies = (n + runs - 1) / runs;
         heed_status st = with_copies(j, s, *copies, heedi_exec_plan, &e);
         *plan = e.plan;
         const bool refused = st == HEED_ENOMEM && e.plan.peak_min > 0;
-        if (!refused || most == 1)
+        if (!refused || *copies == 1)
             return st;
         heedi_begin(j->ctx);
     }
@@ -138,33 +139,46 @@ static heed_status prepare(trial *k)
     return heedi_baseline_row(&k->replacement, &k->e, k->row);
 }
 
-/* Copy i of a run that starts with item `first`: item 0 is the sequence, item
- * t + 1 has token t replaced. */
-static void fill(const trial *k, int64_t first)
+/* Rows from ... to of the sequence in `copies` sequences; in copy i that of
+ * token `first + i` is replaced, if first is not -1. */
+static heed_status run_rows(trial *k, int64_t from, int64_t to, int64_t copies,
+                            int64_t first)
 {
-    const int64_t t = k->j->len[k->s], c = k->e.leaf->cols;
-    for (int64_t i = 0; i < k->copies; i++) {
-        heed_real *x = k->all + i * t * c;
-        const int64_t at = first + i - 1;
-        memcpy(x, k->x, (size_t)(t * c) * sizeof *x);
-        if (at >= 0 && at < t)
-            memcpy(x + at * c, k->row, (size_t)c * sizeof *x);
+    const int64_t c = k->e.leaf->cols, n = to - from;
+    int64_t len[GROUP];
+    heedi_arena mem;
+    heedi_arena_init(&mem, k->j->ctx);
+    for (int64_t i = 0; i < copies; i++) {
+        heed_real *x = k->all + i * n * c;
+        len[i] = n;
+        memcpy(x, k->x + from * c, (size_t)(n * c) * sizeof *x);
+        if (first >= 0)
+            memcpy(x + (first + i - from) * c, k->row, (size_t)c * sizeof *x);
+        heedi_exec_copy_state(&k->e, k->copies, i);
     }
+    heed_status st = heedi_batch_init(&k->batch, &mem, len, copies, from);
+    if (st == HEED_OK)
+        st = heedi_exec_continue(&k->e, &k->batch);
+    heedi_arena_clear(&mem);
+    return st;
 }
 
-static heed_status read(trial *k, int64_t copy, int64_t at, heedi_outcome *o,
-                        const heed_target *asked)
+/* Aim at a target at position `at` in a copy of the last run. */
+static heed_status aim(trial *k, int64_t copy, const heed_target *t,
+                       heedi_aim *out)
+{
+    const int64_t from = k->batch.pos0, len = k->j->len[k->s];
+    return heedi_aim_at(out, &k->e, t, copy * (len - from) - from, len,
+                        k->logit, k->dense);
+}
+
+static heed_status read(trial *k, int64_t copy, int64_t at, heedi_outcome *o)
 {
     heedi_aim a;
-    heed_target t = at < 0 ? *asked : heedi_target_of(&o->aim);
-    if (at > o->aim.at && at >= 0)
+    const heed_target t = heedi_target_of(&o->aim);
+    if (at > o->aim.at)
         return HEED_OK;
-    HEEDI_TRY(heedi_aim_at(&a, &k->e, &t, k->e.batch.start[copy],
-                           k->j->len[k->s], k->logit, k->dense));
-    if (at < 0) {
-        o->aim = a;
-        return HEED_OK;
-    }
+    HEEDI_TRY(aim(k, copy, &t, &a));
     const double r = o->aim.value - a.value;
     o->relevance[at] = (heed_real)r;
     o->sum += r;
@@ -172,20 +186,39 @@ static heed_status read(trial *k, int64_t copy, int64_t at, heedi_outcome *o,
     return HEED_OK;
 }
 
+/* Positions k0 ... k1 from the state before k0, or from the start. */
+static heed_status group(trial *k, int64_t k0, int64_t k1, int64_t from)
+{
+    for (int64_t at = k0, n; at < k1; at += n) {
+        n = k1 - at < k->copies ? k1 - at : k->copies;
+        HEEDI_TRY(run_rows(k, from, k->j->len[k->s], n, at));
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t t = 0; t < k->j->n_targets[k->s]; t++)
+                HEEDI_TRY(read(k, i, at + i, &k->out[t]));
+    }
+    return HEED_OK;
+}
+
 static heed_status run_all(trial *k)
 {
-    heedi_job *j = k->j;
+    const heedi_job *j = k->j;
+    bool whole = false; /* frequencies that change with the length */
+    for (int i = 0; i < j->q->model->n_rope; i++)
+        whole = whole || j->q->model->rope[i].type->by_length;
     HEEDI_TRY(prepare(k));
     k->e.run.leaf = k->all;
-    for (int64_t first = 0; first < k->n; first += k->copies) {
-        fill(k, first);
-        HEEDI_TRY(heedi_exec_forward(&k->e, NULL, NULL));
-        for (int64_t i = 0; i < k->copies && first + i < k->n; i++)
-            for (int64_t t = 0; t < j->n_targets[k->s]; t++)
-                HEEDI_TRY(
-                    read(k, i, first + i - 1, &k->out[t], &j->target[k->s][t]));
+    HEEDI_TRY(run_rows(k, 0, j->len[k->s], 1, -1));
+    for (int64_t t = 0; t < j->n_targets[k->s]; t++)
+        HEEDI_TRY(aim(k, 0, &j->target[k->s][t], &k->out[t].aim));
+    for (int64_t at = 0; at < k->n; at += GROUP) {
+        const int64_t end = at + GROUP < k->n ? at + GROUP : k->n;
+        HEEDI_TRY(group(k, at, end, whole ? 0 : at));
+        if (whole || end == k->n)
+            continue;
+        HEEDI_TRY(run_rows(k, at, end, 1, -1));
+        heedi_exec_copy_state(&k->e, 0, k->copies);
     }
-    return heedi_report(j, k->s, k->out);
+    return heedi_report(k->j, k->s, k->out);
 }
 
 static heed_status run(heedi_job *j)
@@ -197,7 +230,7 @@ static heed_status run(heedi_job *j)
     HEEDI_TRY(heedi_baseline_read(&k.replacement, j, "replacement",
                                   j->opt_text[opt_replacement]));
     for (k.s = 0; k.s < j->n; k.s++) {
-        k.n = items(j, k.s);
+        k.n = positions(j, k.s);
         HEEDI_TRY(plan_copies(j, k.s, &k.copies, &p));
         HEEDI_TRY(with_copies(j, k.s, k.copies, heedi_exec_init, &k.e));
         heed_status st = run_all(&k);

@@ -18,8 +18,8 @@ typedef struct heedi_exec_options {
     bool detail;       /* relevance in and out of every operation, too */
     bool mixing;       /* a visitor asks for mixing views */
     bool keep_layers;  /* relevance at the inputs of layers is kept */
-    int64_t state;     /* > 0: the only sequence keeps a state of so many
-                          positions, and is continued by heedi_exec_feed() */
+    int64_t state;     /* > 0: each sequence keeps a state of so many positions,
+                          and can be continued */
     int64_t head_rows; /* rows whose logits are wanted */
     bool head_full;    /* all logits, not some tokens' */
     bool center;       /* logit targets are less the mean of the others */
@@ -92,7 +92,14 @@ heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
 void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
                      heed_real *out);
 
-/* With a state: run the next token of the sequence. */
+/* With a state: run b, of no more sequences and rows than the run was made for;
+ * sequence s continues its state at position b->pos0. ids are not those of b:
+ * set e->run.leaf. */
+heed_status heedi_exec_continue(heedi_exec *e, const heedi_batch *b);
+/* The state of one sequence becomes that of another. */
+void heedi_exec_copy_state(heedi_exec *e, int64_t from, int64_t to);
+
+/* With a state: run the next token of the only sequence. */
 heed_status heedi_exec_feed(heedi_exec *e, int32_t id);
 
 #endif
