@@ -91,9 +91,12 @@ static heed_status put_model(heedi_cli *c, const heed_sink *s)
     const struct {
         const char *key, *value;
     } rows[] = {
-        {"model_name", m->name},     {"model_arch", m->family->name},
-        {"dtype_weights", m->dtype}, {"dtype_compute", "f32"},
-        {"rope", m->rope},           {"tokenizer", tokenizer},
+        {"model_name", m->name},
+        {"model_arch", m->family->name},
+        {"dtype_weights", m->dtype},
+        {"dtype_compute", sizeof(heed_real) == 4 ? "f32" : "f64"},
+        {"rope", m->rope},
+        {"tokenizer", tokenizer},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         HEEDI_LIB(c, heed_put_str(s, c->ctx, "", rows[i].key,

@@ -34,7 +34,7 @@ static void show_model(const heedi_cli *c, json_t *j)
     fact_text(j, "method", m->family->method);
     fact_text(j, "source", m->source);
     fact_text(j, "dtype_weights", m->dtype);
-    fact_text(j, "dtype_compute", "f32");
+    fact_text(j, "dtype_compute", sizeof(heed_real) == 4 ? "f32" : "f64");
     fact(j, "layers", m->n_layers);
     fact(j, "width", m->width);
     fact(j, "heads", m->n_heads);

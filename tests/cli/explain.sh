@@ -46,7 +46,7 @@ echo '# files'
 check attribute -m "$M" --ids 1,2,3 -q -o a.json
 check attribute -m "$M" --ids 1,2,3 -q -o a.json
 check attribute -m "$M" --ids 1,2,3 -q -o a.json --force
-check attribute -m "$M" --ids 1,2,3 -q -o b.json --tol 1e-12 | grep -v '^heed'
+check attribute -m "$M" --ids 1,2,3 -q -o b.json --tol 1e-18 | grep -v '^heed'
 check attribute -m "$M" --ids 1,2,3 -q -o c.json --max-memory 1K | grep -v '^heed'
 check attribute -m "$M" --ids 1,2,3 -q -o c.nosuch | grep -v '^heed'
 ls
@@ -78,7 +78,7 @@ json attribute -m "$M" --ids 1,2,3 --no-hash -o - --format json
 json predict -m "$M" --ids 1,2,3 --json --no-hash --top 2
 json attention -m "$M" --ids 1,2,3 --json --no-hash --layers 1 --heads 0
 json generate -m "$M" --ids 1,2,3 --json --no-hash -n 2
-json attribute -m "$M" --ids 1,2,3 --json --no-hash --tol 1e-12
+json attribute -m "$M" --ids 1,2,3 --json --no-hash --tol 1e-18
 
 echo '# the plan'
 run attribute -m "$M" --ids 1,2,3 --dry-run -o d.json | cut -f 1

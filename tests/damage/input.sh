@@ -70,6 +70,6 @@ if (ulimit -v 4000000 && timeout -k 1 20 "$heed" --version) >/dev/null 2>&1; the
     a 'too little address space for the threads' 5 'address space' --ids 1,2,3 -t 64
 fi
 said=1
-try 'a residual that is too large' 6 'residual' attribute -m ../m --ids 1,2,3 --tol 1e-12 -q
+try 'a residual that is too large' 6 'residual' attribute -m ../m --ids 1,2,3 --tol 1e-18 -q
 said=
 try 'decode an id that is none' 2 '61' tokenize -m ../m --decode --ids 61
