@@ -124,7 +124,8 @@ const heedi_flag heedi_cli_flags[] = {
          "result file, format by extension; - for stdout"),
     TEXT(0, "format", 0, format, "NAME", FILE_,
          "of -o (by its extension); see `heed formats`"),
-    INTEGER('s', "seed", 0, seed, 0, BIG, FILE_, "of random numbers; stored even if unused (0)"),
+    INTEGER('s', "seed", 0, seed, 0, BIG, FILE_,
+            "of random numbers; stored even if unused (0)"),
     SWITCH("no-hash", no_hash, FILE_ | HEEDI_SET_SIZE | HEEDI_SET_NEW,
            "do not read all weights for their SHA-256"),
 

@@ -182,9 +182,26 @@ void heedi_cli_ledger(const heed_result *r, const char *group)
 
 /* ---- summary ---- */
 
+/* What a method was told, and by default: "replacement zero, batch 16". */
+static void options_of(char *out, size_t size, const heed_result *r,
+                       const char *group)
+{
+    size_t n = 0;
+    const char *text = heedi_cli_attr_str(r, group, "options", 0);
+    for (size_t i = 0; text[i] && n + 1 < size; i++)
+        if (!strchr("{}\"", text[i]) &&
+            !(i > 0 && text[i] == ':' && text[i - 1] == '"'))
+            out[n++] = text[i];
+    out[n] = '\0';
+}
+
 void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
                        const char *group, const char *method, int64_t n)
 {
+    char options[256];
+    options_of(options, sizeof options, r, group);
+    if (*options)
+        heedi_cli_say(c, "%s: %s", method, options);
     for (int64_t i = 0; i < n; i++) {
         double target = heedi_cli_attr_num(r, group, "target_value", i);
         double sum = heedi_cli_attr_num(r, group, "sum", i);

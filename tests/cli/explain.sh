@@ -32,7 +32,22 @@ run attribute -m "$M" -p text
 run attribute -m "$M" --ids 1,2,3 -c 2
 run attribute -m "$M" --ids 1,2,3 -c 2 --truncate left | cut -f 1-3
 run attribute -m "$M" --ids 1 --layers 7 -a attention -q
-run attribute -m "$M" --ids 1 --steps 5 2>&1 | sed 's/the nearest.*/.../'
+run attribute -m "$M" --ids 1 --steps 5
+
+echo '# options of methods'
+run attribute -m "$M" --ids 1,2,3 -a ig,loo --baseline token:3 --Replacement=token:4 | sed -n 's/.*: \(steps\|repl\)/\1/p'
+run attribute -m "$M" --ids 1,2,3 -a ig --steps 0
+run attribute -m "$M" --ids 1,2,3 -a ig --steps 5000
+run attribute -m "$M" --ids 1,2,3 -a ig --rule simpson
+run attribute -m "$M" --ids 1,2,3 -a ig --baseline pad
+run attribute -m "$M" --ids 1,2,3 -a ig --stepps 3
+run attribute -m "$M" --ids 1,2,3 -a occlusion --reduce l2
+run attribute -m "$M" --ids 1,2,3 -a ig -q --tol 1e-9 | grep -c '^[0-9]\|not close\|exit 6'
+run attribute -m "$M" --ids 1,2,3 -q --center-logits --target entropy
+run attribute -m "$M" --ids 1,2,3 --target-id 5 --center-logits --json --no-hash | grep -o '"kind": "logit"\|"centered": 1'
+for seed in 1 2 1; do "$HEED" attribute -m "$M" --ids 1,2,3 -q -a smooth_grad --seed $seed >noise$seed.$((n += 1)); done
+cmp noise1.1 noise1.3 && cmp -s noise1.1 noise2.2 || echo "the seed counts"
+rm noise*
 
 echo '# the summary is the sum of the table'
 "$HEED" attribute -m "$M" --ids 5,6,7 2>err |
