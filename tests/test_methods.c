@@ -650,7 +650,7 @@ static const struct {
     {"ig", "baseline", "token:-1", "the id must be from 0 to 60"},
     {"ig", "baseline", "token:5x", "the id must be from 0 to 60"},
     {"ig", "baseline", "token:99999999999999999999", "from 0 to 60"},
-    {"ig", "baseline", "pad", "has no padding token"},
+    {"ig", "baseline", "pad", "there is no padding token; zero, mean and"},
     {"ig", "samples", "3", "no option 'samples'; it has steps, rule, baseline"},
     {"smooth_grad", "samples", "0", "samples is 0, must be from 1"},
     {"smooth_grad", "samples", "65537", "must be from 1 to 65536"},
