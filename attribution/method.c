@@ -252,7 +252,7 @@ static heed_status center(heedi_job *j)
                 heedi_target_kind_named(kind ? kind : "logit");
             if (t && (t->all || t->info.contrast))
                 return heedi_fail(j->ctx, HEED_EINVAL,
-                                  "center_logits is for targets of kind "
+                                  "logits are centred for targets of kind "
                                   "'logit', not '%s'",
                                   t->info.name);
         }

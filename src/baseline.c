@@ -70,11 +70,11 @@ static heed_status read_pad(heedi_baseline *b, heedi_job *j, const char *option,
     b->id = t ? heed_tokenizer_about(t)->pad : -1;
     if (b->id < 0 || b->id >= j->q->model->dim['V'])
         return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: %s is 'pad', and the %s has no padding token "
-                          "that the model knows; zero, mean and token:ID need "
-                          "none",
+                          "%s: %s is 'pad', and %s; zero, mean and token:ID "
+                          "need none",
                           j->info->name, option,
-                          t ? "tokenizer" : "model without a tokenizer");
+                          t ? "the tokenizer has no padding token"
+                            : "without a tokenizer there is no padding token");
     return HEED_OK;
 }
 
