@@ -208,7 +208,8 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double absorbed = heedi_cli_attr_num(r, group, "absorbed", i);
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
-        char where[32] = "", balance[96] = "";
+        const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
+        char where[32] = "", balance[96] = "", against[512] = "";
         if (!isnan(at))
             snprintf(where, sizeof where, " after %.0f", at);
         if (!isnan(absorbed))
@@ -218,9 +219,11 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;
         }
-        heedi_cli_say(c, "%s: %s of '%s'%s = %.6g; sum %.6g%s", method,
+        if (*foil)
+            snprintf(against, sizeof against, " against '%s'", foil);
+        heedi_cli_say(c, "%s: %s of '%s'%s%s = %.6g; sum %.6g%s", method,
                       heedi_cli_attr_str(r, group, "target_kind", i),
-                      heedi_cli_attr_str(r, group, "target_text", i), where,
-                      target, sum, balance);
+                      heedi_cli_attr_str(r, group, "target_text", i), against,
+                      where, target, sum, balance);
     }
 }

@@ -54,6 +54,10 @@ echo '# the summary is the sum of the table'
     awk 'NR > 1 { s += $4 } END { printf "%.4f\n", s }' >got
 sed 's/.*sum \([^,]*\),.*/\1/' err | awk '{ printf "%.4f\n", $1 }' | cmp - got && echo same
 
+echo '# it follows the table where both go to one file, and names the foil'
+"$HEED" attribute -m "$M" --ids 5,6 --target contrast_logit_diff --target-id 3 \
+    --foil-id 4 2>&1 | sed -n '$s/ after.*//p'
+
 echo '# ledger'
 run attribute -m "$M" --ids 1,2,3 -q --ledger | cut -f 1-3 | sed -n '1p;$p' | cut -f 1
 
