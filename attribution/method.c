@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "ctx.h"
 #include "words.h"
 
@@ -351,6 +352,26 @@ heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
     else if (st == HEED_OK)
         st = heedi_exec_plan(&e, ctx, q->model, j.len, j.n, j.id, &j.o);
     *out = e.plan;
+    heedi_arena_clear(&j.mem);
+    return st;
+}
+
+heed_status heed_check(heed_ctx *ctx, const heed_model *model,
+                       const heed_tokens *tokens, const heed_check_options *o,
+                       heed_check_report **out)
+{
+    const heed_input in = {.tokens = tokens};
+    const heed_request q = {.model = model, .input = &in, .n_inputs = 1};
+    heedi_job j;
+    const heedi_method *m;
+    *out = NULL;
+    start(&j, ctx, &q);
+    heed_status st = prepare(&j, &m);
+    if (st == HEED_OK) {
+        const heedi_check_rules rules = {
+            {HEEDI_GRADIENT, NULL}, j.o.rules, j.opt};
+        st = heedi_check_run(ctx, model, j.id, tokens->n, o, &rules, out);
+    }
     heedi_arena_clear(&j.mem);
     return st;
 }

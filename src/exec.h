@@ -18,6 +18,7 @@ typedef struct heedi_exec_options {
     bool detail;       /* relevance in and out of every operation, too */
     bool mixing;       /* a visitor asks for mixing views */
     bool keep_layers;  /* relevance at the inputs of layers is kept */
+    bool recompute;    /* no block keeps anything, whatever memory there is */
     int64_t state;     /* > 0: each sequence keeps a state of so many positions,
                           and can be continued */
     int64_t head_rows; /* rows whose logits are wanted */

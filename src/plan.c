@@ -92,7 +92,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
                           (double)limit / 1048576);
     if (limit == 0 && have > 0)
         limit = p->program + have / 10 * 9;
-    p->n_kept = e->n_blocks;
+    p->n_kept = e->o.recompute ? 0 : e->n_blocks;
     while (p->n_kept > 0 && limit > 0 &&
            fixed + activations(e, p->n_kept) > limit)
         p->n_kept--;

@@ -3,6 +3,7 @@
 #define HEED_H
 
 #include <heed/attribute.h>
+#include <heed/check.h>
 #include <heed/ctx.h>
 #include <heed/figure.h>
 #include <heed/file.h>

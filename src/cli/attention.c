@@ -83,7 +83,7 @@ static bool row_wanted(const heedi_ints *rows, int64_t q)
     for (int64_t i = 0; i < rows->n; i++)
         if (rows->v[i] == q)
             return true;
-    return rows->n == 0;
+    return rows->n <= 0;
 }
 
 /* Coordinates of a dimension are the model's own numbers. */

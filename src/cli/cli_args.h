@@ -19,6 +19,7 @@
     S(TARGET, "Target")                      \
     S(TOP, "Candidates")                     \
     S(WHICH, "Layers, heads and reductions") \
+    S(CHECK, "Layers to check")              \
     S(STORE, "What is stored")               \
     S(ATTENTION, "Attention maps")           \
     S(FILE, "Result file")                   \
@@ -50,7 +51,7 @@ typedef enum heedi_kind {
     HEEDI_NUMBER,  /* double */
     HEEDI_SIZE,    /* 8G: bytes; uint64_t */
     HEEDI_INTS,    /* 1,2,3; heedi_ints */
-    HEEDI_RANGES,  /* 0,3-5; heedi_ints */
+    HEEDI_RANGES,  /* 0,3-5 or all; heedi_ints, n == -1 for all */
     HEEDI_AT_LIST, /* -1,0 or all; heedi_ints, n == -1 for all */
     HEEDI_NAMES    /* a,b, may be repeated; heedi_names */
 } heedi_kind;

@@ -26,6 +26,7 @@
 #define CONTINUE  HEEDI_SET_CONTINUE
 #define TARGET    HEEDI_SET_TARGET
 #define WHICH     HEEDI_SET_WHICH
+#define CHECK     HEEDI_SET_CHECK
 #define STORE     HEEDI_SET_STORE
 #define ATTENTION HEEDI_SET_ATTENTION
 #define FILE_     HEEDI_SET_FILE
@@ -101,8 +102,8 @@ const heedi_flag heedi_cli_flags[] = {
 
     TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
          "sum, mean, l1, l2, absmax, max (the method's)"),
-    LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5", 0, WHICH,
-         "layers to store (all)"),
+    LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0, WHICH | CHECK,
+         "layers to store (all) or to check (three)"),
     LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH,
          "heads to store (all)"),
 

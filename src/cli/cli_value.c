@@ -126,8 +126,8 @@ static heed_status read_ints(heedi_cli *c, const heedi_flag *f,
     }
 }
 
-static heed_status read_at(heedi_cli *c, const heedi_flag *f, const char *name,
-                           const char *text, heedi_ints *out)
+static heed_status read_all(heedi_cli *c, const heedi_flag *f, const char *name,
+                            const char *text, heedi_ints *out)
 {
     if (strcmp(text, "all") == 0) {
         free(out->v);
@@ -209,10 +209,10 @@ heed_status heedi_cli_value_read(heedi_cli *c, const heedi_flag *f,
     case HEEDI_SIZE:
         return read_size(c, name, text, to);
     case HEEDI_INTS:
-    case HEEDI_RANGES:
         return read_ints(c, f, name, text, to);
+    case HEEDI_RANGES:
     case HEEDI_AT_LIST:
-        return read_at(c, f, name, text, to);
+        return read_all(c, f, name, text, to);
     case HEEDI_NAMES:
         return read_names(c, name, text, to);
     }

@@ -1,0 +1,82 @@
+/* check.h - the parts of heed_check(). */
+#ifndef HEEDI_CHECK_H
+#define HEEDI_CHECK_H
+
+#include <heed/check.h>
+
+#include "exec.h"
+
+/* Whose backward functions are checked. A test damages some of them. */
+typedef struct heedi_check_rules {
+    heedi_rules gradient, relevance;
+    const double *opt; /* options of the method */
+} heedi_check_rules;
+
+typedef struct heedi_check {
+    heed_ctx *ctx;
+    const heed_model *m;
+    const heed_check_options *o;
+    const heedi_check_rules *rules;
+    const int32_t *id;
+    int64_t n, n_short;   /* tokens; of the checks of single operations */
+    heed_check_report *r; /* rows are added here */
+} heedi_check;
+
+/* heed_check() with the rules of the caller's choice. */
+heed_status heedi_check_run(heed_ctx *ctx, const heed_model *m,
+                            const int32_t *id, int64_t n,
+                            const heed_check_options *o,
+                            const heedi_check_rules *rules,
+                            heed_check_report **out);
+
+/* A new row that has passed so far. Never NULL: there is room for all. */
+heed_check_row *heedi_check_row(heedi_check *k, const char *name,
+                                const char *summary, double tolerance);
+/* Count an error of one operation, whose name is copied. NaN is the worst. */
+heed_status heedi_check_worst(heedi_check *k, heed_check_row *row,
+                              const char *op, double error);
+/* The note of a check that takes n_short tokens. */
+heed_status heedi_check_shortened(heedi_check *k, heed_check_row *row);
+
+/* A bound in float32, and in the double variant. */
+static inline double heedi_check_tol(double single, double twice)
+{
+    return sizeof(heed_real) == 4 ? single : twice;
+}
+
+/* check_node.c: rows "adjoint" and "rule", operation by operation. */
+heed_status heedi_check_nodes(heedi_check *k);
+/* check_run.c: rows "finite", "account" and "total" of a whole run; *bad: a
+ * value is not finite. Then "batch", "threads" and "recompute". */
+heed_status heedi_check_whole(heedi_check *k, bool *bad);
+/* check_steps.c: row "steps". */
+heed_status heedi_check_steps(heedi_check *k);
+
+/* ---- check_trace.c: a run of the conserving method, in numbers ---- */
+
+typedef struct heedi_trace_how {
+    const int64_t *len; /* n_seq sequences, of which one is looked at */
+    int64_t n_seq, seq;
+    const int32_t *id;
+    int threads; /* 0: as the context says */
+    bool recompute;
+} heedi_trace_how;
+
+typedef struct heedi_trace {
+    int n_ops;
+    const char **name;    /* of operations; the last one is the head */
+    bool *leaf;           /* the account does not go on there */
+    uint64_t *value;      /* hash of every operation's output */
+    uint64_t *relevance;  /* hash of its line in the ledger */
+    double *lost;         /* <y, g_y> - sum <x, g_x> - deposits */
+    uint64_t end;         /* hash of the target and of token relevance */
+    double target, scale; /* scale: the greater of |target| and sum |R| */
+    double residual;
+    const char *bad; /* what is not finite, or NULL */
+} heedi_trace;
+
+/* In mem. A value that is not finite is no failure here: t->bad. */
+heed_status heedi_trace_run(heedi_check *k, heedi_arena *mem,
+                            const heedi_trace_how *how, heedi_trace *t);
+
+#endif

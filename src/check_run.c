@@ -1,0 +1,141 @@
+#include "check.h"
+#include "ctx.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Whole runs of the conserving method: does the account close, and do other
+ * ways to run give the same bits? */
+
+static heed_status finite_row(heedi_check *k, const heedi_trace *t)
+{
+    heed_check_row *row =
+        heedi_check_row(k, "finite", "every value of the run is finite", 0);
+    return t->bad ? heedi_check_worst(k, row, t->bad, 1) : HEED_OK;
+}
+
+static heed_status account_rows(heedi_check *k, const heedi_trace *t)
+{
+    const double tol = heedi_check_tol(1e-4, 1e-10);
+    heed_check_row *row = heedi_check_row(
+        k, "account",
+        "relevance that arrives at an operation is passed on or deposited",
+        tol);
+    const char *worst = "";
+    double most = -1;
+    for (int i = 0; i < t->n_ops; i++) {
+        double error = fabs(t->lost[i]) / t->scale;
+        if (t->leaf[i])
+            continue;
+        HEEDI_TRY(heedi_check_worst(k, row, t->name[i], error));
+        if (!(error <= most)) {
+            most = error;
+            worst = t->name[i];
+        }
+    }
+    row = heedi_check_row(
+        k, "total", "the target is the sum of relevance and deposits", tol);
+    return heedi_check_worst(k, row, worst, fabs(t->residual) / t->scale);
+}
+
+/* The first operation with other values; else the first of the backward pass
+ * whose relevance is another. */
+static heed_status compare(heedi_check *k, heed_check_row *row,
+                           const heedi_trace *a, const heedi_trace *b)
+{
+    const char *first = NULL;
+    double count = 0;
+    if (b->bad)
+        return heedi_check_worst(k, row, b->bad, (double)INFINITY);
+    for (int i = 0; i < a->n_ops; i++)
+        if (a->value[i] != b->value[i]) {
+            first = first ? first : a->name[i];
+            count++;
+        }
+    for (int i = a->n_ops - 1; count == 0 && i >= 0; i--)
+        if (a->relevance[i] != b->relevance[i]) {
+            first = a->name[i];
+            count++;
+        }
+    if (count == 0 && a->end != b->end) {
+        first = a->name[0];
+        count++;
+    }
+    return count > 0 ? heedi_check_worst(k, row, first, count) : HEED_OK;
+}
+
+/* The input between two others, which are parts of it. */
+static heed_status batch_row(heedi_check *k, const heedi_trace *base)
+{
+    const int64_t half = (k->n + 1) / 2, len[] = {half, k->n, 1};
+    heedi_arena mem;
+    heedi_trace t;
+    heed_check_row *row = heedi_check_row(
+        k, "batch", "alone and between two other inputs: the same bits", 0);
+    heedi_arena_init(&mem, k->ctx);
+    int32_t *id =
+        heedi_arena_alloc(&mem, (size_t)(half + k->n + 1) * sizeof *id);
+    heed_status st = id ? HEED_OK : HEED_ENOMEM;
+    if (id) {
+        memcpy(id, k->id, (size_t)half * sizeof *id);
+        memcpy(id + half, k->id, (size_t)k->n * sizeof *id);
+        id[half + k->n] = k->id[k->n - 1];
+        st = heedi_trace_run(
+            k, &mem,
+            &(heedi_trace_how){.len = len, .n_seq = 3, .seq = 1, .id = id}, &t);
+    }
+    if (st == HEED_OK)
+        st = compare(k, row, base, &t);
+    heedi_arena_clear(&mem);
+    return st;
+}
+
+static heed_status one(heedi_check *k, heed_check_row *row,
+                       const heedi_trace *base, int threads, bool recompute)
+{
+    heedi_arena mem;
+    heedi_trace t;
+    heedi_arena_init(&mem, k->ctx);
+    heed_status st = heedi_trace_run(k, &mem,
+                                     &(heedi_trace_how){.len = &k->n,
+                                                        .n_seq = 1,
+                                                        .id = k->id,
+                                                        .threads = threads,
+                                                        .recompute = recompute},
+                                     &t);
+    if (st == HEED_OK)
+        st = compare(k, row, base, &t);
+    heedi_arena_clear(&mem);
+    return st;
+}
+
+static heed_status whole(heedi_check *k, heedi_arena *mem, bool *bad)
+{
+    heedi_trace base;
+    HEEDI_TRY(heedi_trace_run(
+        k, mem, &(heedi_trace_how){.len = &k->n, .n_seq = 1, .id = k->id},
+        &base));
+    *bad = base.bad != NULL;
+    HEEDI_TRY(finite_row(k, &base));
+    if (*bad)
+        return HEED_OK;
+    HEEDI_TRY(account_rows(k, &base));
+    HEEDI_TRY(batch_row(k, &base));
+    heed_check_row *row = heedi_check_row(
+        k, "threads", "with 1, 2 and 4 threads: the same bits", 0);
+    for (int threads = 1; threads <= 4; threads *= 2)
+        HEEDI_TRY(one(k, row, &base, threads, false));
+    row = heedi_check_row(k, "recompute",
+                          "values kept and computed again: the same bits", 0);
+    return one(k, row, &base, 0, true);
+}
+
+heed_status heedi_check_whole(heedi_check *k, bool *bad)
+{
+    heedi_arena mem;
+    heedi_arena_init(&mem, k->ctx);
+    *bad = false;
+    heed_status st = whole(k, &mem, bad);
+    heedi_arena_clear(&mem);
+    return st;
+}
