@@ -6,13 +6,7 @@
 
 #include "ctx.h"
 
-enum { MAX_ROWS = 16, SHORT = 64 };
-
-struct heed_check_report {
-    heedi_arena mem;
-    int n;
-    heed_check_row row[MAX_ROWS];
-};
+enum { SHORT = 64 };
 
 const heed_check_row *heed_check_at(const heed_check_report *r, int i)
 {
@@ -106,12 +100,21 @@ static heed_status verdict(const heedi_check *k)
     if (!first)
         return HEED_OK;
     if (failed > 1)
-        snprintf(more, sizeof more, "; %d checks of %d failed", failed,
+        snprintf(more, sizeof more, "; %d of %d checks failed", failed,
                  k->r->n);
+    if (k->r->why)
+        return heedi_fail(k->ctx, HEED_ENUMERIC, "check %s: %s", first->name,
+                          k->r->why);
+    if (first->tolerance > 0)
+        return heedi_fail(k->ctx, HEED_ENUMERIC,
+                          "check %s: %s: the error is %.3g, at most %.3g is "
+                          "allowed%s",
+                          first->name, first->worst, first->error,
+                          first->tolerance, more);
     return heedi_fail(k->ctx, HEED_ENUMERIC,
-                      "check %s: %s: error %.3g, at most %.3g is allowed%s",
-                      first->name, first->worst, first->error, first->tolerance,
-                      more);
+                      "check %s: %s is the first of %.0f operations that are "
+                      "wrong%s",
+                      first->name, first->worst, first->error, more);
 }
 
 heed_status heedi_check_run(heed_ctx *ctx, const heed_model *m,

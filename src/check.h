@@ -12,6 +12,15 @@ typedef struct heedi_check_rules {
     const double *opt; /* options of the method */
 } heedi_check_rules;
 
+enum { HEEDI_MAX_CHECKS = 9 };
+
+struct heed_check_report {
+    heedi_arena mem;
+    const char *why; /* a value is not finite: the sentence, or NULL */
+    int n;
+    heed_check_row row[HEEDI_MAX_CHECKS];
+};
+
 typedef struct heedi_check {
     heed_ctx *ctx;
     const heed_model *m;
@@ -46,6 +55,11 @@ static inline double heedi_check_tol(double single, double twice)
 
 /* check_node.c: rows "adjoint" and "rule", operation by operation. */
 heed_status heedi_check_nodes(heedi_check *k);
+/* One operation that has run, with its value, its saved values and those of its
+ * inputs; what is in g is not read or changed. */
+heed_status heedi_check_node(heedi_check *k, const heedi_run *run,
+                             const heedi_node *y, heed_check_row *adjoint,
+                             heed_check_row *rule);
 /* check_run.c: rows "finite", "account" and "total" of a whole run; *bad: a
  * value is not finite. Then "batch", "threads" and "recompute". */
 heed_status heedi_check_whole(heedi_check *k, bool *bad);
@@ -73,6 +87,7 @@ typedef struct heedi_trace {
     double target, scale; /* scale: the greater of |target| and sum |R| */
     double residual;
     const char *bad; /* what is not finite, or NULL */
+    const char *why; /* the sentence that says so */
 } heedi_trace;
 
 /* In mem. A value that is not finite is no failure here: t->bad. */

@@ -17,8 +17,8 @@
 /* An operation cut out: inputs have gradients of their own. */
 typedef struct probe {
     heedi_check *k;
-    heedi_exec *e;
-    heedi_arena *mem;
+    const heedi_run *run;
+    heedi_arena mem;
     const heedi_node *node;
     heedi_node y, in[HEEDI_MAX_IN];
     bool again[HEEDI_MAX_IN]; /* the same value as an input before it */
@@ -28,12 +28,12 @@ typedef struct probe {
 
 static int64_t size(const probe *p, const heedi_node *x)
 {
-    return p->e->run.batch->rows * x->cols;
+    return p->run->batch->rows * x->cols;
 }
 
 static heed_real *reals(probe *p, int64_t n)
 {
-    return heedi_arena_alloc(p->mem, (size_t)n * sizeof(heed_real));
+    return heedi_arena_alloc(&p->mem, (size_t)n * sizeof(heed_real));
 }
 
 /* xorshift32, 1/2 ... 1 */
@@ -49,7 +49,7 @@ static heed_status cut_out(probe *p)
 {
     const heedi_node *y = p->node;
     p->y = *y;
-    p->jv = heedi_arena_alloc(p->mem, (size_t)size(p, y) * sizeof *p->jv);
+    p->jv = heedi_arena_alloc(&p->mem, (size_t)size(p, y) * sizeof *p->jv);
     if (!p->jv || !(p->y.g = reals(p, size(p, y))))
         return HEED_ENOMEM;
     int64_t widest = 0;
@@ -65,7 +65,7 @@ static heed_status cut_out(probe *p)
         if (!(p->in[i].g = reals(p, size(p, y->in[i]))))
             return HEED_ENOMEM;
     }
-    p->v = reals(p, p->e->run.batch->rows * widest);
+    p->v = reals(p, p->run->batch->rows * widest);
     return p->v ? HEED_OK : HEED_ENOMEM;
 }
 
@@ -80,7 +80,7 @@ static void aim(probe *p, const heed_real *x, const double *like, uint32_t seed)
 
 static void back(probe *p, const heedi_back *b, heedi_ledger *ledger)
 {
-    heedi_run run = p->e->run;
+    heedi_run run = *p->run;
     run.ledger = ledger;
     for (int i = 0; i < p->y.op->n_in; i++)
         memset(p->in[i].g, 0, (size_t)size(p, &p->in[i]) * sizeof *p->in[i].g);
@@ -104,7 +104,7 @@ static heed_status derive(probe *p, int i, double h)
     const int64_t n = size(p, &p->in[i]), m = size(p, &p->y);
     heedi_node y = p->y, *x = &p->in[i];
     heed_real *was = x->x, *moved = reals(p, n);
-    heedi_run run = p->e->run;
+    heedi_run run = *p->run;
     if (!moved || !(y.x = reals(p, m)))
         return HEED_ENOMEM;
     y.saved = NULL; /* what the backward function reads stays */
@@ -171,16 +171,17 @@ static heed_status adjoint(probe *p, heed_check_row *row)
 
 /* ---- rule ---- */
 
-static heed_status rule(probe *p, heed_check_row *row, heedi_ledger *ledger)
+static heed_status rule(probe *p, heed_check_row *row)
 {
     const heedi_back b = heedi_back_of(p->node, p->k->rules->relevance);
-    const double *sink = ledger->sink + p->node->id * HEEDI_N_ENTRIES;
+    const int64_t n_seq = p->run->batch->n_seq;
     const heedi_node *y = &p->y;
+    heedi_ledger ledger;
     if (!b.fn || !y->op->conserves)
         return HEED_OK;
+    HEEDI_TRY(heedi_ledger_init(&ledger, &p->mem, n_seq, y->id + 1, false));
     aim(p, y->x, NULL, (uint32_t)(y->id + 1) * 2654435761u | 1u);
-    heedi_ledger_zero(ledger);
-    back(p, &b, ledger);
+    back(p, &b, &ledger);
     double in = dot(y->x, y->g, size(p, y)), out = 0, mass = 0;
     for (int i = 0; i < y->op->n_in; i++)
         if (!p->again[i] && !(b.stops & 1 << i)) {
@@ -188,9 +189,10 @@ static heed_status rule(probe *p, heed_check_row *row, heedi_ledger *ledger)
             out += r;
             mass += fabs(r);
         }
-    for (int k = 0; k < HEEDI_N_ENTRIES; k++) {
-        out += sink[k];
-        mass += fabs(sink[k]);
+    for (int64_t i = 0; i < n_seq; i++) {
+        double kept = heedi_ledger_total(&ledger, i);
+        out += kept;
+        mass += fabs(kept);
     }
     double scale = fmax(in, mass);
     return heedi_check_worst(p->k, row, p->node->name,
@@ -198,27 +200,27 @@ static heed_status rule(probe *p, heed_check_row *row, heedi_ledger *ledger)
                                        : fabs(in - out));
 }
 
+heed_status heedi_check_node(heedi_check *k, const heedi_run *run,
+                             const heedi_node *y, heed_check_row *adjoint_row,
+                             heed_check_row *rule_row)
+{
+    probe p = {.k = k, .run = run, .node = y};
+    heedi_arena_init(&p.mem, k->ctx);
+    heed_status st = cut_out(&p);
+    if (st == HEED_OK)
+        st = adjoint(&p, adjoint_row);
+    if (st == HEED_OK)
+        st = rule(&p, rule_row);
+    heedi_arena_clear(&p.mem);
+    return st;
+}
+
 /* ---- blocks ---- */
 
 typedef struct walk {
     heedi_check *k;
     heed_check_row *adjoint, *rule;
-    heedi_ledger ledger;
 } walk;
-
-static heed_status check_node(walk *w, heedi_exec *e, const heedi_node *y)
-{
-    heedi_arena mem;
-    heedi_arena_init(&mem, e->ctx);
-    probe p = {.k = w->k, .e = e, .mem = &mem, .node = y};
-    heed_status st = cut_out(&p);
-    if (st == HEED_OK)
-        st = adjoint(&p, w->adjoint);
-    if (st == HEED_OK)
-        st = rule(&p, w->rule, &w->ledger);
-    heedi_arena_clear(&mem);
-    return st;
-}
 
 static bool chosen(const heedi_check *k, int64_t block)
 {
@@ -240,7 +242,7 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t block)
         return HEED_OK;
     for (const heedi_node *y = e->block[block].tape.first; y; y = y->next)
         if (y->op->n_in > 0)
-            HEEDI_TRY(check_node(w, e, y));
+            HEEDI_TRY(heedi_check_node(w->k, &e->run, y, w->adjoint, w->rule));
     return HEED_OK;
 }
 
@@ -263,9 +265,7 @@ heed_status heedi_check_nodes(heedi_check *k)
     HEEDI_TRY(heedi_check_shortened(k, w.adjoint));
     HEEDI_TRY(heedi_check_shortened(k, w.rule));
     HEEDI_TRY(heedi_exec_init(&e, k->ctx, k->m, &k->n_short, 1, k->id, &o));
-    heed_status st = heedi_ledger_init(&w.ledger, &e.mem, 1, e.n_ops, false);
-    if (st == HEED_OK)
-        st = heedi_exec_forward(&e, visit, &w);
+    heed_status st = heedi_exec_forward(&e, visit, &w);
     heedi_exec_clear(&e);
     return st;
 }

@@ -11,7 +11,17 @@ static heed_status finite_row(heedi_check *k, const heedi_trace *t)
 {
     heed_check_row *row =
         heedi_check_row(k, "finite", "every value of the run is finite", 0);
-    return t->bad ? heedi_check_worst(k, row, t->bad, 1) : HEED_OK;
+    if (!t->bad)
+        return HEED_OK;
+    HEEDI_TRY(heedi_check_worst(k, row, t->bad, 1));
+    if (!t->why)
+        return HEED_OK;
+    size_t n = strlen(t->why) + 1;
+    char *why = heedi_arena_alloc(&k->r->mem, n);
+    if (!why)
+        return HEED_ENOMEM;
+    k->r->why = memcpy(why, t->why, n);
+    return HEED_OK;
 }
 
 static heed_status account_rows(heedi_check *k, const heedi_trace *t)

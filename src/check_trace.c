@@ -168,6 +168,7 @@ heed_status heedi_trace_run(heedi_check *k, heedi_arena *mem,
     if (st != HEED_ENUMERIC)
         return st;
     const char *why = heed_error(k->ctx); /* "NAME: what it has" */
+    t->why = copy(mem, why, strlen(why));
     t->bad = copy(mem, why, strcspn(why, ":"));
-    return t->bad ? HEED_OK : HEED_ENOMEM;
+    return t->why && t->bad ? HEED_OK : HEED_ENOMEM;
 }

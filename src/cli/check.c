@@ -18,8 +18,9 @@ static heed_status default_input(job *j)
 {
     heedi_cli *c = j->c;
     heedi_args *a = &c->args;
-    int64_t vocab = heed_model_about(c->model)->vocab;
-    int64_t n = vocab < 16 ? vocab : 16;
+    const heed_model_info *m = heed_model_about(c->model);
+    int64_t n = m->vocab < 16 ? m->vocab : 16;
+    n = m->context > 0 && m->context < n ? m->context : n;
     a->ids.v = heedi_cli_calloc(c, n, sizeof *a->ids.v);
     if (!a->ids.v)
         return HEED_ENOMEM;

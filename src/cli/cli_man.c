@@ -91,8 +91,8 @@ static void print_statuses(void)
         {4, "an architecture, operation, tokenizer part or quantisation is not "
             "supported; the message names it"},
         {5, "out of memory, or the plan exceeds --max-memory"},
-        {6, "a value is not finite, or a residual exceeds --tol; in the second "
-            "case the results have been written"},
+        {6, "a value is not finite, a residual exceeds --tol, or a check "
+            "failed; in the last two cases the results have been written"},
         {7, "the output cannot be written, or exists and --force is missing"},
         {130, "interrupted"},
     };
