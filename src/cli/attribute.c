@@ -154,7 +154,8 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .n_layers = a->layers.n,
         .heads = a->heads.v,
         .n_heads = a->heads.n,
-        .ledger = a->ledger,
+        /* files and documents hold the whole account; --ledger prints it */
+        .ledger = a->ledger || a->output || a->json,
         .tol = a->tol,
         .keep = (const char *const *)a->keep.v,
         .seed = (uint64_t)a->seed,
