@@ -65,6 +65,8 @@ static heed_status word(heedi_job *j, const heed_option *o, const char *text,
 static heed_status value(heedi_job *j, const heed_option *o, const char *text,
                          double *out)
 {
+    if (strcmp(o->type, "text") == 0)
+        return HEED_OK; /* the method's `check` reads it */
     if (strcmp(o->type, "number") != 0 && strcmp(o->type, "integer") != 0)
         return word(j, o, text, out);
     char *end;
@@ -139,6 +141,16 @@ static heed_status reduction(heedi_job *j, const heedi_method *m)
 {
     const char *want = j->q->reduce ? j->q->reduce : m->info.reduce;
     char all[128] = "";
+    if (!*m->info.reduce) {
+        j->reduce = HEEDI_SUM;
+        j->reduce_name = "none";
+        if (!want || !*want)
+            return HEED_OK;
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: gives one number for each token, there is "
+                          "nothing to reduce by '%s'",
+                          m->info.name, want);
+    }
     for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++) {
         if (!(m->mixing ? reductions[i].map : reductions[i].hidden))
             continue;
@@ -170,6 +182,7 @@ static heed_status inputs(heedi_job *j)
         return heedi_fail(j->ctx, HEED_EINVAL, "no input");
     for (int64_t s = 0; s < j->n; s++)
         rows += q->input[s].tokens->n;
+    j->rows = rows;
     j->len = heedi_arena_alloc(&j->mem, n * sizeof *j->len);
     j->id = heedi_arena_alloc(&j->mem, (size_t)(rows + 1) * sizeof *j->id);
     j->target = heedi_arena_alloc(&j->mem, n * sizeof *j->target);
@@ -193,9 +206,14 @@ static heed_status inputs(heedi_job *j)
     return HEED_OK;
 }
 
-static heed_status keep(heedi_job *j)
+static heed_status keep(heedi_job *j, const heedi_method *m)
 {
     for (const char *const *k = j->q->keep; k && *k; k++) {
+        if (m->tokens_only)
+            return heedi_fail(j->ctx, HEED_ENOTSUP,
+                              "%s: relevance of '%s' cannot be kept, there is "
+                              "that of tokens alone",
+                              m->info.name, *k);
         if (!heedi_same_name(*k, "layer"))
             return heedi_fail(j->ctx, HEED_ENOTSUP,
                               "relevance of '%s' cannot be kept; of 'layer' it "
@@ -211,16 +229,35 @@ static void engine(heedi_job *j, const heedi_method *m)
 {
     const heed_model *model = j->q->model;
     j->o.rules = (heedi_rules){m->pass, m->rules};
-    j->o.account = m->info.conserves;
-    j->o.detail = m->info.conserves && j->q->ledger;
+    j->o.account = m->info.conserves && !m->info.approximates;
+    j->o.detail = j->o.account && j->q->ledger;
+    j->o.center = m->info.has_target && j->q->center_logits;
     j->o.mixing = m->mixing;
     j->o.opt = j->opt;
     for (int64_t s = 0; m->info.has_target && s < j->n; s++)
         for (int64_t k = 0; k < j->n_targets[s]; k++) {
             j->o.head_rows++;
-            j->o.head_full |= heedi_target_full(&j->target[s][k]);
+            j->o.head_full |=
+                j->o.center || heedi_target_full(&j->target[s][k]);
         }
     j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
+}
+
+/* Only of a logit is there a mean of the others. */
+static heed_status center(heedi_job *j)
+{
+    for (int64_t s = 0; j->o.center && s < j->n; s++)
+        for (int64_t k = 0; k < j->n_targets[s]; k++) {
+            const char *kind = j->target[s][k].kind;
+            const heedi_target_kind *t =
+                heedi_target_kind_named(kind ? kind : "logit");
+            if (t && (t->all || t->info.contrast))
+                return heedi_fail(j->ctx, HEED_EINVAL,
+                                  "logits are centred for targets of kind "
+                                  "'logit', not '%s'",
+                                  t->info.name);
+        }
+    return HEED_OK;
 }
 
 static bool has_name(const heedi_op *op, const char *name)
@@ -273,10 +310,11 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     }
     HEEDI_TRY(options(j));
     HEEDI_TRY(reduction(j, m));
-    HEEDI_TRY(keep(j));
+    HEEDI_TRY(keep(j, m));
     HEEDI_TRY(inputs(j));
     engine(j, m);
-    return HEED_OK;
+    HEEDI_TRY(center(j));
+    return m->check ? m->check(j) : HEED_OK;
 }
 
 static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)
@@ -309,7 +347,9 @@ heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
     heedi_exec e = {0};
     start(&j, ctx, q);
     heed_status st = prepare(&j, &m);
-    if (st == HEED_OK)
+    if (st == HEED_OK && m->plan)
+        st = m->plan(&j, &e.plan);
+    else if (st == HEED_OK)
         st = heedi_exec_plan(&e, ctx, q->model, j.len, j.n, j.id, &j.o);
     *out = e.plan;
     heedi_arena_clear(&j.mem);

@@ -12,7 +12,13 @@ typedef struct heedi_method {
     const heedi_rule *rules; /* overrides, ends at op == NULL; NULL: none */
     bool mixing;             /* `run` asks for mixing views */
     bool gradient_only;      /* relevance is g itself, not x g */
+    bool tokens_only;        /* relevance inside of the model does not exist */
     const char *needs;       /* an operation that a model must have; or NULL */
+    /* What the bounds of options cannot say, and what the run will need of the
+     * engine, in j->o; NULL: nothing. */
+    heed_status (*check)(heedi_job *j);
+    /* The plan; NULL: that of one run over all inputs. */
+    heed_status (*plan)(heedi_job *j, heed_plan *out);
     heed_status (*run)(heedi_job *j);
 } heedi_method;
 

@@ -33,18 +33,30 @@ void heedi_attention_state_init(const heedi_node *y, int64_t len)
     s->max = len;
 }
 
-/* Append the new rows to the state, if there is one. */
-static source keys(const heedi_node *y, const heedi_run *run)
+/* Those of a sequence from its first position on; before the first block of it
+ * runs, append(). */
+static source keys(const heedi_node *y, const heedi_run *run, int64_t seq)
 {
-    kept *s = y->state;
+    const int64_t c = y->in[1]->cols, at = run->batch->start[seq] * c;
+    const kept *s = heedi_state(y, seq);
     if (!s)
-        return (source){y->in[1]->x, y->in[2]->x, 0};
+        return (source){y->in[1]->x + at, y->in[2]->x + at, 0};
+    return (source){s->x, s->x + s->max * c, run->batch->pos0};
+}
+
+/* Add the new rows of every sequence to its state. */
+static void append(const heedi_node *y, const heedi_run *run)
+{
     const int64_t c = y->in[1]->cols, before = run->batch->pos0;
-    size_t bytes = (size_t)(run->batch->rows * c) * sizeof(heed_real);
-    memcpy(s->x + before * c, y->in[1]->x, bytes);
-    memcpy(s->x + (s->max + before) * c, y->in[2]->x, bytes);
-    s->len = before + run->batch->rows;
-    return (source){s->x, s->x + s->max * c, before};
+    for (int64_t seq = 0; seq < run->batch->n_seq; seq++) {
+        kept *s = heedi_state(y, seq);
+        const int64_t n = heedi_len(run->batch, seq);
+        const int64_t at = run->batch->start[seq] * c;
+        size_t bytes = (size_t)(n * c) * sizeof(heed_real);
+        memcpy(s->x + before * c, y->in[1]->x + at, bytes);
+        memcpy(s->x + (s->max + before) * c, y->in[2]->x + at, bytes);
+        s->len = before + n;
+    }
 }
 
 /* The first key that a query at position i sees. */
@@ -102,9 +114,10 @@ static void mask(const heedi_attention_args *a, heed_real *row, int64_t i,
         memset(row + hi, 0, (size_t)(w - hi) * sizeof *row);
 }
 
-static void forward_block(const heedi_node *y, const heedi_run *run, source src,
+static void forward_block(const heedi_node *y, const heedi_run *run,
                           int64_t seq, int64_t h, int64_t r0, heed_real *s)
 {
+    const source src = keys(y, run, seq);
     const heedi_attention_args *a = y->args;
     const heedi_vector_table *v = heedi_vector();
     const int64_t d = a->head_dim, ldq = y->cols, ldk = y->in[1]->cols;
@@ -114,10 +127,9 @@ static void forward_block(const heedi_node *y, const heedi_run *run, source src,
     const int64_t n = len - r0 < BLOCK ? len - r0 : BLOCK;
     const int64_t i0 = src.before + r0, j0 = first_key(a, i0);
     const int64_t w = i0 + n - j0, row = start + r0;
-    const int64_t kv = y->state ? 0 : start * ldk;
     heed_real *lse = y->saved;
-    scores(a, y->in[0]->x + row * ldq + h * d, ldq, src.k + kv + g, ldk, i0, n,
-           j0, s);
+    scores(a, y->in[0]->x + row * ldq + h * d, ldq, src.k + g, ldk, i0, n, j0,
+           s);
     for (int64_t i = 0; i < n; i++) {
         heed_real *p = s + i * w;
         int64_t lo = first_key(a, i0 + i) - j0;
@@ -127,17 +139,18 @@ static void forward_block(const heedi_node *y, const heedi_run *run, source src,
         if (lse)
             lse[(row + i) * a->heads + h] = l;
     }
-    heedi_blas(false, false, n, d, w, 1, s, w, src.v + kv + j0 * ldk + g, ldk,
-               0, y->x + row * ldq + h * d, ldq);
+    heedi_blas(false, false, n, d, w, 1, s, w, src.v + j0 * ldk + g, ldk, 0,
+               y->x + row * ldq + h * d, ldq);
 }
 
 void heedi_attention_forward(const heedi_node *y, heedi_run *run)
 {
     const heedi_attention_args *a = y->args;
     const heedi_batch *b = run->batch;
-    const source src = keys(y, run);
-    const size_t room = per_thread(a, src.before + b->longest);
+    const size_t room = per_thread(a, b->pos0 + b->longest);
     const int64_t most = blocks(b->longest);
+    if (y->state)
+        append(y, run);
 #pragma omp parallel for collapse(3) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t k = 0; k < most; k++)
@@ -146,7 +159,7 @@ void heedi_attention_forward(const heedi_node *y, heedi_run *run)
                 heed_real *s = (heed_real *)run->scratch +
                                room * (size_t)omp_get_thread_num();
                 if (r0 >= 0)
-                    forward_block(y, run, src, seq, h, r0, s);
+                    forward_block(y, run, seq, h, r0, s);
             }
 }
 

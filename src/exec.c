@@ -12,6 +12,11 @@
 #include "memory.h"
 #include "plan.h"
 
+static size_t line(size_t n)
+{
+    return (n + 63) / 64 * 64;
+}
+
 /* ---- building ---- */
 
 static heed_status check_input(heedi_exec *e, const int64_t *len, int64_t n_seq,
@@ -90,7 +95,8 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
         heedi_layout_block(e, b);
         for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
             if (e->o.state > 0 && y->op->state)
-                e->state_bytes += y->op->state(y, e->o.state) + 64;
+                e->state_bytes +=
+                    (size_t)n_seq * line(y->op->state(y, e->o.state)) + 64;
     }
     e->run = (heedi_run){.ctx = e->ctx,
                          .batch = &e->batch,
@@ -162,17 +168,16 @@ static heed_status allocate_state(heedi_exec *e)
         for (heedi_node *y = e->block[b].tape.first; y; y = y->next) {
             if (e->o.state == 0 || !y->op->state)
                 continue;
-            y->state = heedi_arena_alloc(&e->mem, y->op->state(y, e->o.state));
+            y->state_size = line(y->op->state(y, e->o.state));
+            y->state = heedi_arena_alloc(&e->mem, (size_t)e->batch.n_seq *
+                                                      y->state_size);
             if (!y->state)
                 return HEED_ENOMEM;
             y->op->state_init(y, e->o.state);
         }
+    for (int64_t s = 1; e->o.state > 0 && s < e->batch.n_seq; s++)
+        heedi_exec_copy_state(e, 0, s);
     return HEED_OK;
-}
-
-static size_t line(size_t n)
-{
-    return (n + 63) / 64 * 64;
 }
 
 /* Areas one after the other: of each block that keeps, of the others together,
@@ -318,12 +323,40 @@ heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud)
     return forward(e, visit, ud);
 }
 
+heed_status heedi_exec_continue(heedi_exec *e, const heedi_batch *b)
+{
+    e->run.batch = b;
+    return forward(e, NULL, NULL);
+}
+
+void heedi_exec_copy_state(heedi_exec *e, int64_t from, int64_t to)
+{
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
+            if (y->state && from != to)
+                memcpy(heedi_state(y, to), heedi_state(y, from), y->state_size);
+}
+
 heed_status heedi_exec_feed(heedi_exec *e, int32_t id)
 {
     e->one.pos0 = e->run.batch->pos0 + e->run.batch->rows;
     e->run.batch = &e->one;
     e->id[0] = id;
     return forward(e, NULL, NULL);
+}
+
+void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
+                     heed_real *out)
+{
+    heedi_node y = *e->leaf;
+    heedi_run run = e->run;
+    heedi_batch rows = e->one;
+    rows.rows = n;
+    y.x = out;
+    run.batch = &rows;
+    run.id = id;
+    run.leaf = NULL;
+    y.op->forward(&y, &run);
 }
 
 heed_real *heedi_exec_g(const heedi_exec *e, int64_t block)

@@ -19,10 +19,12 @@ typedef struct heedi_exec_options {
     bool mixing;       /* a visitor asks for mixing views */
     bool keep_layers;  /* relevance at the inputs of layers is kept */
     bool recompute;    /* no block keeps anything, whatever memory there is */
-    int64_t state;     /* > 0: the only sequence keeps a state of so many
-                          positions, and is continued by heedi_exec_feed() */
+    int64_t state;     /* > 0: each sequence keeps a state of so many positions,
+                          and can be continued */
     int64_t head_rows; /* rows whose logits are wanted */
     bool head_full;    /* all logits, not some tokens' */
+    bool center;       /* logit targets are less the mean of the others */
+    bool leaf_full;    /* all rows of the embedding, not some tokens' */
     uint64_t results;  /* bytes that the caller will need, for the plan */
     const double *opt;
 } heedi_exec_options;
@@ -74,6 +76,8 @@ void heedi_exec_clear(heedi_exec *e);
 /* Called after a block has run; NULL: nobody asks. */
 typedef heed_status heedi_visit_fn(void *ud, heedi_exec *e, int64_t block);
 
+/* With e->run.leaf, which the caller may set before it and which must stay
+ * until the backward pass is over, embeddings are read from there. */
 heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
 
 /* From heedi_exec_seed() to the leaf; visit sees border gradients in
@@ -85,7 +89,18 @@ heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
  * b-1. */
 heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
 
-/* With a state: run the next token of the sequence. */
+/* Rows of the leaf for n tokens, as the model would have them: (n, C). */
+void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
+                     heed_real *out);
+
+/* With a state: run b, of no more sequences and rows than the run was made for;
+ * sequence s continues its state at position b->pos0. ids are not those of b:
+ * set e->run.leaf. */
+heed_status heedi_exec_continue(heedi_exec *e, const heedi_batch *b);
+/* The state of one sequence becomes that of another. */
+void heedi_exec_copy_state(heedi_exec *e, int64_t from, int64_t to);
+
+/* With a state: run the next token of the only sequence. */
 heed_status heedi_exec_feed(heedi_exec *e, int32_t id);
 
 #endif

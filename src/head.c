@@ -20,7 +20,7 @@ size_t heedi_head_scratch(const heedi_exec *e)
     const heedi_weight *w = &e->m->head;
     size_t panels = (size_t)e->run.threads * BLOCK * (size_t)w->cols;
     size_t sums = (size_t)chunks(w) * (size_t)w->cols;
-    return (panels + sums) * sizeof(heed_real);
+    return panels * sizeof(heed_real) + sums * sizeof(double);
 }
 
 static heed_real *panel(const heedi_exec *e)
@@ -102,26 +102,32 @@ heed_status heedi_head_difference(const heedi_exec *e, int64_t row,
 }
 
 /* g += sum of c_v W_v over all tokens: chunks of the vocabulary, added up in
- * their order. */
+ * their order. In double, for the coefficients cancel: what float loses here,
+ * times x, is a residual of the account. */
 static void dense(const heedi_exec *e, const heed_real *c, heed_real *g)
 {
     const heedi_weight *h = &e->m->head;
-    const heedi_vector_table *v = heedi_vector();
     const int64_t n = chunks(h);
-    heed_real *sums = (heed_real *)e->run.scratch +
-                      (size_t)e->run.threads * BLOCK * (size_t)h->cols;
+    double *sums = (double *)((heed_real *)e->run.scratch +
+                              (size_t)e->run.threads * BLOCK * (size_t)h->cols);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t k = 0; k < n; k++) {
-        heed_real *row = panel(e), *sum = sums + k * h->cols;
+        heed_real *row = panel(e);
+        double *sum = sums + k * h->cols;
         int64_t end = (k + 1) * CHUNK < h->rows ? (k + 1) * CHUNK : h->rows;
         memset(sum, 0, (size_t)h->cols * sizeof *sum);
         for (int64_t r = k * CHUNK; r < end; r++) {
             heedi_weight_row(h, r, 0, h->cols, row);
-            v->axpy((size_t)h->cols, c[r], row, sum);
+            for (int64_t i = 0; i < h->cols; i++)
+                sum[i] += (double)c[r] * (double)row[i];
         }
     }
-    for (int64_t k = 0; k < n; k++)
-        v->addto((size_t)h->cols, sums + k * h->cols, g);
+    for (int64_t i = 0; i < h->cols; i++) {
+        double sum = (double)g[i];
+        for (int64_t k = 0; k < n; k++)
+            sum += sums[k * h->cols + i];
+        g[i] = (heed_real)sum;
+    }
 }
 
 static void sparse(const heedi_exec *e, const heedi_seed *s, heed_real *g)

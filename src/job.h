@@ -5,21 +5,10 @@
 #include <heed/attribute.h>
 
 #include "exec.h"
+#include "reduce.h"
 #include "target.h"
 
 enum { HEEDI_MAX_OPTIONS = 16 };
-
-typedef enum heedi_reduction {
-    HEEDI_SUM,
-    HEEDI_MEAN,
-    HEEDI_L1,
-    HEEDI_L2,
-    HEEDI_ABSMAX,
-    HEEDI_MAX,
-    HEEDI_POS_MEAN,
-    HEEDI_ABS_MEAN,
-    HEEDI_NONE
-} heedi_reduction;
 
 /* The explanation of one target of one input. */
 typedef struct heedi_outcome {
@@ -45,12 +34,14 @@ typedef struct heedi_job {
 
     heedi_arena mem;
     int64_t n;                  /* inputs */
+    int64_t rows;               /* tokens of all */
     int64_t *len;               /* of each */
     int32_t *id;                /* of all */
     int64_t rounds;             /* most targets of any input */
     const heed_target **target; /* of each input */
     int64_t *n_targets;
     const char *group; /* "explanations/attn_lrp" */
+    bool warned;       /* of a negative logit: once is enough */
     heed_status late;  /* a residual beyond the tolerance, told at the end */
     char late_msg[512];
 } heedi_job;

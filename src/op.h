@@ -87,7 +87,7 @@ typedef struct heedi_op {
     int operand; /* the input that the mixing matrix multiplies */
 
     /* Bytes of state for one sequence of up to `len` positions, and what
-     * makes zeroed memory a state. */
+     * makes the zeroed memory at y->state one. */
     size_t (*state)(const heedi_node *y, int64_t len);
     void (*state_init)(const heedi_node *y, int64_t len);
 
@@ -117,13 +117,21 @@ struct heedi_node {
     bool leaf;                /* relevance is read here */
     int place;                /* of x; see layout.c */
     void *saved;
-    void *state; /* of the only sequence; NULL: none is kept */
+    void *state;       /* of the first sequence; NULL: none is kept */
+    size_t state_size; /* bytes from one sequence to the next */
 };
+
+static inline void *heedi_state(const heedi_node *y, int64_t seq)
+{
+    return y->state ? (char *)y->state + (size_t)seq * y->state_size : NULL;
+}
 
 struct heedi_run {
     heed_ctx *ctx;
     const heedi_batch *batch;
     const int32_t *id;            /* token of each row */
+    const heed_real *leaf;        /* (rows, C): what the embedding gives in
+                                     place of the tokens' rows; or NULL */
     const heed_real *const *rope; /* tables by heedi_rope.index; rope.h */
     int threads;
     void *scratch;   /* of the node that is running */

@@ -29,7 +29,8 @@ static uint64_t weights(const heedi_exec *e)
             uint64_t bytes = y->w ? (uint64_t)y->w->rows * y->w->stride : 0;
             if (y->w && y->op->n_in == 0) { /* an embedding: some rows */
                 uint64_t rows = (uint64_t)e->batch.rows * FAULT_AROUND;
-                bytes = bytes < rows ? bytes : rows;
+                if (!e->o.leaf_full && rows < bytes)
+                    bytes = rows;
                 if (e->o.head_full && y->w->data == h->data)
                     bytes = 0; /* a tied head has been counted */
             }

@@ -132,6 +132,11 @@ static heed_status put_targets(const report *p)
     return numbers(p, "conservation_residual", HEED_F64, x[3]);
 }
 
+static const char *units(const heedi_job *j)
+{
+    return j->times_input ? "target" : "target/embedding";
+}
+
 static heed_status put_attributes(const report *p)
 {
     heedi_job *j = p->j;
@@ -144,15 +149,16 @@ static heed_status put_attributes(const report *p)
         used += k > 0 && (size_t)k < sizeof options - used ? (size_t)k : 0;
     }
     snprintf(options + used, sizeof options - used, "}");
-    const bool unsigned_ = !j->info->is_signed || j->reduce == HEEDI_L1 ||
-                           j->reduce == HEEDI_L2 || j->reduce == HEEDI_ABSMAX;
+    const bool unsigned_ = j->reduce == HEEDI_L1 || j->reduce == HEEDI_L2 ||
+                           j->reduce == HEEDI_ABSMAX;
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "method", j->info->name));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "options", options));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "reduce", j->reduce_name));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));
-    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units",
-                           j->times_input ? "target" : "target/embedding"));
+    HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units", units(j)));
+    if (p->r[0].aim.centered)
+        HEEDI_TRY(heed_put_int(p->s, j->ctx, j->group, "centered", 1));
     return put_targets(p);
 }
 
@@ -253,7 +259,7 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
                   .nd = 1,
                   .dim = {"pos"},
                   .len = {p.len},
-                  .units = "target",
+                  .units = units(j),
                   .long_name = j->info->summary};
     HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
     if (r[0].layer) {

@@ -153,6 +153,35 @@ heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t, int64_t len,
     return HEED_OK;
 }
 
+bool heedi_aim_is_logit(const heedi_aim *a)
+{
+    return !a->kind->all && !a->kind->info.contrast;
+}
+
+heed_target heedi_target_of(const heedi_aim *a)
+{
+    return (heed_target){a->kind->info.name, a->at, a->token, a->foil};
+}
+
+/* z_t less the mean of the others, summed in double. */
+static double centered(const heed_real *z, int64_t v, int32_t t, heed_real *c)
+{
+    double others = 0, n = v > 1 ? (double)(v - 1) : 1;
+    for (int64_t i = 0; i < v; i++) {
+        others += i == t ? 0 : (double)z[i];
+        c[i] = (heed_real)(i == t ? 1 : -1 / n);
+    }
+    return (double)z[t] - others / n;
+}
+
+static void seed_all(heedi_aim *a, const heed_real *z, int64_t v,
+                     const heed_real *dense)
+{
+    a->seed.dense = dense;
+    for (int64_t i = 0; i < v; i++)
+        a->seed_value += (double)dense[i] * (double)z[i];
+}
+
 /* The most likely token that is not `but`; the smaller id among equals. */
 static int32_t best(const heed_real *z, int64_t v, int32_t but)
 {
@@ -174,18 +203,18 @@ heed_status heedi_aim_at(heedi_aim *a, heedi_exec *e, const heed_target *t,
     a->seed.row = row0 + a->at;
     if (a->kind->info.contrast)
         a->foil = t->foil;
-    if (heedi_target_full(t)) {
+    a->centered = e->o.center && heedi_aim_is_logit(a);
+    if (heedi_target_full(t) || a->centered) {
         HEEDI_TRY(heedi_head_row(e, a->seed.row, z));
         if (a->token < 0)
             a->token = best(z, v, a->foil);
         if (a->kind->info.contrast && a->foil < 0)
             a->foil = best(z, v, a->token);
     }
-    if (a->kind->all) {
-        a->value = a->kind->value(z, v, a->token, a->foil, dense);
-        a->seed.dense = dense;
-        for (int64_t i = 0; i < v; i++)
-            a->seed_value += (double)dense[i] * (double)z[i];
+    if (a->kind->all || a->centered) {
+        a->value = a->centered ? centered(z, v, a->token, dense)
+                               : a->kind->value(z, v, a->token, a->foil, dense);
+        seed_all(a, z, v, dense);
         return HEED_OK;
     }
     heed_real z1;

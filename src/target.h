@@ -23,6 +23,7 @@ typedef struct heedi_aim {
     const heedi_target_kind *kind;
     int64_t at;          /* position in its sequence */
     int32_t token, foil; /* foil: -1 without a contrast */
+    bool centered;       /* less the mean of the other logits */
     double value;        /* what is explained */
     double seed_value;   /* <seed, logits> */
     heedi_seed seed;
@@ -32,11 +33,17 @@ typedef struct heedi_aim {
  *   row0   first row of the sequence
  *   logit  V values of working memory
  *   dense  V values for the cotangent, kept by the caller as long as the aim;
- *          may be NULL if the kind needs none
+ *          may be NULL if the kind needs none and e->o.center is not set
  * HEED_EINVAL: position or id out of range, foil without a contrast. */
 heed_status heedi_aim_at(heedi_aim *a, heedi_exec *e, const heed_target *t,
                          int64_t row0, int64_t len, heed_real *logit,
                          heed_real *dense);
+
+/* The logit of one token, rather than a difference or a probability. */
+bool heedi_aim_is_logit(const heedi_aim *a);
+
+/* A target that names what was chosen. */
+heed_target heedi_target_of(const heedi_aim *a);
 
 /* Checks that need no forward pass. */
 heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t, int64_t len,

@@ -145,7 +145,17 @@ static void test_too_little(void **state)
 
 /* ---- threads and batches ---- */
 
-/* One method: 1, 2 and 4 threads, three inputs together and each alone. */
+static const heed_setting few_steps[] = {{"steps", "3"}, {0}};
+static const heed_setting few_samples[] = {{"samples", "3"}, {0}};
+
+/* Methods of many runs: with few of them, on shorter inputs. */
+static const struct {
+    const char *method;
+    const heed_setting *settings;
+} long_ones[] = {{"integrated_gradients", few_steps},
+                 {"smooth_grad", few_samples},
+                 {"occlusion", NULL}};
+
 /* Is the method one for this family? */
 static int can(heed_ctx *ctx, const heed_model *m, const char *method)
 {
@@ -160,15 +170,22 @@ static int can(heed_ctx *ctx, const heed_model *m, const char *method)
     return st == HEED_OK;
 }
 
+/* One method: 1, 2 and 4 threads, three inputs together and each alone. */
 static void alike(heed_ctx *ctx, const heed_model *m, const char *method)
 {
-    static const int64_t len[] = {37, 1, 300};
+    int64_t len[] = {37, 1, 300};
     heed_input in[3];
     heed_tokens *t[3];
     heed_result *first[3][MOST_INPUTS], *r[MOST_INPUTS];
-    heed_request q = {.model = m, .method = method, .ledger = 1};
+    heed_request q = {.model = m, .method = method, .ledger = 1, .seed = 5};
     if (strcmp(method, "attention") != 0)
         q.keep = layer;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(method, long_ones[i].method) == 0) {
+            q.settings = long_ones[i].settings;
+            q.keep = NULL;
+            len[2] = 50;
+        }
     if (!can(ctx, m, method))
         return;
     for (int i = 0; i < 3; i++) {

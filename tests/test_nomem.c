@@ -50,7 +50,11 @@ static heed_status explain(world *w, const char *method, const heed_sink *sink)
                       .input = &in,
                       .n_inputs = 1,
                       .ledger = 1};
-    q.keep = strcmp(method, "attention") == 0 ? NULL : layer;
+    static const heed_setting few[] = {{"steps", "2"}, {0}};
+    if (strcmp(method, "ig") == 0)
+        q.settings = few;
+    else if (strcmp(method, "attention") != 0 && strcmp(method, "loo") != 0)
+        q.keep = layer;
     return heed_attribute(w->ctx, &q, sink);
 }
 
@@ -82,6 +86,18 @@ static heed_status work_saliency(world *w)
 {
     heed_sink sink = heed_result_sink(w->r);
     return explain(w, "saliency", &sink);
+}
+
+static heed_status work_path(world *w)
+{
+    heed_sink sink = heed_result_sink(w->r);
+    return explain(w, "ig", &sink);
+}
+
+static heed_status work_occlusion(world *w)
+{
+    heed_sink sink = heed_result_sink(w->r);
+    return explain(w, "loo", &sink);
 }
 
 static heed_status work_maps(world *w)
@@ -158,11 +174,12 @@ static void test_allocations(void **state)
     static const char *const model[] = {"tests/golden/llama/bias_sharded",
                                         "tests/golden/llama/gguf_llama3.gguf",
                                         "tests/golden/llama/rope_dynamic"};
-    static work_fn *const work[] = {work_attribute, work_saliency, work_maps,
-                                    work_predict, work_generate};
+    static work_fn *const work[] = {work_attribute, work_saliency, work_path,
+                                    work_occlusion, work_maps,     work_predict,
+                                    work_generate};
     for (int i = 0; i < 3; i++)
         load_denied(model[i]);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 7; i++)
         for (int k = 0; k < 3; k += 2)
             work_denied(work[i], model[k]);
 }
@@ -262,8 +279,8 @@ static heed_status attr(void *ud, heed_ctx *ctx, const char *group,
 static void test_sink(void **state)
 {
     (void)state;
-    const char *const method[] = {"attn_lrp", "attention"};
-    for (int i = 0; i < 2; i++)
+    const char *const method[] = {"attn_lrp", "attention", "ig", "loo"};
+    for (int i = 0; i < 4; i++)
         for (int k = 1;; k++) {
             world w = new_world(0);
             w.alloc = (heed_allocator){ration_resize, &w.memory};

@@ -56,9 +56,13 @@ typedef struct heed_request {
     int64_t n_layers, n_heads;
     int ledger; /* 1: relevance in and out of every operation, too */
     double tol; /* largest accepted residual, relative to the greater of
-                   |target| and sum |R|; 0: 1e-4 */
+                   |target| and sum |R|; 0: 1e-4, and none for methods that
+                   approximate */
     const char *const *keep; /* ends at NULL: "layer"; NULL: nothing more */
     const char *group;       /* NULL: "explanations/METHOD"; where results go */
+    uint64_t seed;           /* of methods that draw random numbers */
+    int center_logits; /* 1: a target "logit" is the logit less the mean of all
+                          others; no other kind of target may be asked for */
 } heed_request;
 
 /* Run a method; sink[i] receives the result of input[i].

@@ -12,8 +12,9 @@ extern "C" {
  * documentation are all made from this row. */
 typedef struct heed_option {
     const char *name, *help;
-    const char *type; /* "number", "integer", or the accepted words separated
-                         by '|': "gauss|riemann" */
+    const char *type; /* "number", "integer", the accepted words separated by
+                         '|': "gauss|riemann", or "text", which the method
+                         itself understands; see `help` */
     const char *def;  /* default, as text */
     double min, max;  /* of numbers; both are allowed */
 } heed_option;
@@ -30,12 +31,14 @@ typedef struct heed_method_info {
     const char *summary; /* one line */
     const char *cite;    /* "Author et al. Year, doi or arXiv id" */
     const char *reduce;  /* default reduction over the hidden dimension, or ""
-                            where there is none */
+                            where there is none: then none may be asked for */
     const heed_option *options; /* ends at name == NULL; NULL: none */
     int has_target;             /* 0: explains no particular output */
     int is_signed;              /* 0: relevance is >= 0 by definition */
-    int conserves; /* 1: relevance, with what the ledger's entries absorb,
-                      adds up to the target */
+    int conserves;    /* 1: relevance, with what the ledger's entries absorb,
+                         adds up to the target */
+    int approximates; /* 1: it does so but for an error of the method, which is
+                         an error of the run only beyond a given `tol` */
 } heed_method_info;
 
 /* i-th method in name order, or NULL if i is out of range. Static storage.

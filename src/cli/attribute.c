@@ -157,6 +157,8 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .ledger = a->ledger,
         .tol = a->tol,
         .keep = (const char *const *)a->keep.v,
+        .seed = (uint64_t)a->seed,
+        .center_logits = a->center_logits,
     };
 }
 

@@ -105,6 +105,7 @@ typedef struct heedi_args {
     int64_t new_tokens, top;
     const char *target, *target_token, *foil_token;
     int64_t target_id, foil_id; /* -1: not given */
+    int center_logits;
     /* what is stored */
     const char *reduce, *group;
     int kind; /* of attention: HEEDI_ATTENTION_... */

@@ -94,6 +94,8 @@ const heedi_flag heedi_cli_flags[] = {
          "the other of a contrast (the second most likely)"),
     INTEGER(0, "foil-id", 0, foil_id, 0, INT_MAX_ID, TARGET,
             "the same as an id"),
+    SWITCH("center-logits", center_logits, TARGET,
+           "a logit less the mean of all others"),
 
     {0, "top", 0, HEEDI_INTEGER, "K", 0, 1, INT_MAX_ID, HEEDI_SET_TOP, TO(top),
      "candidates for each row (10)"},
@@ -123,7 +125,8 @@ const heedi_flag heedi_cli_flags[] = {
          "result file, format by extension; - for stdout"),
     TEXT(0, "format", 0, format, "NAME", FILE_,
          "of -o (by its extension); see `heed formats`"),
-    INTEGER('s', "seed", 0, seed, 0, BIG, FILE_, "stored even if unused (0)"),
+    INTEGER('s', "seed", 0, seed, 0, BIG, FILE_,
+            "of random numbers; stored even if unused (0)"),
     SWITCH("no-hash", no_hash, FILE_ | HEEDI_SET_SIZE | HEEDI_SET_NEW,
            "do not read all weights for their SHA-256"),
 

@@ -83,6 +83,7 @@ void *heedi_cli_calloc(heedi_cli *c, int64_t n, size_t size)
 static void print_line(const char *prefix, const char *text)
 {
     heedi_cli_progress_end();
+    fflush(stdout); /* in order where both go to one file */
     fprintf(stderr, "heed: %s%s\n", prefix, text);
 }
 

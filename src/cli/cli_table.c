@@ -182,16 +182,34 @@ void heedi_cli_ledger(const heed_result *r, const char *group)
 
 /* ---- summary ---- */
 
+/* What a method was told, and by default: "replacement zero, batch 16". */
+static void options_of(char *out, size_t size, const heed_result *r,
+                       const char *group)
+{
+    size_t n = 0;
+    const char *text = heedi_cli_attr_str(r, group, "options", 0);
+    for (size_t i = 0; text[i] && n + 1 < size; i++)
+        if (!strchr("{}\"", text[i]) &&
+            !(i > 0 && text[i] == ':' && text[i - 1] == '"'))
+            out[n++] = text[i];
+    out[n] = '\0';
+}
+
 void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
                        const char *group, const char *method, int64_t n)
 {
+    char options[256];
+    options_of(options, sizeof options, r, group);
+    if (*options)
+        heedi_cli_say(c, "%s: %s", method, options);
     for (int64_t i = 0; i < n; i++) {
         double target = heedi_cli_attr_num(r, group, "target_value", i);
         double sum = heedi_cli_attr_num(r, group, "sum", i);
         double absorbed = heedi_cli_attr_num(r, group, "absorbed", i);
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
-        char where[32] = "", balance[96] = "";
+        const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
+        char where[32] = "", balance[96] = "", against[512] = "";
         if (!isnan(at))
             snprintf(where, sizeof where, " after %.0f", at);
         if (!isnan(absorbed))
@@ -201,9 +219,11 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;
         }
-        heedi_cli_say(c, "%s: %s of '%s'%s = %.6g; sum %.6g%s", method,
+        if (*foil)
+            snprintf(against, sizeof against, " against '%s'", foil);
+        heedi_cli_say(c, "%s: %s of '%s'%s%s = %.6g; sum %.6g%s", method,
                       heedi_cli_attr_str(r, group, "target_kind", i),
-                      heedi_cli_attr_str(r, group, "target_text", i), where,
-                      target, sum, balance);
+                      heedi_cli_attr_str(r, group, "target_text", i), against,
+                      where, target, sum, balance);
     }
 }

@@ -15,6 +15,7 @@ static json_t *as_json(const heed_method_info *m)
     json_object_set_new(j, "has_target", json_boolean(m->has_target));
     json_object_set_new(j, "is_signed", json_boolean(m->is_signed));
     json_object_set_new(j, "conserves", json_boolean(m->conserves));
+    json_object_set_new(j, "approximates", json_boolean(m->approximates));
     for (const heed_option *o = m->options; o && o->name; o++) {
         json_t *k = json_object();
         json_object_set_new(k, "name", heedi_cli_json_text(o->name));
@@ -46,7 +47,9 @@ static void print_one(const heed_method_info *m)
     printf("  relevance is %s%s%s%s\n", m->is_signed ? "signed" : "unsigned",
            m->reduce && *m->reduce ? ", reduced by " : "",
            m->reduce ? m->reduce : "",
-           m->conserves ? ", adds up to the target" : "");
+           m->approximates ? ", adds up to the target approximately"
+           : m->conserves  ? ", adds up to the target"
+                           : "");
     print_options(m);
 }
 

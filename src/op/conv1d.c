@@ -30,12 +30,14 @@ static void state_init(const heedi_node *y, int64_t len)
     (void)len;
 }
 
-/* The input `back` steps before row r, or NULL before the start. */
-static const heed_real *past(const heedi_node *y, int64_t start, int64_t r,
-                             int64_t back)
+/* The input `back` steps before row r of a sequence, or NULL before the
+ * start. */
+static const heed_real *past(const heedi_node *y, const heedi_batch *b,
+                             int64_t seq, int64_t r, int64_t back)
 {
     const heedi_conv_args *a = y->args;
-    const heed_real *s = y->state;
+    const heed_real *s = heedi_state(y, seq);
+    const int64_t start = b->start[seq];
     int64_t i = r - start - back; /* in this call */
     if (i >= 0)
         return y->in[0]->x + (start + i) * y->cols;
@@ -44,15 +46,16 @@ static const heed_real *past(const heedi_node *y, int64_t start, int64_t r,
     return s + (a->width - 1 + i) * y->cols;
 }
 
-static void remember(const heedi_node *y, int64_t rows)
+static void remember(const heedi_node *y, const heedi_batch *b, int64_t seq)
 {
     const heedi_conv_args *a = y->args;
-    heed_real *s = y->state;
-    const int64_t keep = a->width - 1, c = y->cols;
+    heed_real *s = heedi_state(y, seq);
+    const int64_t keep = a->width - 1, c = y->cols, start = b->start[seq];
     for (int64_t k = 0; k < keep; k++) {
-        int64_t from = rows - keep + k; /* in this call, or in the state */
-        const heed_real *x =
-            from >= 0 ? y->in[0]->x + from * c : s + (keep + from) * c;
+        /* in this call, or in the state */
+        int64_t from = heedi_len(b, seq) - keep + k;
+        const heed_real *x = from >= 0 ? y->in[0]->x + (start + from) * c
+                                       : s + (keep + from) * c;
         memmove(s + k * c, x, (size_t)c * sizeof *s);
     }
 }
@@ -74,13 +77,13 @@ static void forward(const heedi_node *y, heedi_run *run)
                 memset(o, 0, (size_t)c * sizeof *o);
             for (int64_t w = 0; w < a->width; w++) {
                 const heed_real *x =
-                    past(y, b->start[b->small[k].seq], r, a->width - 1 - w);
+                    past(y, b, b->small[k].seq, r, a->width - 1 - w);
                 if (x)
                     v->scale_add((size_t)c, x, a->w + w * c, 1, o);
             }
         }
-    if (y->state)
-        remember(y, b->rows);
+    for (int64_t seq = 0; y->state && seq < b->n_seq; seq++)
+        remember(y, b, seq);
 }
 
 static void vjp(const heedi_node *y, heedi_run *run)

@@ -1,8 +1,11 @@
+#include <string.h>
+
 #include "args.h"
 #include "op.h"
 
-/* y = s E[id]: a row of the embedding for each token. The leaf of every model:
- * nothing is passed on, relevance is read here. */
+/* y = s E[id]: a row of the embedding for each token, or what a method puts in
+ * its place. The leaf of every model: nothing is passed on, relevance is read
+ * here. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
@@ -18,6 +21,10 @@ static void forward(const heedi_node *y, heedi_run *run)
     const heedi_embed_args *a = y->args;
     const heedi_batch *b = run->batch;
     const heed_real s = (heed_real)a->scale;
+    if (run->leaf) {
+        memcpy(y->x, run->leaf, (size_t)(b->rows * y->cols) * sizeof *y->x);
+        return;
+    }
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < b->rows; r++) {
         heed_real *x = y->x + r * y->cols;

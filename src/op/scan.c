@@ -112,7 +112,7 @@ static void forward(const heedi_node *y, heedi_run *run)
                            (size_t)omp_get_thread_num() * per_thread(y);
             heedi_scan s = part(y, b->start[seq], heedi_len(b, seq), g);
             if (y->state)
-                h = (heed_real *)y->state + (size_t)g * n;
+                h = (heed_real *)heedi_state(y, seq) + (size_t)g * n;
             else
                 memset(h, 0, n * sizeof *h);
             k->forward(&s, h, y->x + b->start[seq] * y->cols + g * HEEDI_LANES,

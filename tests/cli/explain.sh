@@ -32,12 +32,31 @@ run attribute -m "$M" -p text
 run attribute -m "$M" --ids 1,2,3 -c 2
 run attribute -m "$M" --ids 1,2,3 -c 2 --truncate left | cut -f 1-3
 run attribute -m "$M" --ids 1 --layers 7 -a attention -q
-run attribute -m "$M" --ids 1 --steps 5 2>&1 | sed 's/the nearest.*/.../'
+run attribute -m "$M" --ids 1 --steps 5
+
+echo '# options of methods'
+run attribute -m "$M" --ids 1,2,3 -a ig,loo --baseline token:3 --Replacement=token:4 | sed -n 's/.*: \(steps\|repl\)/\1/p'
+run attribute -m "$M" --ids 1,2,3 -a ig --steps 0
+run attribute -m "$M" --ids 1,2,3 -a ig --steps 5000
+run attribute -m "$M" --ids 1,2,3 -a ig --rule simpson
+run attribute -m "$M" --ids 1,2,3 -a ig --baseline pad
+run attribute -m "$M" --ids 1,2,3 -a ig --stepps 3
+run attribute -m "$M" --ids 1,2,3 -a occlusion --reduce l2
+run attribute -m "$M" --ids 1,2,3 -a ig -q --tol 1e-9 | grep -c '^[0-9]\|not close\|exit 6'
+run attribute -m "$M" --ids 1,2,3 -q --center-logits --target entropy
+run attribute -m "$M" --ids 1,2,3 --target-id 5 --center-logits --json --no-hash | grep -o '"kind": "logit"\|"centered": 1'
+for seed in 1 2 1; do "$HEED" attribute -m "$M" --ids 1,2,3 -q -a smooth_grad --seed $seed >noise$seed.$((n += 1)); done
+cmp noise1.1 noise1.3 && cmp -s noise1.1 noise2.2 || echo "the seed counts"
+rm noise*
 
 echo '# the summary is the sum of the table'
 "$HEED" attribute -m "$M" --ids 5,6,7 2>err |
     awk 'NR > 1 { s += $4 } END { printf "%.4f\n", s }' >got
 sed 's/.*sum \([^,]*\),.*/\1/' err | awk '{ printf "%.4f\n", $1 }' | cmp - got && echo same
+
+echo '# it follows the table where both go to one file, and names the foil'
+"$HEED" attribute -m "$M" --ids 5,6 --target contrast_logit_diff --target-id 3 \
+    --foil-id 4 2>&1 | sed -n '$s/ after.*//p'
 
 echo '# ledger'
 run attribute -m "$M" --ids 1,2,3 -q --ledger | cut -f 1-3 | sed -n '1p;$p' | cut -f 1

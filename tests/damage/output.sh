@@ -31,17 +31,22 @@ name='stdout is closed' json=
 status=$?
 judge 7 'standard output: Bad file'
 o 'a device that is full' 7 'No space' -o /dev/full --format json --force
+# ThreadSanitizer needs more room on disk than these limits give.
+case $heed in *-tsan/heed) small= ;; *) small=1 ;; esac
 for format in json hdf5 npz; do
     has $format || continue
+    [ "$small" ] || continue
     extension=$(echo $format | sed 's/hdf5/h5/')
     first='ulimit -f 4'
     o "a file that grows too large: $format" 7 "a.$extension" -o a.$extension
 done
 if has token_heat; then
     p='--png a.png'
-    first='ulimit -f 4' said=1
-    o 'a picture that grows too large' 7 'a.png' $p
-    said=
+    if [ "$small" ]; then
+        first='ulimit -f 4' said=1
+        o 'a picture that grows too large' 7 'a.png' $p
+        said=
+    fi
     o 'a picture in a missing folder' 7 'folder' --png none/a.png
     o 'a picture of another extension' 2 '.png' --png a.txt
     o 'a picture of an unknown kind' 4 '.png, .svg or .pdf' --viz-path a.txt
