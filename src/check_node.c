@@ -11,6 +11,7 @@
  *             of one input, each value in proportion to itself (so that no
  *             value changes its sign), and a random g with the signs of J v:
  *             no two terms cancel, and 1 % of a gradient is 1 % of the sum.
+ *             Values of y at a kink are left out.
  *   rule      <y, g> = sum <x, g_x> + deposits, with the signs of y.
  */
 
@@ -24,6 +25,7 @@ typedef struct probe {
     bool again[HEEDI_MAX_IN]; /* the same value as an input before it */
     heed_real *v;             /* change of one input */
     double *jv;               /* J v */
+    bool *bent;               /* ... and where it is none: y has a kink */
 } probe;
 
 static int64_t size(const probe *p, const heedi_node *x)
@@ -50,7 +52,8 @@ static heed_status cut_out(probe *p)
     const heedi_node *y = p->node;
     p->y = *y;
     p->jv = heedi_arena_alloc(&p->mem, (size_t)size(p, y) * sizeof *p->jv);
-    if (!p->jv || !(p->y.g = reals(p, size(p, y))))
+    p->bent = heedi_arena_alloc(&p->mem, (size_t)size(p, y) * sizeof *p->bent);
+    if (!p->jv || !p->bent || !(p->y.g = reals(p, size(p, y))))
         return HEED_ENOMEM;
     int64_t widest = 0;
     for (int i = 0; i < y->op->n_in; i++) {
@@ -97,6 +100,25 @@ static double dot(const heed_real *a, const heed_real *b, int64_t n)
 
 /* ---- adjoint ---- */
 
+/* Where the slopes to both sides, of the outer points, differ by a tenth, there
+ * is a kink (relu at 0), or rounding is all there is. If that takes more than a
+ * half of J v, y is only curved, and everything counts. */
+static void find_kinks(probe *p, const heed_real *before,
+                       const heed_real *after)
+{
+    const heed_real *y = p->y.x;
+    double all = 0, lost = 0;
+    for (int64_t j = 0; j < size(p, &p->y); j++) {
+        double a = (double)after[j] - (double)y[j];
+        double b = (double)y[j] - (double)before[j];
+        p->bent[j] = fabs(a - b) > 0.1 * (fabs(a) + fabs(b));
+        all += fabs(p->jv[j]);
+        lost += p->bent[j] ? fabs(p->jv[j]) : 0;
+    }
+    if (!(lost <= all / 2))
+        memset(p->bent, 0, (size_t)size(p, &p->y) * sizeof *p->bent);
+}
+
 /* J v by five points, with the step h. */
 static heed_status derive(probe *p, int i, double h)
 {
@@ -105,7 +127,11 @@ static heed_status derive(probe *p, int i, double h)
     heedi_node y = p->y, *x = &p->in[i];
     heed_real *was = x->x, *moved = reals(p, n);
     heedi_run run = *p->run;
-    if (!moved || !(y.x = reals(p, m)))
+    heed_real *out[4] = {reals(p, m), reals(p, m)};
+    if (!moved || !out[0] || !out[1])
+        return HEED_ENOMEM;
+    out[2] = out[1]; /* of the outer points values are needed again */
+    if (!(out[3] = reals(p, m)))
         return HEED_ENOMEM;
     y.saved = NULL; /* what the backward function reads stays */
     run.ledger = NULL;
@@ -114,11 +140,13 @@ static heed_status derive(probe *p, int i, double h)
     for (int k = 0; k < 4; k++) {
         for (int64_t j = 0; j < n; j++)
             moved[j] = was[j] + (heed_real)(at[k] * h) * p->v[j];
+        y.x = out[k];
         y.op->forward(&y, &run);
         for (int64_t j = 0; j < m; j++)
             p->jv[j] += weight[k] / (12 * h) * (double)y.x[j];
     }
     x->x = was;
+    find_kinks(p, out[0], out[3]);
     return HEED_OK;
 }
 
@@ -138,6 +166,7 @@ static heed_status adjoint_error(probe *p, int i, double h, double *error)
     HEEDI_TRY(derive(p, i, h));
     aim(p, NULL, p->jv, seed);
     for (int64_t j = 0; j < m; j++) {
+        p->y.g[j] = p->bent[j] ? 0 : p->y.g[j];
         left += p->jv[j] * (double)p->y.g[j];
         scale += 0.01 * fabs((double)p->y.x[j] * (double)p->y.g[j]);
     }
@@ -157,8 +186,8 @@ static heed_status adjoint(probe *p, heed_check_row *row)
     const heedi_back b = heedi_back_of(p->node, p->k->rules->gradient);
     for (int i = 0; b.fn && i < p->y.op->n_in; i++) {
         double error = (double)NAN;
-        for (int k = 0; k < 3 && !p->again[i] && !(error <= row->tolerance);
-             k++) {
+        for (int k = 0;
+             k < 3 && !p->again[i] && !(error <= row->tolerance / 10); k++) {
             double e;
             HEEDI_TRY(adjoint_error(p, i, step[k], &e));
             error = error <= e ? error : e;

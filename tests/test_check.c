@@ -10,10 +10,13 @@
 #include "engine.h"
 #include "optest.h"
 
-static const char *const models[] = {
-    "plain",          "gguf_llama3.gguf",
-    "../gpt2/plain",  "../gpt2/gguf_tied.gguf",
-    "../mamba/plain", "../mamba/gguf_tied.gguf"};
+static const char *const models[] = {"act_relu6",
+                                     "plain",
+                                     "gguf_llama3.gguf",
+                                     "../gpt2/plain",
+                                     "../gpt2/gguf_tied.gguf",
+                                     "../mamba/plain",
+                                     "../mamba/gguf_tied.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",
