@@ -180,8 +180,12 @@ static heed_status inputs(heedi_job *j)
     int64_t rows = 0;
     if (j->n < 1)
         return heedi_fail(j->ctx, HEED_EINVAL, "no input");
-    for (int64_t s = 0; s < j->n; s++)
+    for (int64_t s = 0; s < j->n; s++) {
+        if (!q->input[s].tokens)
+            return heedi_fail(j->ctx, HEED_EINVAL, "input %lld has no tokens",
+                              (long long)s);
         rows += q->input[s].tokens->n;
+    }
     j->rows = rows;
     j->len = heedi_arena_alloc(&j->mem, n * sizeof *j->len);
     j->id = heedi_arena_alloc(&j->mem, (size_t)(rows + 1) * sizeof *j->id);
@@ -290,6 +294,8 @@ static heed_status can_run(heedi_job *j, const heedi_method *m)
 static heed_status prepare(heedi_job *j, const heedi_method **out)
 {
     const heed_request *q = j->q;
+    if (!q->model)
+        return heedi_fail(j->ctx, HEED_EINVAL, "the request has no model");
     const char *name = q->method ? q->method : q->model->family->info.method;
     const heedi_method *m = named(name);
     if (!m)

@@ -147,9 +147,9 @@ static heed_status words(heedi_matrix *m, const heed_result *r,
     if (!model)
         return HEED_ENOMEM;
     m->subtitle = heedi_arena_print(
-        &m->arena, "%s%s%s%s%lld tokens%srow = query, column = key",
+        &m->arena, "%s%s%s%s%lld token%s%srow = query, column = key",
         kind ? kind : "", kind ? dot : "", model, *model ? dot : "",
-        (long long)m->n_columns, dot);
+        (long long)m->n_columns, m->n_columns == 1 ? "" : "s", dot);
     m->legend = m->is_log      ? "attention weight, logarithmic"
                 : m->is_signed ? "attention weight, signed"
                                : "attention weight";

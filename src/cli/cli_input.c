@@ -131,14 +131,14 @@ static heed_status tokens_of(heedi_cli *c, const char *name,
     return st;
 }
 
-/* The longest input allowed; 0: any. */
+/* The longest input allowed; 0: any. --context may exceed what the model was
+ * trained for: rotary types that scale with the length are made for it, and
+ * the library refuses what a table of positions cannot hold. */
 static int64_t limit_of(const heedi_cli *c)
 {
     int64_t model = c->model ? heed_model_about(c->model)->context : 0;
     int64_t asked = c->args.context;
-    return asked > 0 && (model <= 0 || asked < model) ? asked
-           : model > 0                                ? model
-                                                      : 0;
+    return asked > 0 ? asked : model > 0 ? model : 0;
 }
 
 /* Cut a prompt to n tokens. What the tokenizer added at either end stays. */
