@@ -228,6 +228,20 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
     return HEED_OK;
 }
 
+/* Bytes of attention maps that a sink in memory will hold. */
+static uint64_t maps(const heedi_job *j)
+{
+    const heed_request *q = j->q;
+    const int64_t *d = q->model->dim;
+    uint64_t layers = (uint64_t)(q->layers ? q->n_layers : d['L']), sum = 0;
+    uint64_t heads = (uint64_t)(q->heads ? q->n_heads : d['H']);
+    if (j->reduce != HEEDI_NONE)
+        heads = 1;
+    for (int64_t s = 0; s < j->n; s++)
+        sum += (uint64_t)(j->len[s] * j->len[s]);
+    return sum * layers * heads * sizeof(heed_real);
+}
+
 /* What the run will need of the engine. */
 static void engine(heedi_job *j, const heedi_method *m)
 {
@@ -245,6 +259,8 @@ static void engine(heedi_job *j, const heedi_method *m)
                 j->o.center || heedi_target_full(&j->target[s][k]);
         }
     j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
+    if (m->mixing && !j->q->streams)
+        j->o.results += maps(j);
 }
 
 /* Only of a logit is there a mean of the others. */

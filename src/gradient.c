@@ -52,8 +52,9 @@ static heed_status settle(heedi_rounds *r, int64_t s)
                                 e->leaf->g + at));
     if (!e->o.account)
         return HEED_OK;
-    heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_target,
-                  o->aim.value - o->aim.seed_value);
+    const double beyond = o->aim.value - o->aim.seed_value;
+    heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_target, beyond);
+    e->ledger.in[s * e->n_ops + e->n_ops - 1] += beyond; /* the head's row */
     HEEDI_TRY(copy_ledger(r, s));
     o->absorbed = heedi_ledger_total(&o->ledger, 0);
     heedi_outcome_close(j, o, j->q->tol > 0 ? j->q->tol : 1e-4);

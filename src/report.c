@@ -207,12 +207,21 @@ static const void *layer_of(const heedi_outcome *r, int arg)
     return r->layer;
 }
 
-/* column 0: in, 1: out, 2 + e: entry e, gathered into `scratch` */
+/* column -1: what does not close, 0: in, 1: out, 2 + e: entry e */
 static const void *ledger_of(const heedi_outcome *r, int arg)
 {
-    if (arg < 2)
-        return arg == 0 ? r->ledger.in : r->ledger.out;
     double *column = r->ledger.column;
+    if (arg == 0 || arg == 1)
+        return arg == 0 ? r->ledger.in : r->ledger.out;
+    for (int k = 0; arg < 0 && k < r->ledger.n_ops; k++) {
+        column[k] = r->ledger.in[k] - r->ledger.out[k];
+        for (int e = 0; e < HEEDI_N_ENTRIES; e++)
+            column[k] -= r->ledger.sink[k * HEEDI_N_ENTRIES + e];
+        if (r->ledger.in[k] == 0) /* a leaf: nothing arrives that must go on */
+            column[k] = 0;
+    }
+    if (arg < 0)
+        return column;
     for (int k = 0; k < r->ledger.n_ops; k++)
         column[k] = r->ledger.sink[k * HEEDI_N_ENTRIES + arg - 2];
     return column;
@@ -246,7 +255,10 @@ static heed_status put_ledger(const report *p)
         v.name = name;
         HEEDI_TRY(put_rows(p, group, &v, ledger_of, 2 + e));
     }
-    return HEED_OK;
+    if (!l->detail)
+        return HEED_OK;
+    v.name = "residual";
+    return put_rows(p, group, &v, ledger_of, -1);
 }
 
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)

@@ -344,7 +344,7 @@ static void adds_up(const heed_result *r)
             snprintf(sink, sizeof sink, "sink_%s", heedi_entry_name[e]);
             const double *x = column(r, sink, n);
             all += x ? x[k] : 0;
-            d -= x && e != (int)HEEDI_ENTRY_target ? x[k] : 0;
+            d -= x ? x[k] : 0;
         }
         if (strcmp(name, "embed") != 0 && !(fabs(d) <= tol() * scale))
             fail_msg("%s: in %g, out %g, rest %g", name, in[k], out[k], d);

@@ -61,6 +61,8 @@ typedef struct heed_request {
     const char *const *keep; /* ends at NULL: "layer"; NULL: nothing more */
     const char *group;       /* NULL: "explanations/METHOD"; where results go */
     uint64_t seed;           /* of methods that draw random numbers */
+    int streams; /* 1: the sink keeps no array in memory: of method "attention",
+                    the plan then counts one tile, not the whole map */
     int center_logits; /* 1: a target "logit" is the logit less the mean of all
                           others; no other kind of target may be asked for */
 } heed_request;

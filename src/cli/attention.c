@@ -156,6 +156,17 @@ static heed_status show_plan(heedi_cli *c, const heed_plan *p)
     return heedi_cli_json_print(c, doc);
 }
 
+/* Does the result file take tiles as they come? */
+static int streams(const char *path)
+{
+    const char *dot = path ? strrchr(path, '.') : NULL;
+    const heed_format_info *f;
+    for (int i = 0; dot && (f = heed_format_at(i)); i++)
+        if (f->streams && strstr(f->extension, dot))
+            return 1;
+    return 0;
+}
+
 static heed_status run_all(job *j)
 {
     heedi_cli *c = j->c;
@@ -179,6 +190,7 @@ static heed_status run_all(job *j)
         .n_layers = a->layers.n,
         .heads = a->heads.v,
         .n_heads = a->heads.n,
+        .streams = streams(a->output),
     };
     if (a->dry_run) {
         heed_plan p;
