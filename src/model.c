@@ -48,6 +48,17 @@ heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
     return t.status;
 }
 
+heedi_node *heedi_linear(heedi_tape *t, const char *name, const heedi_weight *w,
+                         const heed_real *bias, heedi_node *x)
+{
+    const int64_t n = w->transposed ? w->cols : w->rows;
+    return heedi_apply(
+        t, &heedi_op_linear,
+        ((heedi_with){
+            .name = name, .w = w, .vec = bias, .n_vec = bias ? n : 0}),
+        x);
+}
+
 /* ---- configuration ---- */
 
 heedi_value heedi_key_value(const heed_model *m, const char *hf,

@@ -81,6 +81,10 @@ const heedi_weight *heedi_matrix(const heed_model *m, int64_t layer, int p);
 const heed_real *heedi_vector_of(const heed_model *m, int64_t layer, int p,
                                  int64_t *n);
 
+/* y = W x + b by its own name; bias NULL: none. For families' `build`. */
+heedi_node *heedi_linear(heedi_tape *t, const char *name, const heedi_weight *w,
+                         const heed_real *bias, heedi_node *x);
+
 /* Number of blocks: layers, and one before and after. */
 static inline int64_t heedi_blocks(const heed_model *m)
 {

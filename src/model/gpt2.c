@@ -151,19 +151,6 @@ static heed_status finish(heed_model *m)
     return HEED_OK;
 }
 
-static heedi_node *linear(heedi_tape *t, const char *name,
-                          const heedi_weight *w, const heed_real *bias,
-                          heedi_node *x)
-{
-    return heedi_apply(
-        t, &heedi_op_linear,
-        ((heedi_with){.name = name,
-                      .w = w,
-                      .vec = bias,
-                      .n_vec = w->transposed ? w->cols : w->rows}),
-        x);
-}
-
 static heedi_node *norm(const heed_model *m, heedi_tape *t, int64_t l,
                         const char *name, int w,
                         const heedi_layernorm_args *args, heedi_node *x)
@@ -181,19 +168,19 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     const int64_t c = m->dim['C'];
     const heed_real *b = vector(m, l, P_qkv_b);
     heedi_node *n = norm(m, t, l, "attn.norm", P_ln1, &w->ln1, x);
-    heedi_node *q = linear(t, "attn.q", &w->q, b, n);
-    heedi_node *k = linear(t, "attn.k", &w->k, b + c, n);
-    heedi_node *v = linear(t, "attn.v", &w->v, b + 2 * c, n);
+    heedi_node *q = heedi_linear(t, "attn.q", &w->q, b, n);
+    heedi_node *k = heedi_linear(t, "attn.k", &w->k, b + c, n);
+    heedi_node *v = heedi_linear(t, "attn.v", &w->v, b + 2 * c, n);
     heedi_node *o = heedi_apply(
         t, &heedi_op_attention,
         ((heedi_with){.name = "attn", .args = &w->attention}), q, k, v);
-    o = linear(t, "attn.o", &w->o, vector(m, l, P_o_b), o);
+    o = heedi_linear(t, "attn.o", &w->o, vector(m, l, P_o_b), o);
     x = heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "attn.add"}), x, o);
     n = norm(m, t, l, "mlp.norm", P_ln2, &w->ln2, x);
-    n = linear(t, "mlp.fc", &w->fc, vector(m, l, P_fc_b), n);
+    n = heedi_linear(t, "mlp.fc", &w->fc, vector(m, l, P_fc_b), n);
     n = heedi_apply(t, &heedi_op_act,
                     ((heedi_with){.name = "mlp.act", .args = &a->act}), n);
-    n = linear(t, "mlp.proj", &w->proj, vector(m, l, P_proj_b), n);
+    n = heedi_linear(t, "mlp.proj", &w->proj, vector(m, l, P_proj_b), n);
     return heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "mlp.add"}), x,
                        n);
 }

@@ -236,17 +236,6 @@ static heed_status finish(heed_model *m)
     return HEED_OK;
 }
 
-static heedi_node *linear(heedi_tape *t, const char *name,
-                          const heedi_weight *w, const heed_real *bias,
-                          heedi_node *x)
-{
-    return heedi_apply(
-        t, &heedi_op_linear,
-        ((heedi_with){
-            .name = name, .w = w, .vec = bias, .n_vec = bias ? w->rows : 0}),
-        x);
-}
-
 static heedi_node *norm(const heed_model *m, heedi_tape *t, int64_t l,
                         const char *name, int w, heedi_node *x)
 {
@@ -266,18 +255,18 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     const heed_real *out = heedi_vector_of(m, l, P_out_bias, &n_out);
     const heed_real *dt = heedi_vector_of(m, l, P_dt_bias, &n_dt);
     heedi_node *n = norm(m, t, l, "norm", P_norm, u);
-    heedi_node *x = linear(t, "mixer.x", &k->x, in, n);
+    heedi_node *x = heedi_linear(t, "mixer.x", &k->x, in, n);
     heedi_node *z =
-        linear(t, "mixer.z", &k->z, in ? in + m->dim['E'] : NULL, n);
+        heedi_linear(t, "mixer.z", &k->z, in ? in + m->dim['E'] : NULL, n);
     heedi_with conv = {.name = "mixer.conv", .args = &k->conv};
     conv.vec = heedi_vector_of(m, l, P_conv_bias, &conv.n_vec);
     x = heedi_apply(t, &heedi_op_conv1d, conv, x);
     x = heedi_apply(t, &heedi_op_act,
                     ((heedi_with){.name = "mixer.act", .args = &a->act}), x);
-    heedi_node *r = linear(t, "mixer.r", &k->r, NULL, x);
-    heedi_node *b = linear(t, "mixer.B", &k->b, NULL, x);
-    heedi_node *c = linear(t, "mixer.C", &k->c, NULL, x);
-    r = linear(t, "mixer.dt", heedi_matrix(m, l, P_dt), dt, r);
+    heedi_node *r = heedi_linear(t, "mixer.r", &k->r, NULL, x);
+    heedi_node *b = heedi_linear(t, "mixer.B", &k->b, NULL, x);
+    heedi_node *c = heedi_linear(t, "mixer.C", &k->c, NULL, x);
+    r = heedi_linear(t, "mixer.dt", heedi_matrix(m, l, P_dt), dt, r);
     r = heedi_apply(
         t, &heedi_op_act,
         ((heedi_with){.name = "mixer.softplus", .args = &a->softplus}), r);
@@ -287,7 +276,7 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     y = heedi_apply(t, &heedi_op_glu,
                     ((heedi_with){.name = "mixer.gate", .args = &a->act}), z,
                     y);
-    y = linear(t, "mixer.out", heedi_matrix(m, l, P_out), out, y);
+    y = heedi_linear(t, "mixer.out", heedi_matrix(m, l, P_out), out, y);
     return heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "add"}), u, y);
 }
 
