@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "ctx.h"
+#include "rule.h"
 #include "words.h"
 
 #define ROW(name) extern const heedi_method heedi_method_##name;
@@ -246,7 +247,6 @@ static uint64_t maps(const heedi_job *j)
 static void engine(heedi_job *j, const heedi_method *m)
 {
     const heed_model *model = j->q->model;
-    j->o.rules = (heedi_rules){m->pass, m->rules};
     j->o.account = m->info.conserves && !m->info.approximates;
     j->o.detail = j->o.account && j->q->ledger;
     j->o.center = m->info.has_target && j->q->center_logits;
@@ -280,15 +280,15 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_op *op, const char *name)
+static bool has_name(const heedi_node *y, const void *name)
 {
-    return strcmp(op->name, name) == 0;
+    return strcmp(y->op->name, name) == 0;
 }
 
-static bool mixes(const heedi_op *op, const char *unused)
+static bool mixes(const heedi_node *y, const void *unused)
 {
     (void)unused;
-    return op->mixing != NULL;
+    return y->op->mixing != NULL;
 }
 
 /* Does some layer of the model have what the method is about? */
@@ -305,6 +305,58 @@ static heed_status can_run(heedi_job *j, const heedi_method *m)
                       "%s: '%s' models have no operation %s", m->info.name,
                       j->q->model->family->info.name,
                       m->mixing ? "with a mixing view" : m->needs);
+}
+
+/* ---- rules ---- */
+
+static int64_t count(const heedi_rule *r)
+{
+    int64_t n = 0;
+    while (r && r[n].back)
+        n++;
+    return n;
+}
+
+/* Room for the method's own rows, those that its `check` adds, and the
+ * caller's. */
+static heed_status rules(heedi_job *j, const heedi_method *m)
+{
+    int64_t n = count(m->rules), more = 0;
+    while (j->q->rules && j->q->rules[more])
+        more++;
+    j->rule = heedi_arena_alloc(
+        &j->mem, (size_t)(n + HEEDI_MAX_RULES + more + 1) * sizeof *j->rule);
+    if (!j->rule)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        heedi_job_rule(j, m->rules[i]);
+    if (more && m->pass != HEEDI_RELEVANCE)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: has no rules that could be changed",
+                          m->info.name);
+    return HEED_OK;
+}
+
+static bool is_meant(const heedi_node *y, const void *rule)
+{
+    return heedi_rule_applies(rule, y->op, y->name);
+}
+
+static heed_status add_rules(heedi_job *j)
+{
+    for (const char *const *s = j->q->rules; s && *s; s++) {
+        heedi_rule r;
+        bool found;
+        HEEDI_TRY(heedi_rule_parse(&r, j->ctx, &j->mem, *s));
+        HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, is_meant, &r, &found));
+        if (!found && !heedi_rule_applies(&r, &heedi_op_linear, "head"))
+            return heedi_fail(j->ctx, HEED_EINVAL,
+                              "rule '%s': no operation of the model that it "
+                              "is for has such a name",
+                              *s);
+        heedi_job_rule(j, r);
+    }
+    return HEED_OK;
 }
 
 static heed_status prepare(heedi_job *j, const heedi_method **out)
@@ -336,7 +388,12 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     HEEDI_TRY(inputs(j));
     engine(j, m);
     HEEDI_TRY(center(j));
-    return m->check ? m->check(j) : HEED_OK;
+    HEEDI_TRY(rules(j, m));
+    if (m->check)
+        HEEDI_TRY(m->check(j));
+    HEEDI_TRY(add_rules(j));
+    j->o.rules = (heedi_rules){m->pass, j->rule};
+    return HEED_OK;
 }
 
 static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)

@@ -85,6 +85,7 @@ static void back(probe *p, const heedi_back *b, heedi_ledger *ledger)
 {
     heedi_run run = *p->run;
     run.ledger = ledger;
+    run.rule = b->rule;
     for (int i = 0; i < p->y.op->n_in; i++)
         memset(p->in[i].g, 0, (size_t)size(p, &p->in[i]) * sizeof *p->in[i].g);
     b->fn(&p->y, &run);

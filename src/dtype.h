@@ -26,6 +26,20 @@ extern const heedi_dtype heedi_dtypes[]; /* ends at name == NULL */
 void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
                         size_t n);
 
+/* The entries of a matrix as a product sees them: all, the positive or the
+ * negative ones (the others are 0), absolute values, squares, or 1 each. */
+typedef enum heedi_part {
+    HEEDI_ALL,
+    HEEDI_POSITIVE,
+    HEEDI_NEGATIVE,
+    HEEDI_ABSOLUTE,
+    HEEDI_SQUARED,
+    HEEDI_ONES
+} heedi_part;
+
+/* Apply a part to n decoded numbers. */
+void heedi_part_of(heedi_part part, heed_real *x, int64_t n);
+
 /* A matrix on disk: `rows` rows of `cols` numbers, (out, in) as in y = W x. A
  * vector is one row. Owns nothing. */
 typedef struct heedi_weight {
@@ -35,6 +49,7 @@ typedef struct heedi_weight {
     int64_t rows, cols;
     size_t stride;   /* bytes from one row to the next */
     bool transposed; /* rows are inputs, (in, out): GPT-2's Conv1D */
+    heedi_part part; /* of its entries */
 } heedi_weight;
 
 /* Rows r0 ... r0+n-1 of w: a part of a fused matrix. */

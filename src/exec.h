@@ -10,6 +10,7 @@
 #include <heed/attribute.h>
 
 #include "model.h"
+#include "readout.h"
 #include "threads.h"
 
 typedef struct heedi_exec_options {
@@ -26,6 +27,7 @@ typedef struct heedi_exec_options {
     bool center;       /* logit targets are less the mean of the others */
     bool leaf_full;    /* all rows of the embedding, not some tokens' */
     uint64_t results;  /* bytes that the caller will need, for the plan */
+    int readout;       /* HEEDI_READ_POSITION ...: readout.h; 0: nothing */
     const double *opt;
 } heedi_exec_options;
 
@@ -46,6 +48,7 @@ typedef struct heedi_exec {
     heedi_batch batch, one; /* one: a single row, of heedi_exec_feed() */
     heedi_run run;
     heedi_ledger ledger;
+    heedi_readout readout;
     heedi_team team;
     int64_t n_blocks;
     heedi_exec_block *block;
@@ -57,7 +60,8 @@ typedef struct heedi_exec {
     void *slab; /* values and gradients */
     size_t slab_bytes, scratch_bytes, state_bytes;
     double *rope_work;
-    double flops; /* of one forward pass */
+    heed_real *logit; /* V, where a rule of the head reads all of them */
+    double flops;     /* of one forward pass */
     heed_plan plan;
 } heedi_exec;
 
@@ -88,6 +92,9 @@ heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
  * the last one, to be filled by the caller; in a visit of block b, of b and
  * b-1. */
 heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
+
+/* The most dimensions that any of the model's rotations turns; 0: none. */
+int64_t heedi_exec_rotated(const heedi_exec *e);
 
 /* Rows of the leaf for n tokens, as the model would have them: (n, C). */
 void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,

@@ -43,7 +43,8 @@ size_t heedi_gemm_scratch(const heedi_weight *w, int threads)
 /* A matrix of heed_real needs no decoding. */
 static bool is_plain(const heedi_weight *w)
 {
-    return strcmp(w->dtype->name, sizeof(heed_real) == 4 ? "f32" : "f64") ==
+    return w->part == HEEDI_ALL &&
+           strcmp(w->dtype->name, sizeof(heed_real) == 4 ? "f32" : "f64") ==
                0 &&
            w->stride % sizeof(heed_real) == 0 &&
            (size_t)w->data % sizeof(heed_real) == 0;

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "ctx.h"
@@ -42,6 +43,36 @@ static heed_status copy_ledger(const heedi_rounds *r, int64_t s)
     return HEED_OK;
 }
 
+/* Tokens, positions and types together are the relevance. */
+static heed_status read_parts(heedi_rounds *r, int64_t s)
+{
+    heedi_job *j = r->j;
+    heedi_exec *e = r->e;
+    heedi_outcome *o = heedi_outcome_of(r, s);
+    const int64_t row = e->batch.start[s], len = j->len[s], c = e->leaf->cols;
+    o->parts = heedi_arena_alloc(&j->mem, sizeof *o->parts);
+    o->positive = heedi_arena_alloc(&j->mem, (size_t)len * sizeof *o->positive);
+    if (!o->parts || !o->positive)
+        return HEED_ENOMEM;
+    HEEDI_TRY(heedi_parts_copy(o->parts, &j->mem, &e->readout, row, len,
+                               e->m->n_rope > 0 && e->m->rope[0].interleaved));
+    o->magnitude = 0;
+    for (int64_t t = 0; t < len; t++) {
+        const heed_real *x = e->leaf->x + (row + t) * c;
+        const heed_real *g = e->leaf->g + (row + t) * c;
+        for (int64_t i = 0; i < c; i++)
+            o->positive[t] += fmax(0, (double)x[i] * (double)g[i]);
+        const double more = heedi_readout_row(&e->readout, row + t);
+        const double all = (double)o->relevance[t] + more;
+        o->parts->token[t] = o->relevance[t];
+        o->relevance[t] = (heed_real)all;
+        o->sum += more;
+        o->magnitude += fabs(all);
+    }
+    j->aggregate(j, o);
+    return HEED_OK;
+}
+
 static heed_status settle(heedi_rounds *r, int64_t s)
 {
     heedi_job *j = r->j;
@@ -50,6 +81,8 @@ static heed_status settle(heedi_rounds *r, int64_t s)
     const int64_t at = e->batch.start[s] * e->leaf->cols;
     HEEDI_TRY(heedi_rounds_read(r, s, j->times_input ? e->leaf->x + at : NULL,
                                 e->leaf->g + at));
+    if (e->o.readout)
+        HEEDI_TRY(read_parts(r, s));
     if (!e->o.account)
         return HEED_OK;
     const double beyond = o->aim.value - o->aim.seed_value;

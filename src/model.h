@@ -91,10 +91,10 @@ static inline int64_t heedi_blocks(const heed_model *m)
     return m->dim['L'] + 2;
 }
 
-/* Is there an operation in a layer that the predicate takes? HEED_ENOMEM. */
+/* Is there an operation that the predicate takes? HEED_ENOMEM. */
+typedef bool heedi_node_is(const heedi_node *y, const void *arg);
 heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
-                            bool (*is)(const heedi_op *, const char *),
-                            const char *arg, bool *found);
+                            heedi_node_is *is, const void *arg, bool *found);
 
 /* A key of the configuration, whatever the format; of several names, separated
  * by spaces, the first that is there; "" names none. */

@@ -98,8 +98,9 @@ heed_status heedi_rounds_aim(heedi_rounds *r)
     }
     if (r->e->o.account)
         heedi_ledger_zero(&r->e->ledger);
-    heedi_head_seed(r->e, r->seed, n, r->value);
-    return HEED_OK;
+    if (r->e->o.readout)
+        heedi_readout_zero(&r->e->readout);
+    return heedi_head_seed(r->e, r->seed, n, r->value);
 }
 
 heed_status heedi_rounds_again(heedi_rounds *r)
@@ -113,8 +114,7 @@ heed_status heedi_rounds_again(heedi_rounds *r)
         HEEDI_TRY(aim(r, s, &t, &a));
         seed(r, s, &a, &n);
     }
-    heedi_head_seed(r->e, r->seed, n, r->value);
-    return HEED_OK;
+    return heedi_head_seed(r->e, r->seed, n, r->value);
 }
 
 heed_status heedi_rounds_read(heedi_rounds *r, int64_t s, const heed_real *x,

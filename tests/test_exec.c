@@ -343,7 +343,7 @@ static heed_real *at_leaf(heed_ctx *ctx, const heed_model *m,
     heedi_seed seed = {.row = len - 1, .n = 1, .id = {7}, .c = {1}};
     double value = 0;
     assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
-    heedi_head_seed(&e, &seed, 1, &value);
+    assert_int_equal(heedi_head_seed(&e, &seed, 1, &value), HEED_OK);
     assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
     *n = len * e.leaf->cols;
     *gate = 0;

@@ -136,7 +136,8 @@ static double aim(back *k, heed_target target)
                      HEED_OK);
     if (k->e.o.account)
         heedi_ledger_zero(&k->e.ledger);
-    heedi_head_seed(&k->e, &a.seed, 1, &a.seed_value);
+    assert_int_equal(heedi_head_seed(&k->e, &a.seed, 1, &a.seed_value),
+                     HEED_OK);
     assert_int_equal(heedi_exec_backward(&k->e, NULL, NULL), HEED_OK);
     free(z);
     free(d);

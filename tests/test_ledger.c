@@ -89,7 +89,8 @@ static void run_rules(heed_ctx *ctx, const heed_model *m,
     assert_non_null(z);
     assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
     assert_int_equal(heedi_aim_at(&aim, &e, &target, 0, T, z, NULL), HEED_OK);
-    heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value);
+    assert_int_equal(heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value),
+                     HEED_OK);
     assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
     settle(&e, aim.value, a);
     if (check)

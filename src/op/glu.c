@@ -1,4 +1,5 @@
 #include "args.h"
+#include "choices.h"
 #include "kernel.h"
 #include "op.h"
 
@@ -39,14 +40,15 @@ static void forward(const heedi_node *y, heedi_run *run)
 
 enum { CHUNK = 512 };
 
-/* The loops assign. Where somebody has written before, through a buffer. */
+/* The loops assign. Where somebody has written before, or nothing is to be
+ * given, through a buffer. */
 static void back(const heedi_node *y, const heedi_batch *b, heed_real c,
-                 heed_real d, bool quotient)
+                 heed_real d, bool quotient, bool give_a)
 {
     const heedi_act_kernels *f = kernels(y);
     const heedi_vector_table *v = heedi_vector();
     const heedi_node *a = y->in[0], *u = y->in[1];
-    const bool fa = y->first[0], fu = y->first[1];
+    const bool fa = y->first[0] && give_a, fu = y->first[1];
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < b->n_small; k++) {
         int64_t end = (b->small[k].row + b->small[k].n) * y->cols;
@@ -56,7 +58,7 @@ static void back(const heedi_node *y, const heedi_batch *b, heed_real c,
             (quotient ? f->qglu : f->dglu)(n, a->x + o, u->x + o, y->g + o, c,
                                            d, fa ? a->g + o : ta,
                                            fu ? u->g + o : tu);
-            if (!fa)
+            if (!fa && give_a)
                 v->addto(n, ta, a->g + o);
             if (!fu)
                 v->addto(n, tu, u->g + o);
@@ -66,14 +68,19 @@ static void back(const heedi_node *y, const heedi_batch *b, heed_real c,
 
 static void vjp(const heedi_node *y, heedi_run *run)
 {
-    back(y, run->batch, 1, 1, false);
+    back(y, run->batch, 1, 1, false, true);
 }
 
 static void relevance(const heedi_node *y, heedi_run *run)
 {
     heed_real half = (heed_real)0.5;
     bool constant = activation(y)->constant;
-    back(y, run->batch, half, constant ? 1 : half, true);
+    back(y, run->batch, half, constant ? 1 : half, true, true);
+}
+
+void heedi_glu_constant(const heedi_node *y, heedi_run *run)
+{
+    back(y, run->batch, 0, 1, true, false);
 }
 
 static const heedi_act_args silu = {

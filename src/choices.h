@@ -1,0 +1,22 @@
+/* choices.h - backward functions that a method may choose for an operation in
+ * place of its own; each stands in the operation's file. */
+#ifndef HEEDI_CHOICES_H
+#define HEEDI_CHOICES_H
+
+#include "op.h"
+
+/* rope: half of what arrives at rotated dimensions belongs to the position
+ * (PA-LRP); reads in[0]. */
+void heedi_rope_shared(const heedi_node *y, heedi_run *run);
+
+/* position: the share of the table is relevance of the position. */
+void heedi_position_read(const heedi_node *y, heedi_run *run);
+
+/* attention: the weights are constant and V takes all (CP-LRP); nothing for q
+ * and k. Reads in[0], in[1]. */
+void heedi_attention_constant(const heedi_node *y, heedi_run *run);
+
+/* glu: the gate is constant and u takes all (CP-LRP); nothing for in[0]. */
+void heedi_glu_constant(const heedi_node *y, heedi_run *run);
+
+#endif
