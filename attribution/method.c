@@ -393,7 +393,7 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
         HEEDI_TRY(m->check(j));
     HEEDI_TRY(add_rules(j));
     j->o.rules = (heedi_rules){m->pass, j->rule};
-    return HEED_OK;
+    return m->settled ? m->settled(j) : HEED_OK;
 }
 
 static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)
@@ -440,12 +440,20 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
                        heed_check_report **out)
 {
     const heed_input in = {.tokens = tokens};
-    const heed_request q = {.model = model, .input = &in, .n_inputs = 1};
+    const heed_request q = {.model = model,
+                            .input = &in,
+                            .n_inputs = 1,
+                            .method = o ? o->method : NULL,
+                            .settings = o ? o->settings : NULL,
+                            .rules = o ? o->rules : NULL};
     heedi_job j;
     const heedi_method *m;
     *out = NULL;
     start(&j, ctx, &q);
     heed_status st = prepare(&j, &m);
+    if (st == HEED_OK && m->pass != HEEDI_RELEVANCE)
+        st = heedi_fail(ctx, HEED_EINVAL,
+                        "%s: has no rules of relevance to check", m->info.name);
     if (st == HEED_OK) {
         const heedi_check_rules rules = {
             {HEEDI_GRADIENT, NULL}, j.o.rules, j.opt};

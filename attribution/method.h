@@ -18,6 +18,8 @@ typedef struct heedi_method {
      * engine, in j->o, and rules with numbers: heedi_job_rule(). NULL:
      * nothing. */
     heed_status (*check)(heedi_job *j);
+    /* What can only be seen with all rules, the caller's too; or NULL. */
+    heed_status (*settled)(heedi_job *j);
     /* The plan; NULL: that of one run over all inputs. */
     heed_status (*plan)(heedi_job *j, heed_plan *out);
     heed_status (*run)(heedi_job *j);

@@ -19,6 +19,11 @@ static const heedi_rule rules[] = {
      .back = heedi_rope_shared,
      .needs = HEEDI_IN0,
      .name = "rope: a half to the position"},
+    {.op = &heedi_op_attention,
+     .back = heedi_attention_read,
+     .needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_OUT,
+     .scratch = heedi_attention_read_scratch,
+     .name = "attention: b dS to the positions"},
     {0},
 };
 
@@ -29,7 +34,12 @@ static const heedi_rule rules[] = {
       "parts")                                                              \
     O(channel, "joint|cos_sin", "joint", 0, 0,                              \
       "whose positive parts 'paper' takes: of rotated dimensions, or of "   \
-      "their cosine and sine terms")
+      "their cosine and sine terms")                                        \
+    O(bias, "half|key", "half", 0, 0,                                       \
+      "a score bias belongs to query and key, or to the key alone")         \
+    O(alibi, "relative|absolute", "relative", 0, 0,                         \
+      "ALiBi as -slope (query - key), or as slope * key: softmax does not " \
+      "tell them apart, relevance does")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 enum { SUM, CODE, PAPER };
@@ -44,8 +54,7 @@ static void by_code(heedi_outcome *o)
         for (int64_t k = 0; k < p->n; k++) {
             const int64_t i = k * p->len + t;
             const double c = (double)p->cos[i], s = (double)p->sin[i];
-            const double add = (double)p->position[i] - c - s;
-            r += fabs(c) + fabs(s) + (c == 0 && s == 0 ? add : 0);
+            r += fabs(c) + fabs(s) + ((double)p->position[i] - c - s);
         }
         o->relevance[t] = (heed_real)r;
         most = fmax(most, fabs(r));
@@ -94,6 +103,27 @@ static heed_status split(heedi_job *j, const char *name)
                       name);
 }
 
+/* Under constant attention nothing reaches q and k, and so no rotation. */
+static bool starved(const heedi_node *y, const void *table)
+{
+    const heedi_back b =
+        heedi_back_of(y, (heedi_rules){HEEDI_RELEVANCE, table});
+    return y->op == &heedi_op_attention && (b.stops & HEEDI_IN0) &&
+           y->in[0]->op == &heedi_op_rope;
+}
+
+static heed_status settled(heedi_job *j)
+{
+    bool found;
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, starved, j->rule, &found));
+    if (!found)
+        return HEED_OK;
+    return heedi_fail(j->ctx, HEED_ENOTSUP,
+                      "%s: with constant attention no relevance reaches "
+                      "rotated positions",
+                      j->info->name);
+}
+
 static heed_status check(heedi_job *j)
 {
     if (j->reduce != HEEDI_SUM)
@@ -103,6 +133,10 @@ static heed_status check(heedi_job *j)
     j->o.readout = HEEDI_READ_POSITION;
     if (j->opt[opt_aggregate] == PAPER)
         j->o.readout |= HEEDI_READ_CHANNEL;
+    if (j->opt[opt_bias] != 0)
+        j->o.readout |= HEEDI_READ_KEY;
+    if (j->opt[opt_alibi] != 0)
+        j->o.readout |= HEEDI_READ_ABSOLUTE;
     for (const char *const *s = j->q->position_by; s && *s; s++)
         HEEDI_TRY(split(j, *s));
     j->aggregate = aggregate;
@@ -122,5 +156,6 @@ const heedi_method heedi_method_pa_lrp = {
     .pass = HEEDI_RELEVANCE,
     .rules = rules,
     .check = check,
+    .settled = settled,
     .run = heedi_run_gradient,
 };

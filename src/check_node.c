@@ -283,6 +283,7 @@ heed_status heedi_check_nodes(heedi_check *k)
     walk w = {.k = k};
     /* detail: all values are kept; recompute: of one block at a time */
     heedi_exec_options o = {.rules = k->rules->gradient,
+                            .also = k->rules->relevance.rule,
                             .detail = true,
                             .recompute = true,
                             .opt = k->rules->opt};

@@ -16,6 +16,13 @@ void heedi_position_read(const heedi_node *y, heedi_run *run);
  * and k. Reads in[0], in[1]. */
 void heedi_attention_constant(const heedi_node *y, heedi_run *run);
 
+/* attention: AttnLRP, but the share of score biases is relevance of the
+ * positions; and, where the readout asks for it, relevance of rotations by head
+ * and distance. */
+void heedi_attention_read(const heedi_node *y, heedi_run *run);
+size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
+                                    int threads);
+
 /* glu: the gate is constant and u takes all (CP-LRP); nothing for in[0]. */
 void heedi_glu_constant(const heedi_node *y, heedi_run *run);
 

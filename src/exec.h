@@ -14,11 +14,13 @@
 #include "threads.h"
 
 typedef struct heedi_exec_options {
-    heedi_rules rules; /* pass HEEDI_FORWARD: there is no backward pass */
-    bool account;      /* sinks are filled */
-    bool detail;       /* relevance in and out of every operation, too */
-    bool mixing;       /* a visitor asks for mixing views */
-    bool keep_layers;  /* relevance at the inputs of layers is kept */
+    heedi_rules rules;      /* pass HEEDI_FORWARD: there is no backward pass */
+    const heedi_rule *also; /* a table of which some rule may be run, too: its
+                               working memory is planned */
+    bool account;           /* sinks are filled */
+    bool detail;            /* relevance in and out of every operation, too */
+    bool mixing;            /* a visitor asks for mixing views */
+    bool keep_layers;       /* relevance at the inputs of layers is kept */
     bool recompute;    /* no block keeps anything, whatever memory there is */
     int64_t state;     /* > 0: each sequence keeps a state of so many positions,
                           and can be continued */

@@ -89,7 +89,7 @@ static heed_status settle(heedi_rounds *r, int64_t s)
     heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_target, beyond);
     e->ledger.in[s * e->n_ops + e->n_ops - 1] += beyond; /* the head's row */
     HEEDI_TRY(copy_ledger(r, s));
-    o->absorbed = heedi_ledger_total(&o->ledger, 0);
+    o->absorbed = heedi_ledger_absorbed(&o->ledger, 0);
     heedi_outcome_close(j, o, j->q->tol > 0 ? j->q->tol : 1e-4);
     return HEED_OK;
 }

@@ -68,10 +68,11 @@ static inline bool heedi_entry_is_read(heedi_entry e)
     return e == HEEDI_ENTRY_position || e == HEEDI_ENTRY_type;
 }
 
-/* Sum of one entry over all operations, whether any is not 0, and the sum of
- * all entries that are not read out: what is absorbed. */
+/* Sum of one entry over all operations, whether any is not 0, the sum of all
+ * entries, and of those that are not read out: what is absorbed. */
 double heedi_ledger_entry(const heedi_ledger *l, int64_t seq, heedi_entry e);
 bool heedi_ledger_has(const heedi_ledger *l, int64_t seq, heedi_entry e);
 double heedi_ledger_total(const heedi_ledger *l, int64_t seq);
+double heedi_ledger_absorbed(const heedi_ledger *l, int64_t seq);
 
 #endif

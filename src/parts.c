@@ -1,5 +1,7 @@
 #include "parts.h"
 
+#include "ctx.h"
+
 static heed_real *reals(heedi_arena *mem, int64_t n)
 {
     return heedi_arena_alloc(mem, (size_t)n * sizeof(heed_real));

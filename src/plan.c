@@ -53,13 +53,17 @@ static uint64_t activations(const heedi_exec *e, int64_t kept)
 
 static uint64_t node_scratch(const heedi_exec *e, const heedi_node *y)
 {
-    const heedi_rule *r = heedi_back_of(y, e->o.rules).rule;
-    uint64_t own = 0, rule = 0;
+    const heedi_rules also = {HEEDI_RELEVANCE, e->o.also};
+    const heedi_rule *r[] = {e->o.rules.pass ? heedi_back_of(y, e->o.rules).rule
+                                             : NULL,
+                             e->o.also ? heedi_back_of(y, also).rule : NULL};
+    uint64_t most = 0;
     if (y->op->scratch)
-        own = y->op->scratch(y, &e->batch, e->run.threads);
-    if (r && r->scratch && y->live)
-        rule = r->scratch(y, &e->batch, e->run.threads);
-    return greatest(own, rule);
+        most = y->op->scratch(y, &e->batch, e->run.threads);
+    for (int i = 0; i < 2; i++)
+        if (r[i] && r[i]->scratch)
+            most = greatest(most, r[i]->scratch(y, &e->batch, e->run.threads));
+    return most;
 }
 
 heed_status heedi_plan_exec(heedi_exec *e)

@@ -15,8 +15,10 @@ enum {
     HEEDI_READ_CHANNEL = 2,  /* rotary: every rotated dimension by itself */
     HEEDI_READ_HEAD = 4,     /* every query head */
     HEEDI_READ_DISTANCE = 8, /* by query - key */
-    HEEDI_READ_PAIR = 16     /* of what belongs to a query and a key, all to
-                                the key, rather than a half to each */
+    HEEDI_READ_KEY = 16,     /* a score bias belongs to the key alone, rather
+                                than a half to the query */
+    HEEDI_READ_ABSOLUTE = 32 /* ALiBi's bias is slope * key, rather than
+                                -slope * (query - key) */
 };
 
 typedef struct heedi_readout {

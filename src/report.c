@@ -133,6 +133,32 @@ static heed_status put_targets(const report *p)
     return numbers(p, "conservation_residual", HEED_F64, x[3]);
 }
 
+/* What the sum is made of. */
+static heed_status put_sums(const report *p)
+{
+    static const struct {
+        const char *name;
+        heedi_entry entry;
+    } sums[] = {{"position_sum", HEEDI_ENTRY_position},
+                {"type_sum", HEEDI_ENTRY_type}};
+    double *x[2], *token = heedi_arena_alloc(&p->j->mem, 8 * (size_t)p->n);
+    if (!token)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < p->n; i++)
+        token[i] = p->r[i].sum;
+    for (int k = 0; k < 2; k++) {
+        if (!(x[k] = heedi_arena_alloc(&p->j->mem, 8 * (size_t)p->n)))
+            return HEED_ENOMEM;
+        for (int64_t i = 0; i < p->n; i++) {
+            x[k][i] = heedi_ledger_entry(&p->r[i].ledger, 0, sums[k].entry);
+            token[i] -= x[k][i];
+        }
+        if (k == 0 || p->r[0].parts->type)
+            HEEDI_TRY(numbers(p, sums[k].name, HEED_F64, x[k]));
+    }
+    return numbers(p, "token_sum", HEED_F64, token);
+}
+
 static const char *units(const heedi_job *j)
 {
     return j->times_input ? "target" : "target/embedding";
@@ -158,6 +184,8 @@ static heed_status put_attributes(const report *p)
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units", units(j)));
+    if (p->r[0].parts)
+        HEEDI_TRY(put_sums(p));
     if (p->r[0].aim.centered)
         HEEDI_TRY(heed_put_int(p->s, j->ctx, j->group, "centered", 1));
     return put_targets(p);

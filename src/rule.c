@@ -24,7 +24,8 @@ const heedi_rule_kind *heedi_rule_named(const char *name)
 {
     for (int i = 0; i < N_KINDS; i++)
         if (heedi_same_name(kinds[i]->info.name, name) ||
-            heedi_has_word(kinds[i]->info.aliases, name))
+            (kinds[i]->info.aliases &&
+             heedi_has_word(kinds[i]->info.aliases, name)))
             return kinds[i];
     return NULL;
 }

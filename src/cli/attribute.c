@@ -158,6 +158,8 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .ledger = a->ledger || a->output || a->json,
         .tol = a->tol,
         .keep = (const char *const *)a->keep.v,
+        .rules = (const char *const *)a->rule.v,
+        .position_by = (const char *const *)a->position_by.v,
         .seed = (uint64_t)a->seed,
         .center_logits = a->center_logits,
     };

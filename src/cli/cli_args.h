@@ -53,7 +53,8 @@ typedef enum heedi_kind {
     HEEDI_INTS,    /* 1,2,3; heedi_ints */
     HEEDI_RANGES,  /* 0,3-5 or all; heedi_ints, n == -1 for all */
     HEEDI_AT_LIST, /* -1,0 or all; heedi_ints, n == -1 for all */
-    HEEDI_NAMES    /* a,b, may be repeated; heedi_names */
+    HEEDI_NAMES,   /* a,b, may be repeated; heedi_names */
+    HEEDI_TEXTS    /* the same, as they are */
 } heedi_kind;
 
 typedef struct heedi_ints {
@@ -110,7 +111,7 @@ typedef struct heedi_args {
     const char *reduce, *group;
     int kind; /* of attention: HEEDI_ATTENTION_... */
     heedi_ints layers, heads, rows;
-    heedi_names keep;
+    heedi_names keep, rule, position_by;
     int ledger, dry_run;
     double tol;
     int64_t seed;

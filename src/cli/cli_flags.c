@@ -72,6 +72,8 @@ const heedi_flag heedi_cli_flags[] = {
     LIST('a', "method", "attribution-method", method, HEEDI_NAMES, "NAME,...",
          0, METHOD,
          "methods; repeatable (that of the model's family)"),
+    LIST(0, "rule", 0, rule, HEEDI_TEXTS, "GLOB=RULE:X", 0, METHOD,
+         "rule of operations by name; see `heed methods --rules`"),
 
     TEXT('g', "generated", "generated-texts", generated, "TEXT", CONTINUE,
          "forced continuation; each token is explained"),
@@ -111,6 +113,8 @@ const heedi_flag heedi_cli_flags[] = {
          "rows of the table: token (default) or word"),
     LIST(0, "keep", 0, keep, HEEDI_NAMES, "layer,...", 0, STORE,
          "relevance inside the model to store, too"),
+    LIST(0, "position-by", 0, position_by, HEEDI_NAMES, "NAME,...", 0, STORE,
+         "positions split by head, frequency, distance, cos_sin"),
     SWITCH("ledger", ledger, STORE,
            "print relevance in and out of every operation"),
     NUMBER("tol", tol, 0, 1e6, STORE,

@@ -195,6 +195,12 @@ static void options_of(char *out, size_t size, const heed_result *r,
     out[n] = '\0';
 }
 
+static void add(char *out, size_t size, const char *format, double x)
+{
+    const size_t n = strlen(out);
+    snprintf(out + n, size - n, format, x);
+}
+
 void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
                        const char *group, const char *method, int64_t n)
 {
@@ -209,12 +215,19 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
-        char where[32] = "", balance[96] = "", against[512] = "";
+        double position = heedi_cli_attr_num(r, group, "position_sum", i);
+        double type = heedi_cli_attr_num(r, group, "type_sum", i);
+        char where[32] = "", balance[192] = "", against[512] = "";
         if (!isnan(at))
             snprintf(where, sizeof where, " after %.0f", at);
+        if (!isnan(position))
+            add(balance, sizeof balance, " (positions %.6g)", position);
+        if (!isnan(type))
+            add(balance, sizeof balance, " (token types %.6g)", type);
         if (!isnan(absorbed))
-            snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g",
-                     absorbed, rest);
+            add(balance, sizeof balance, ", absorbed %.6g", absorbed);
+        if (!isnan(absorbed))
+            add(balance, sizeof balance, ", residual %.2g", rest);
         if (isnan(target)) {
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;
