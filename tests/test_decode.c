@@ -150,7 +150,12 @@ static void test_rows(void **state)
     assert_int_equal(heedi_checkpoint_open(&e, ctx, GOLDEN "types"), 0);
     const heedi_tensor *t = heedi_checkpoint_tensor(c, "q4_1");
     const unsigned char *want = heedi_checkpoint_tensor(e, "q4_1")->data;
-    heedi_weight w = {t->name, t->dtype, t->data, 2, 256, 160, false};
+    heedi_weight w = {.name = t->name,
+                      .dtype = t->dtype,
+                      .data = t->data,
+                      .rows = 2,
+                      .cols = 256,
+                      .stride = 160};
     heedi_weight second = heedi_weight_rows(&w, 1, 1);
     heed_real out[128], whole[256];
     assert_int_equal(second.rows, 1);

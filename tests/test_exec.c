@@ -367,9 +367,13 @@ static void test_stops(void **state)
 {
     (void)state;
     const int needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_OUT;
-    const heedi_rule stop[] = {
-        {&heedi_op_glu, NULL, constant_gate, needs, HEEDI_IN0}, {0}};
-    const heedi_rule zero[] = {{&heedi_op_glu, NULL, zero_gate, needs, 0}, {0}};
+    const heedi_rule stop[] = {{.op = &heedi_op_glu,
+                                .back = constant_gate,
+                                .needs = needs,
+                                .stops = HEEDI_IN0},
+                               {0}};
+    const heedi_rule zero[] = {
+        {.op = &heedi_op_glu, .back = zero_gate, .needs = needs}, {0}};
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {
         heed_model *m = golden(ctx, models[i]);

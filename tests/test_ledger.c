@@ -212,8 +212,11 @@ static void test_damage(void **state)
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         const struct damage *d = &damages[i];
         heed_model *m = golden(ctx, d->model);
-        const heedi_rule rule[] = {
-            {heedi_op_named(d->op), d->node, d->back, ALL, 0}, {0}};
+        const heedi_rule rule[] = {{.op = heedi_op_named(d->op),
+                                    .glob = d->node,
+                                    .back = d->back,
+                                    .needs = ALL},
+                                   {0}};
         account a;
         run_rules(ctx, m, rule, &a, NULL);
         names(&a, d->what, d->node, 1e-3);
@@ -235,8 +238,11 @@ static void test_half(void **state)
         for (int k = 0; k < whole.n; k++) {
             if (!whole.op[k] || !whole.op[k]->vjp) /* the head, the leaf */
                 continue;
-            const heedi_rule rule[] = {
-                {whole.op[k], whole.name[k], half, ALL, 0}, {0}};
+            const heedi_rule rule[] = {{.op = whole.op[k],
+                                        .glob = whole.name[k],
+                                        .back = half,
+                                        .needs = ALL},
+                                       {0}};
             run_rules(ctx, m, rule, &a, NULL);
             names(&a, "half", whole.name[k], 10 * tol());
         }
@@ -286,8 +292,8 @@ static void test_closed_forms(void **state)
 {
     (void)state;
     const heedi_rule rule[] = {
-        {&heedi_op_linear, NULL, spy_linear, 0, 0},
-        {&heedi_op_attention, NULL, spy_attention, ALL, 0},
+        {.op = &heedi_op_linear, .back = spy_linear},
+        {.op = &heedi_op_attention, .back = spy_attention, .needs = ALL},
         {0}};
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {

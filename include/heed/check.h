@@ -15,11 +15,11 @@ typedef struct heed_check_options {
     const int64_t *layers; /* whose operations are checked one by one */
     int64_t n_layers;      /* -1: all of them; 0: the first, the middle and the
                               last one */
+    int64_t tokens;        /* at most so many tokens of the input for the checks
+                              "adjoint", "rule" and "steps"; 0: 64 */
     const char *method;    /* whose rules are checked; NULL: the family's own */
     const heed_setting *settings; /* of the method; NULL: its defaults */
     const char *const *rules;     /* as in heed_request */
-    int64_t tokens; /* at most so many tokens of the input for the checks
-                       "adjoint", "rule" and "steps"; 0: 64 */
 } heed_check_options;
 
 /* What one check found. Owned by the report. */
