@@ -73,7 +73,7 @@ const heedi_flag heedi_cli_flags[] = {
          0, METHOD,
          "methods; repeatable (that of the model's family)"),
     LIST(0, "rule", 0, rule, HEEDI_TEXTS, "GLOB=RULE:X", 0, METHOD,
-         "rule of operations by name; see `heed methods --rules`"),
+         "rule of operations by name; `heed methods --rules`"),
 
     TEXT('g', "generated", "generated-texts", generated, "TEXT", CONTINUE,
          "forced continuation; each token is explained"),
