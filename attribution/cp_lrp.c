@@ -1,20 +1,10 @@
-#include "choices.h"
 #include "method.h"
 
 /* attn_lrp but for attention weights and gates, which are constant: nothing is
  * lost in the softmax. */
-static const heedi_rule rules[] = {
-    {.op = &heedi_op_attention,
-     .back = heedi_attention_constant,
-     .needs = HEEDI_IN0 | HEEDI_IN1,
-     .stops = HEEDI_IN0 | HEEDI_IN1,
-     .name = "cp"},
-    {.op = &heedi_op_glu,
-     .glob = "mlp.*",
-     .back = heedi_glu_constant,
-     .needs = HEEDI_IN0 | HEEDI_IN1,
-     .stops = HEEDI_IN0,
-     .name = "constant_gate"},
+static const heedi_method_rule rules[] = {
+    {&heedi_rule_cp, NULL, {0}},
+    {&heedi_rule_constant_gate, "mlp.*", {0}},
     {0},
 };
 

@@ -13,7 +13,7 @@
 
 #define OPTIONS(O)                                                          \
     O(steps, "integer", "50", 1, 4096, "points on the path")                \
-    O(quadrature, "gauss|riemann_middle|trapezoid", "gauss", 0, 0,                \
+    O(quadrature, "gauss|riemann_middle|trapezoid", "gauss", 0, 0,          \
       "where they are: Gauss-Legendre, midpoints, or both ends among them") \
     O(baseline, "text", "zero", 0, 0, HEEDI_BASELINE_HELP)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
@@ -38,10 +38,11 @@ static heed_status check(heedi_job *j)
     heedi_baseline b;
     if (rules[(int)j->opt[opt_quadrature]] == heedi_trapezoid &&
         j->opt[opt_steps] < 2)
-        return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: quadrature trapezoid has both ends, steps must be at "
-                          "least 2",
-                          j->info->name);
+        return heedi_fail(
+            j->ctx, HEED_EINVAL,
+            "%s: quadrature trapezoid has both ends, steps must be at "
+            "least 2",
+            j->info->name);
     j->o.results += heedi_points_bytes(j);
     return heedi_baseline_read(&b, j, "baseline", j->opt_text[opt_baseline]);
 }

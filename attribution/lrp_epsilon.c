@@ -1,5 +1,4 @@
 #include "method.h"
-#include "rule.h"
 
 /* Every linear map, the head too; the rest is attn_lrp. */
 
@@ -8,13 +7,8 @@
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
-static heed_status check(heedi_job *j)
-{
-    heedi_rule r = heedi_rule_row(&heedi_rule_epsilon, "*");
-    r.arg[0] = j->opt[opt_epsilon];
-    heedi_job_rule(j, r);
-    return HEED_OK;
-}
+static const heedi_method_rule rules[] = {
+    {&heedi_rule_epsilon, "*", {1 + opt_epsilon}}, {0}};
 
 const heedi_method heedi_method_lrp_epsilon = {
     .info = {.name = "lrp_epsilon",
@@ -27,6 +21,6 @@ const heedi_method heedi_method_lrp_epsilon = {
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
-    .check = check,
+    .rules = rules,
     .run = heedi_run_gradient,
 };

@@ -1,5 +1,4 @@
 #include "method.h"
-#include "rule.h"
 
 /* The maps of the layers; embedding and head by the plain transpose. */
 
@@ -7,13 +6,8 @@
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
-static heed_status check(heedi_job *j)
-{
-    heedi_rule r = heedi_rule_row(&heedi_rule_zplus, "blk.*");
-    r.arg[0] = j->opt[opt_epsilon];
-    heedi_job_rule(j, r);
-    return HEED_OK;
-}
+static const heedi_method_rule rules[] = {
+    {&heedi_rule_zplus, "blk.*", {1 + opt_epsilon}}, {0}};
 
 const heedi_method heedi_method_lrp_zplus = {
     .info = {.name = "lrp_zplus",
@@ -27,6 +21,6 @@ const heedi_method heedi_method_lrp_zplus = {
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
-    .check = check,
+    .rules = rules,
     .run = heedi_run_gradient,
 };

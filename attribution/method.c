@@ -309,12 +309,33 @@ static heed_status can_run(heedi_job *j, const heedi_method *m)
 
 /* ---- rules ---- */
 
-static int64_t count(const heedi_rule *r)
+static int64_t count(const heedi_method_rule *r)
 {
     int64_t n = 0;
-    while (r && r[n].back)
+    while (r && r[n].kind)
         n++;
     return n;
+}
+
+static heedi_rule row_of(const heedi_job *j, const heedi_method_rule *m)
+{
+    heedi_rule r = heedi_rule_row(m->kind, m->glob);
+    for (int i = 0; i < HEED_RULE_ARGS; i++)
+        if (m->opt[i] > 0)
+            r.arg[i] = j->opt[m->opt[i] - 1];
+    return r;
+}
+
+int heed_method_rule_at(const heed_method_info *info, int i,
+                        heed_method_rule *out)
+{
+    const heedi_method *m = info ? named(info->name) : NULL;
+    if (!m || i < 0 || i >= count(m->rules))
+        return 0;
+    const heedi_rule_kind *k = m->rules[i].kind;
+    *out = (heed_method_rule){k->row.op ? k->row.op->name : "linear, conv1d",
+                              m->rules[i].glob, &k->info};
+    return 1;
 }
 
 /* Room for the method's own rows, those that its `check` adds, and the
@@ -329,7 +350,7 @@ static heed_status rules(heedi_job *j, const heedi_method *m)
     if (!j->rule)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < n; i++)
-        heedi_job_rule(j, m->rules[i]);
+        heedi_job_rule(j, row_of(j, &m->rules[i]));
     if (more && m->pass != HEEDI_RELEVANCE)
         return heedi_fail(j->ctx, HEED_EINVAL,
                           "%s: has no rules that could be changed",

@@ -1,4 +1,3 @@
-#include "choices.h"
 #include "method.h"
 
 #include <math.h>
@@ -11,19 +10,10 @@
  * are live and take half of what arrives at rotated dimensions, in every
  * layer; a score bias takes its share of the scores. What a position gets
  * belongs to the token that stands there. */
-static const heedi_rule rules[] = {
-    {.op = &heedi_op_position,
-     .back = heedi_position_read,
-     .name = "position: <P, g> to the position"},
-    {.op = &heedi_op_rope,
-     .back = heedi_rope_shared,
-     .needs = HEEDI_IN0,
-     .name = "rope: a half to the position"},
-    {.op = &heedi_op_attention,
-     .back = heedi_attention_read,
-     .needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_OUT,
-     .scratch = heedi_attention_read_scratch,
-     .name = "attention: b dS to the positions"},
+static const heedi_method_rule rules[] = {
+    {&heedi_rule_position_read, NULL, {0}},
+    {&heedi_rule_rope_half, NULL, {0}},
+    {&heedi_rule_bias_read, NULL, {0}},
     {0},
 };
 

@@ -68,6 +68,7 @@ typedef struct heedi_example {
 typedef struct heedi_op {
     const char *name;    /* file name without .c */
     const char *formula; /* one line, for messages and docs */
+    const char *rule; /* of relevance, as a gradient; NULL: as its gradient */
     int n_in;
     bool conserves; /* by its own rule, y g_y = sum of x g_x + deposits */
     bool assigns;   /* its backward functions write in->g where y->first is

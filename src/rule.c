@@ -17,16 +17,21 @@ enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 const heed_rule_info *heed_rule_at(int i)
 {
-    return i >= 0 && i < N_KINDS ? &kinds[i]->info : NULL;
+    for (int k = 0; i >= 0 && k < N_KINDS; k++)
+        if (!kinds[k]->of_method && i-- == 0)
+            return &kinds[k]->info;
+    return NULL;
 }
 
 const heedi_rule_kind *heedi_rule_named(const char *name)
 {
-    for (int i = 0; i < N_KINDS; i++)
-        if (heedi_same_name(kinds[i]->info.name, name) ||
-            (kinds[i]->info.aliases &&
-             heedi_has_word(kinds[i]->info.aliases, name)))
+    for (int i = 0; i < N_KINDS; i++) {
+        const heed_rule_info *k = &kinds[i]->info;
+        if (!kinds[i]->of_method &&
+            (heedi_same_name(k->name, name) ||
+             (k->aliases && heedi_has_word(k->aliases, name))))
             return kinds[i];
+    }
     return NULL;
 }
 
@@ -45,8 +50,9 @@ static heed_status unknown(heed_ctx *ctx, const char *text, const char *name)
     char all[256] = "";
     for (int i = 0; i < N_KINDS; i++) {
         size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "",
-                 kinds[i]->info.name);
+        if (!kinds[i]->of_method)
+            snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "",
+                     kinds[i]->info.name);
     }
     return heedi_fail(ctx, HEED_EINVAL,
                       "rule '%s': no rule is called '%s'; there are %s", text,

@@ -10,10 +10,19 @@
 
 typedef struct heedi_rule_kind {
     heed_rule_info info;
+    bool of_method; /* only a method can use it: --rule refuses it */
     heedi_rule row; /* op, back, needs, stops, scratch; the rest is filled in */
 } heedi_rule_kind;
 
-/* NULL: there is none of that name. */
+/* A row of a method's table: a kind on a pattern of names (NULL: all), its
+ * numbers those of the method's options. */
+typedef struct heedi_method_rule {
+    const heedi_rule_kind *kind;
+    const char *glob;
+    int opt[HEED_RULE_ARGS]; /* 1 + index of the option; 0: the default */
+} heedi_method_rule;
+
+/* NULL: there is none of that name that --rule may use. */
 const heedi_rule_kind *heedi_rule_named(const char *name);
 
 /* The row of a kind on a pattern of names (borrowed; NULL: all), with its

@@ -28,6 +28,7 @@
     S(SIZE, "Size of the plan")              \
     S(DECODE, "Decoding")                    \
     S(MAN, "Manual")                         \
+    S(RULES, "Rules")                        \
     S(COMMON, "General")
 
 enum {
@@ -88,7 +89,7 @@ enum {
  * of heedi_cli_args_init(). Strings are argv's. */
 typedef struct heedi_args {
     /* general */
-    int json, quiet, verbose, help, version, man;
+    int json, quiet, verbose, help, version, man, rules;
     int color;           /* HEEDI_COLOR_... */
     const char *operand; /* what follows the command: "-", a name */
     /* model and input */

@@ -167,6 +167,8 @@ const heedi_flag heedi_cli_flags[] = {
     INTEGER('T', "tokens", 0, tokens, 1, BIG, HEEDI_SET_SIZE,
             "length of the input that is planned for (512)"),
     SWITCH("decode", decode, HEEDI_SET_DECODE, "give the text of --ids back"),
+    SWITCH("rules", rules, HEEDI_SET_RULES,
+           "the rules of relevance of all methods, as a table"),
     SWITCH("man", man, HEEDI_SET_MAN, "print the manual page"),
 
     SWITCH("json", json, COMMON, "one JSON document on standard output"),

@@ -69,6 +69,7 @@ static const heedi_act_args mish = {
 const heedi_op heedi_op_act = {
     .name = "act",
     .formula = "y = f(x)",
+    .rule = "g_x = f(x)/x g; constant where f(0) is not 0",
     .n_in = 1,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,

@@ -177,6 +177,7 @@ static const heedi_conv_args two = {2, filter}, four = {4, filter},
 const heedi_op heedi_op_conv1d = {
     .name = "conv1d",
     .formula = "y[t] = b + sum_k w[k] x[t-K+1+k]",
+    .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
     .conserves = true,
     .examples =

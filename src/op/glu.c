@@ -93,6 +93,8 @@ static const heedi_act_args sigmoid = {
 const heedi_op heedi_op_glu = {
     .name = "glu",
     .formula = "y = f(a) u",
+    .rule = "1/2 to each factor, f(a)/a in the gate; a gate with f(0) not 0 is "
+            "constant",
     .n_in = 2,
     .conserves = true,
     .assigns = true,

@@ -84,6 +84,7 @@ static double flops(const heedi_node *y, const heedi_batch *b)
 const heedi_op heedi_op_linear = {
     .name = "linear",
     .formula = "y = W x + b",
+    .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
     .conserves = true,
     .assigns = true,

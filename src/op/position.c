@@ -106,6 +106,7 @@ void heedi_position_read(const heedi_node *y, heedi_run *run)
 const heedi_op heedi_op_position = {
     .name = "position",
     .formula = "y = x + P[position]",
+    .rule = "all to x; the table keeps <P, g> as unread",
     .n_in = 1,
     .conserves = true,
     .assigns = true,

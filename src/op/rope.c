@@ -133,6 +133,7 @@ static const heedi_rope_args whole = {&half_pairs, 6},
 const heedi_op heedi_op_rope = {
     .name = "rope",
     .formula = "y = R(pos) x in each head",
+    .rule = "g_x = R^T g",
     .n_in = 1,
     .conserves = true,
     .assigns = true,
