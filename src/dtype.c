@@ -74,12 +74,23 @@ heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n)
     return part;
 }
 
+heedi_weight heedi_weight_runs(const heedi_weight *w, int64_t r0, int64_t run,
+                               int64_t step)
+{
+    heedi_weight part = heedi_weight_rows(w, r0, w->rows / step * run);
+    part.run = run;
+    part.skip = (size_t)step * w->stride;
+    return part;
+}
+
 void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
                       heed_real *out)
 {
     size_t blocks = (size_t)c0 / (size_t)w->dtype->block;
+    size_t before = w->run > 0 ? (size_t)(r / w->run) * w->skip : 0;
+    size_t in_run = (size_t)(w->run > 0 ? r % w->run : r);
     heedi_dtype_decode(w->dtype, out,
-                       w->data + (size_t)r * w->stride +
+                       w->data + before + in_run * w->stride +
                            blocks * (size_t)w->dtype->bytes,
                        (size_t)n);
     heedi_part_of(w->part, out, n);

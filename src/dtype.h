@@ -50,10 +50,18 @@ typedef struct heedi_weight {
     size_t stride;   /* bytes from one row to the next */
     bool transposed; /* rows are inputs, (in, out): GPT-2's Conv1D */
     heedi_part part; /* of its entries */
+    int64_t run;     /* rows lie in runs of so many; 0: all in one */
+    size_t skip;     /* bytes from the start of a run to that of the next */
 } heedi_weight;
 
-/* Rows r0 ... r0+n-1 of w: a part of a fused matrix. */
+/* Rows r0 ... r0+n-1 of w, which is no view of runs: a part of a fused matrix.
+ */
 heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n);
+
+/* Rows r0 ... r0+run-1 of every `step` rows of w, likewise: the queries of all
+ * heads, where the rows of a head are q | k | v. */
+heedi_weight heedi_weight_runs(const heedi_weight *w, int64_t r0, int64_t run,
+                               int64_t step);
 
 /* Outputs o0 ... o0+n-1 of w, in either orientation; transposed, only of
  * dtypes whose block is one number. */

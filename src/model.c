@@ -139,6 +139,44 @@ double heedi_decimal(double x)
     return x;
 }
 
+heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
+                          double def, double *out)
+{
+    HEEDI_TRY(heedi_key_number(m, hf, gguf, def, 0, 1, out));
+    if (m->gguf)
+        *out = heedi_decimal(*out);
+    return HEED_OK;
+}
+
+heed_status heedi_key_activation(heed_model *m, const char *hf, const char *def,
+                                 const heedi_activation **out)
+{
+    heedi_value v = heedi_key_value(m, hf, "");
+    const char *name = v.kind == HEEDI_STR ? v.s : def;
+    if (v.kind != HEEDI_STR && v.kind != HEEDI_ABSENT && v.kind != HEEDI_NULL)
+        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%s' is not a string",
+                          m->info.path, hf);
+    *out = heedi_activation_named(name);
+    if (!*out)
+        return heedi_fail(m->ctx, HEED_ENOTSUP,
+                          "%s: activation '%s' is not supported", m->info.path,
+                          name);
+    m->info.act = (*out)->name;
+    return HEED_OK;
+}
+
+heed_status heedi_even_heads(heed_model *m)
+{
+    int64_t *d = m->dim;
+    if (d['C'] % d['H'] != 0)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: width %lld is no multiple of %lld heads",
+                          m->info.path, (long long)d['C'], (long long)d['H']);
+    d['K'] = d['H'];
+    d['D'] = d['C'] / d['H'];
+    return HEED_OK;
+}
+
 static const double MOST = 1e9; /* of any single dimension */
 
 static heed_status read_dims(heed_model *m)

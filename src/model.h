@@ -106,6 +106,17 @@ heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
 
+/* An epsilon, def where the key is not there; from a GGUF file the decimal that
+ * was meant. */
+heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
+                          double def, double *out);
+/* The activation that the key names, else def, and m->info.act. HEED_ENOTSUP
+ * names an unknown one. */
+heed_status heedi_key_activation(heed_model *m, const char *hf, const char *def,
+                                 const heedi_activation **out);
+/* C = H D with as many key and value heads, set D and K; HEED_EFORMAT. */
+heed_status heedi_even_heads(heed_model *m);
+
 /* The vocabulary's size where the configuration gives none: the tokens of a
  * GGUF file, else def. HEED_EFORMAT if that is 0. */
 heed_status heedi_vocabulary_of(heed_model *m, int64_t def);
