@@ -170,11 +170,12 @@ size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
            heedi_attention_read_bytes(y, b, threads);
 }
 
-/* A constant A: dV alone. */
+/* A constant A: dV alone, times a share; the rest is a leak. */
 void heedi_attention_constant(const heedi_node *y, heedi_run *run)
 {
     const heedi_attention_args *a = y->args;
     const heedi_batch *b = run->batch;
+    const double share = run->rule->arg[0];
     double *sum = run->scratch;
     heed_real *dv = (heed_real *)(void *)(sum + n_sums(a, b));
     dv += b->rows * y->cols; /* as in back(), the room comes after it */
@@ -186,10 +187,18 @@ void heedi_attention_constant(const heedi_node *y, heedi_run *run)
                             .run = run,
                             .seq = seq,
                             .h = h,
-                            .c_v = 1,
+                            .c_v = (heed_real)share,
                             .r = room_of(a, b->longest, dv + b->rows * y->cols),
                             .dv = dv + o};
             values(&t);
         }
     heedi_attention_gather(y, run, dv, y->in[2], y->first[2]);
+    for (int64_t seq = 0; share != 1 && run->ledger && seq < b->n_seq; seq++) {
+        double all = 0;
+        for (int64_t r = b->start[seq]; r < b->start[seq + 1]; r++)
+            all += heedi_vector()->dot((size_t)y->cols, y->x + r * y->cols,
+                                       y->g + r * y->cols);
+        heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_leak,
+                      (1 - share) * all);
+    }
 }

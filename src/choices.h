@@ -23,6 +23,14 @@ void heedi_attention_read(const heedi_node *y, heedi_run *run);
 size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
                                     int threads);
 
+/* act, glu: f by its plain derivative; or by f(x) / (x + HEEDI_LXT_EPS), as LXT
+ * does. What is lost goes into `gate`. Read all inputs and the output. */
+#define HEEDI_LXT_EPS ((heed_real)1e-10)
+void heedi_act_derivative(const heedi_node *y, heedi_run *run);
+void heedi_act_lxt(const heedi_node *y, heedi_run *run);
+void heedi_glu_derivative(const heedi_node *y, heedi_run *run);
+void heedi_glu_lxt(const heedi_node *y, heedi_run *run);
+
 /* glu: the gate is constant and u takes all (CP-LRP); nothing for in[0]. */
 void heedi_glu_constant(const heedi_node *y, heedi_run *run);
 

@@ -3,6 +3,8 @@
 #include "kernel.h"
 #include "op.h"
 
+#include <string.h>
+
 /* y = f(a) u: a gated feed-forward unit. Under relevance the product of two
  * live factors gives a half to each and f passes R on unchanged, so that
  * ga = 1/2 u f(a)/a g and gu = 1/2 f(a) g; where f(0) != 0 the gate is held
@@ -81,6 +83,54 @@ static void relevance(const heedi_node *y, heedi_run *run)
 void heedi_glu_constant(const heedi_node *y, heedi_run *run)
 {
     back(y, run->batch, 0, 1, true, false);
+}
+
+/* Half to each factor, f(a) by one of two ways that lose something, which goes
+ * into `gate`. */
+static void back_by(const heedi_node *y, heedi_run *run, bool derivative)
+{
+    const heedi_batch *b = run->batch;
+    const heedi_act_kernels *f = kernels(y);
+    const heedi_vector_table *v = heedi_vector();
+    const heedi_node *a = y->in[0], *u = y->in[1];
+    const heed_real half = (heed_real)0.5;
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++) {
+        const int64_t end = (b->small[k].row + b->small[k].n) * y->cols;
+        double lost = 0;
+        for (int64_t o = b->small[k].row * y->cols; o < end; o += CHUNK) {
+            const size_t n = (size_t)(end - o < CHUNK ? end - o : CHUNK);
+            heed_real ga[CHUNK], gu[CHUNK];
+            f->dglu(n, a->x + o, u->x + o, y->g + o, half, half, ga, gu);
+            for (size_t i = 0; !derivative && i < n; i++) {
+                const int64_t at = o + (int64_t)i;
+                ga[i] = half * y->x[at] / (a->x[at] + HEEDI_LXT_EPS) * y->g[at];
+            }
+            lost += v->dot(n, y->x + o, y->g + o) - v->dot(n, a->x + o, ga) -
+                    v->dot(n, u->x + o, gu);
+            for (int side = 0; side < 2; side++) {
+                heed_real *from = side ? gu : ga, *to = y->in[side]->g + o;
+                if (y->first[side])
+                    memcpy(to, from, n * sizeof *to);
+                else
+                    v->addto(n, from, to);
+            }
+        }
+        run->partial[k] = lost;
+    }
+    for (int64_t k = 0; k < b->n_small; k++)
+        heedi_deposit(run->ledger, b->small[k].seq, y->id, HEEDI_ENTRY_gate,
+                      run->partial[k]);
+}
+
+void heedi_glu_derivative(const heedi_node *y, heedi_run *run)
+{
+    back_by(y, run, true);
+}
+
+void heedi_glu_lxt(const heedi_node *y, heedi_run *run)
+{
+    back_by(y, run, false);
 }
 
 static const heedi_act_args silu = {
