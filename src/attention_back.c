@@ -5,6 +5,7 @@
 #include "gemm.h"
 #include "kernel.h"
 #include "readout.h"
+#include "tape.h"
 
 /* <b, dS> of a block, whose r.s is dS scale. */
 static double back_bias(const task *t, const block *k)

@@ -182,17 +182,34 @@ void heedi_cli_ledger(const heed_result *r, const char *group)
 
 /* ---- summary ---- */
 
-/* What a method was told, and by default: "replacement zero, batch 16". */
-static void options_of(char *out, size_t size, const heed_result *r,
-                       const char *group)
+static const char *default_of(const heed_method_info *m, const char *name)
 {
-    size_t n = 0;
+    for (const heed_option *o = m ? m->options : NULL; o && o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return o->def;
+    return "";
+}
+
+/* What a method was told: "replacement zero, batch 16". Of one whose relevance
+ * adds up exactly, only what is not the default. */
+static void options_of(char *out, size_t size, const heed_result *r,
+                       const char *group, const char *method)
+{
+    const heed_method_info *m = heed_method_named(method);
+    const bool all = !m || !m->conserves || m->approximates;
     const char *text = heedi_cli_attr_str(r, group, "options", 0);
-    for (size_t i = 0; text[i] && n + 1 < size; i++)
-        if (!strchr("{}\"", text[i]) &&
-            !(i > 0 && text[i] == ':' && text[i - 1] == '"'))
-            out[n++] = text[i];
-    out[n] = '\0';
+    size_t n = 0;
+    json_t *options = json_loads(text, 0, NULL), *value;
+    const char *key;
+    *out = '\0';
+    json_object_foreach(options, key, value)
+    {
+        const char *s = json_string_value(value);
+        if (s && n < size && (all || strcmp(s, default_of(m, key)) != 0))
+            n += (size_t)snprintf(out + n, size - n, "%s%s %s", n ? ", " : "",
+                                  key, s);
+    }
+    json_decref(options);
 }
 
 static void add(char *out, size_t size, const char *format, double x)
@@ -205,7 +222,7 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
                        const char *group, const char *method, int64_t n)
 {
     char options[256];
-    options_of(options, sizeof options, r, group);
+    options_of(options, sizeof options, r, group, method);
     if (*options)
         heedi_cli_say(c, "%s: %s", method, options);
     for (int64_t i = 0; i < n; i++) {
