@@ -211,6 +211,50 @@ static heed_status inputs(heedi_job *j)
     return HEED_OK;
 }
 
+static bool has_heads(const heedi_node *y, const void *unused)
+{
+    (void)unused;
+    return heedi_has_heads(y);
+}
+
+/* arg: where their number goes */
+static bool has_neurons(const heedi_node *y, const void *arg)
+{
+    if (heedi_has_neurons(y))
+        *(int64_t *)(uintptr_t)arg = y->cols;
+    return heedi_has_neurons(y);
+}
+
+static heed_status keep_one(heedi_job *j, const char *name)
+{
+    static const struct {
+        const char *name;
+        int bit;
+        heedi_node_is *is;
+    } kinds[] = {{"layer", HEEDI_KEEP_LAYER, NULL},
+                 {"head", HEEDI_KEEP_HEAD, has_heads},
+                 {"neuron", HEEDI_KEEP_NEURON, has_neurons}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        bool found = !kinds[i].is;
+        if (!heedi_same_name(kinds[i].name, name))
+            continue;
+        if (!found)
+            HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, kinds[i].is,
+                                      &j->neurons, &found));
+        if (!found)
+            return heedi_fail(j->ctx, HEED_ENOTSUP,
+                              "relevance of '%s' cannot be kept: '%s' models "
+                              "have none",
+                              name, j->q->model->family->info.name);
+        j->o.keep |= kinds[i].bit;
+        return HEED_OK;
+    }
+    return heedi_fail(j->ctx, HEED_ENOTSUP,
+                      "relevance of '%s' cannot be kept; of layer, head and "
+                      "neuron it can",
+                      name);
+}
+
 static heed_status keep(heedi_job *j, const heedi_method *m)
 {
     for (const char *const *k = j->q->keep; k && *k; k++) {
@@ -219,14 +263,21 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
                               "%s: relevance of '%s' cannot be kept, there is "
                               "that of tokens alone",
                               m->info.name, *k);
-        if (!heedi_same_name(*k, "layer"))
-            return heedi_fail(j->ctx, HEED_ENOTSUP,
-                              "relevance of '%s' cannot be kept; of 'layer' it "
-                              "can",
-                              *k);
-        j->o.keep_layers = true;
+        HEEDI_TRY(keep_one(j, *k));
     }
     return HEED_OK;
+}
+
+/* Bytes of what is kept of all inputs and targets. */
+static uint64_t kept(const heedi_job *j)
+{
+    const int64_t *d = j->q->model->dim;
+    uint64_t sum = 0;
+    for (int64_t s = 0; s < j->n; s++)
+        sum += (uint64_t)j->n_targets[s] *
+               heedi_latent_bytes(j->o.keep, d['L'], d['H'], j->neurons,
+                                  j->len[s]);
+    return 2 * sum; /* and once more in the sink */
 }
 
 /* Bytes of attention maps that a sink in memory will hold. */
@@ -259,6 +310,7 @@ static void engine(heedi_job *j, const heedi_method *m)
                 j->o.center || heedi_target_full(&j->target[s][k]);
         }
     j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
+    j->o.results += kept(j);
     if (m->mixing && !j->q->streams)
         j->o.results += maps(j);
 }

@@ -416,6 +416,12 @@ static void count_inputs(heedi_exec *e, const heedi_node *y, int stops,
     }
 }
 
+bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y)
+{
+    return ((e->o.keep & HEEDI_KEEP_HEAD) && heedi_has_heads(y)) ||
+           ((e->o.keep & HEEDI_KEEP_NEURON) && heedi_has_neurons(y));
+}
+
 static void back_node(heedi_exec *e, const heedi_node *y)
 {
     const heedi_back b = heedi_back_of(y, e->o.rules);
@@ -431,6 +437,8 @@ static void back_node(heedi_exec *e, const heedi_node *y)
                        e->ledger.n_ops);
         count_inputs(e, y, b.stops, true);
     }
+    if (e->watch && heedi_exec_watches(e, y))
+        e->watch(e->watch_ud, e, y);
     e->run.rule = b.rule;
     b.fn(y, &e->run);
     e->run.rule = NULL;

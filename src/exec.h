@@ -9,6 +9,7 @@
 
 #include <heed/attribute.h>
 
+#include "latent.h"
 #include "model.h"
 #include "readout.h"
 #include "threads.h"
@@ -20,7 +21,7 @@ typedef struct heedi_exec_options {
     bool account;           /* sinks are filled */
     bool detail;            /* relevance in and out of every operation, too */
     bool mixing;            /* a visitor asks for mixing views */
-    bool keep_layers;       /* relevance at the inputs of layers is kept */
+    int keep;               /* HEEDI_KEEP_LAYER ...: latent.h */
     bool recompute;    /* no block keeps anything, whatever memory there is */
     int64_t state;     /* > 0: each sequence keeps a state of so many positions,
                           and can be continued */
@@ -40,6 +41,12 @@ typedef struct heedi_exec_block {
     size_t kept, temp, back; /* bytes: for the backward pass, working forward,
                                 working backward */
 } heedi_exec_block;
+
+/* Called before the backward function of an operation that `keep` is about,
+ * when y->x and y->g are there. */
+struct heedi_exec;
+typedef void heedi_watch_fn(void *ud, const struct heedi_exec *e,
+                            const heedi_node *y);
 
 /* Stays where it is: run points into it. */
 typedef struct heedi_exec {
@@ -62,6 +69,8 @@ typedef struct heedi_exec {
     void *slab; /* values and gradients */
     size_t slab_bytes, scratch_bytes, state_bytes;
     double *rope_work;
+    heedi_watch_fn *watch; /* set by the caller before a backward pass */
+    void *watch_ud;
     heed_real *logit; /* V, where a rule of the head reads all of them */
     double flops;     /* of one forward pass */
     heed_plan plan;
@@ -89,6 +98,9 @@ heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
 /* From heedi_exec_seed() to the leaf; visit sees border gradients in
  * e->g_border, see heedi_exec_g(). */
 heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
+
+/* Is its output read by a watcher? */
+bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y);
 
 /* The (rows, C) gradient at the output of a block: before the backward pass of
  * the last one, to be filled by the caller; in a visit of block b, of b and

@@ -22,6 +22,15 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
     return HEED_OK;
 }
 
+static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
+{
+    const heedi_rounds *r = ud;
+    for (int64_t s = 0; s < r->j->n; s++)
+        if (heedi_has_target(r, s))
+            heedi_latent_read(heedi_outcome_of(r, s)->latent, y,
+                              e->batch.start[s]);
+}
+
 /* The part of the run's ledger that belongs to one sequence. */
 static heed_status copy_ledger(const heedi_rounds *r, int64_t s)
 {
@@ -97,7 +106,11 @@ static heed_status settle(heedi_rounds *r, int64_t s)
 static heed_status one_round(heedi_rounds *r)
 {
     HEEDI_TRY(heedi_rounds_aim(r));
-    HEEDI_TRY(heedi_exec_backward(r->e, r->e->o.keep_layers ? visit : NULL, r));
+    const int keep = r->e->o.keep;
+    r->e->watch = keep & ~HEEDI_KEEP_LAYER ? watch : NULL;
+    r->e->watch_ud = r;
+    HEEDI_TRY(
+        heedi_exec_backward(r->e, keep & HEEDI_KEEP_LAYER ? visit : NULL, r));
     for (int64_t s = 0; s < r->j->n; s++)
         if (heedi_has_target(r, s))
             HEEDI_TRY(settle(r, s));

@@ -16,6 +16,7 @@ typedef struct heedi_outcome {
     heedi_aim aim;
     heed_real *relevance;  /* T, after the reduction */
     heed_real *layer;      /* (L + 1, T) at the inputs of layers, or NULL */
+    heedi_latent *latent;  /* or NULL */
     double sum, magnitude; /* sum R, sum |R| over tokens before the reduction */
     double absorbed, residual;
     heedi_parts *parts;  /* what `relevance` is made of, or NULL */
@@ -38,6 +39,7 @@ struct heedi_job {
     const char *opt_text[HEEDI_MAX_OPTIONS];
     heedi_rule *rule; /* ends at back == NULL */
     int64_t n_rules;
+    int64_t neurons; /* of a layer, if their relevance is kept */
     /* Relevance of a token from those of its parts; NULL: there are none. */
     void (*aggregate)(const heedi_job *j, heedi_outcome *o);
 

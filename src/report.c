@@ -290,6 +290,45 @@ static heed_status put_ledger(const report *p)
     return put_rows(p, group, &v, ledger_of, -1);
 }
 
+/* ---- relevance inside ---- */
+
+static const void *latent_of(const heedi_outcome *r, int which)
+{
+    return which == 0 ? r->latent->head : r->latent->neuron;
+}
+
+/* With positions of fewer layers, `layer` is theirs. */
+static const char *layers(const report *p)
+{
+    const heedi_parts *a = p->r[0].parts;
+    return a && a->n > 0 && a->n != p->r[0].latent->layers ? "of_layer"
+                                                           : "layer";
+}
+
+static heed_status put_latent(const report *p)
+{
+    const heedi_latent *l = p->r[0].latent;
+    heed_var head = {.name = "relevance_head",
+                     .type = HEED_TYPE_REAL,
+                     .nd = 3,
+                     .dim = {layers(p), "head", "pos"},
+                     .len = {l->layers, l->heads, l->len},
+                     .units = "target",
+                     .long_name = "relevance at the outputs of heads"};
+    heed_var neuron = {.name = "relevance_neuron",
+                       .type = HEED_TYPE_REAL,
+                       .nd = 2,
+                       .dim = {layers(p), "neuron"},
+                       .len = {l->layers, l->neurons},
+                       .units = "target",
+                       .long_name = "relevance at the inner units of the "
+                                    "feed-forward part, summed over tokens"};
+    if (l->head)
+        HEEDI_TRY(put_rows(p, p->j->group, &head, latent_of, 0));
+    return l->neuron ? put_rows(p, p->j->group, &neuron, latent_of, 1)
+                     : HEED_OK;
+}
+
 /* ---- the parts of relevance ---- */
 
 enum { TOKEN, TYPE, POSITION, COS, SIN, HEAD, FREQUENCY, DISTANCE, N_PARTS };
@@ -404,6 +443,8 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
     HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
     if (r[0].parts)
         HEEDI_TRY(put_parts(&p));
+    if (r[0].latent)
+        HEEDI_TRY(put_latent(&p));
     if (r[0].layer) {
         heed_var w = {.name = "relevance_layer",
                       .type = HEED_TYPE_REAL,

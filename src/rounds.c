@@ -73,11 +73,19 @@ static heed_status begin(heedi_rounds *r, int64_t s)
     o->relevance = heedi_arena_alloc(&j->mem, bytes);
     if (!o->relevance)
         return HEED_ENOMEM;
-    if (!r->e->o.keep_layers)
+    if (r->e->o.keep & HEEDI_KEEP_LAYER) {
+        o->layer =
+            heedi_arena_alloc(&j->mem, bytes * (size_t)(r->e->m->dim['L'] + 1));
+        if (!o->layer)
+            return HEED_ENOMEM;
+    }
+    if (!(r->e->o.keep & ~HEEDI_KEEP_LAYER))
         return HEED_OK;
-    o->layer =
-        heedi_arena_alloc(&j->mem, bytes * (size_t)(r->e->m->dim['L'] + 1));
-    return o->layer ? HEED_OK : HEED_ENOMEM;
+    o->latent = heedi_arena_alloc(&j->mem, sizeof *o->latent);
+    return o->latent ? heedi_latent_init(o->latent, &j->mem, r->e->o.keep,
+                                         r->e->m->dim['L'], r->e->m->dim['H'],
+                                         j->neurons, j->len[s])
+                     : HEED_ENOMEM;
 }
 
 static void seed(heedi_rounds *r, int64_t s, const heedi_aim *a, int64_t *n)
