@@ -75,9 +75,13 @@ static void print_command(const heedi_command *k)
         print_option("--", m->name, true, m->help, m->type, &o);
     }
     heedi_complete_operand(&o, k);
-    fputs("        '*", stdout);
-    print_offer(k->operand ? k->operand : " ", &o);
-    puts("' ;;");
+    /* without candidates there would be a message where an option is wanted */
+    if (o.kind != HEEDI_OFFER_NOTHING) {
+        fputs("        '*", stdout);
+        print_offer(k->operand, &o);
+        puts("' \\");
+    }
+    puts("        && return ;;");
 }
 
 void heedi_complete_zsh(void)
