@@ -34,23 +34,21 @@ static const char *title_of(heedi_heat *h, int64_t n, const char *given)
     return heedi_arena_print(&h->view.arena, "%lld explanations", (long long)n);
 }
 
-/* The heading of a panel from y down; returns its last baseline. */
+/* The heading of a panel from y down, with its question if the page has none;
+ * returns its last baseline. */
 static double draw_head(heedi_heat *h, heedi_canvas *c, double y,
                         bool own_question)
 {
     heedi_type t = head_type, m = measure_type;
     t.most = m.most = h->width;
-    const char *source = heedi_view_source(&h->view);
-    const char *measure = heedi_view_measure(&h->view);
-    const char *title = heedi_view_title(&h->view, NULL);
-    if (!source || !measure || !title)
+    const char *head = own_question ? heedi_view_title(&h->view, NULL)
+                                    : heedi_view_source(&h->view);
+    const char *below = own_question ? heedi_view_subtitle(&h->view)
+                                     : heedi_view_measure(&h->view);
+    if (!head || !below)
         return -1;
-    if (own_question)
-        source = heedi_arena_print(&h->view.arena, "%s %s", title, source);
-    if (!source)
-        return -1;
-    y = heedi_canvas_lines(c, h->x, y, 16, t, source);
-    return heedi_canvas_lines(c, h->x, y + 15, 13, m, measure);
+    y = heedi_canvas_lines(c, h->x, y, 16, t, head);
+    return heedi_canvas_lines(c, h->x, y + 15, 13, m, below);
 }
 
 /* Panels of one row: their parts begin at the same heights. */
