@@ -209,7 +209,8 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
-        char where[32] = "", balance[96] = "", against[512] = "";
+        const char *text = heedi_cli_attr_str(r, group, "target_text", i);
+        char where[32] = "", balance[96] = "", of[512] = "", against[512] = "";
         if (!isnan(at))
             snprintf(where, sizeof where, " after %.0f", at);
         if (!isnan(absorbed))
@@ -221,9 +222,10 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         }
         if (*foil)
             snprintf(against, sizeof against, " against '%s'", foil);
-        heedi_cli_say(c, "%s: %s of '%s'%s%s = %.6g; sum %.6g%s", method,
-                      heedi_cli_attr_str(r, group, "target_kind", i),
-                      heedi_cli_attr_str(r, group, "target_text", i), against,
-                      where, target, sum, balance);
+        if (*text) /* none: a number of all tokens */
+            snprintf(of, sizeof of, " of '%s'", text);
+        heedi_cli_say(c, "%s: %s%s%s%s = %.6g; sum %.6g%s", method,
+                      heedi_cli_attr_str(r, group, "target_kind", i), of,
+                      against, where, target, sum, balance);
     }
 }
