@@ -180,10 +180,9 @@ static const double MOST = 1e9; /* of any single dimension */
 static heed_status read_dims(heed_model *m)
 {
     for (const heedi_key *k = m->family->keys; k->letter; k++)
-        HEEDI_TRY(heedi_key_whole(m, k->hf, k->gguf,
-                                  k->def < 0 ? (double)NAN : (double)k->def,
-                                  k->def == 0 ? 0 : 1, MOST,
-                                  &m->dim[(int)k->letter]));
+        HEEDI_TRY(heedi_key_whole(
+            m, k->hf, k->gguf, k->def < 0 ? (double)NAN : (double)k->def,
+            k->def == 0 ? 0 : 1, MOST, &m->dim[(int)k->letter]));
     return HEED_OK;
 }
 

@@ -88,8 +88,7 @@ static heed_status vocabulary(heed_model *m)
     int64_t k;
     if (m->dim['V'] == 0)
         HEEDI_TRY(heedi_vocabulary_of(m, 50280));
-    HEEDI_TRY(
-        heedi_key_whole(m, "pad_vocab_size_multiple", "", 1, 1, 1e6, &k));
+    HEEDI_TRY(heedi_key_whole(m, "pad_vocab_size_multiple", "", 1, 1, 1e6, &k));
     m->dim['V'] = (m->dim['V'] + k - 1) / k * k;
     return HEED_OK;
 }

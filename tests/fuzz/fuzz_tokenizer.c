@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     heed_ctx *ctx = fuzz_ctx();
     if (fuzz_ok(heedi_tokenizer_from_text(&t, ctx, "tokenizer.json", json),
                 heed_error(ctx))) {
-        use(ctx, t, nul ? (const char *)nul + 1 : "ab c", nul ? size - n - 1 : 4);
+        use(ctx, t, nul ? (const char *)nul + 1 : "ab c",
+            nul ? size - n - 1 : 4);
         heed_tokenizer_free(t);
     }
     heed_ctx_free(ctx);
