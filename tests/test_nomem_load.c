@@ -1,17 +1,16 @@
-/* The n-th allocation fails, for all n, in what reads and writes files: models
- * of every family and format, plans, every method, tokenizers, result files,
- * pictures. The status says so, nothing is left behind, neither in memory nor
- * as a file. What jansson allocates never fails, since then it aborts (2.14,
- * lex_scan_string()); but it must be freed, too. */
+/* The n-th allocation fails, for all n: models of every family and format, the
+ * plan and the run of every method on every family that has it, tokenizers.
+ * (Result files and pictures: test_formats.c, test_figures.c; heed_check():
+ * test_check.c.) The status says so, nothing is left behind. What jansson
+ * allocates never fails, since then it aborts (2.14, lex_scan_string()); but it
+ * must be freed, too. */
 #include "testlib.h"
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine.h"
-#include "sample.h"
 
 static ration *now; /* counts what jansson has out, too */
 
@@ -243,99 +242,10 @@ static void test_tokenizers(void **state)
                 20);
 }
 
-/* ---- results ---- */
-
-static char out_dir[] = "/tmp/heed-nomem-XXXXXX";
-static char out_path[64];
-
-/* One map for the formats that hold one. */
-static heed_status sample(heed_result **r, heed_ctx *ctx, bool map)
-{
-    static const heed_real w[4] = {1, 0, (heed_real)0.25, (heed_real)0.75};
-    static const heed_var v = {.group = "attention",
-                               .name = "attention",
-                               .type = HEED_TYPE_REAL,
-                               .nd = 4,
-                               .dim = {"layer", "head", "query", "key"},
-                               .len = {1, 1, 2, 2}};
-    heed_status st = heed_result_new(r, ctx);
-    if (st != HEED_OK)
-        return st;
-    heed_sink s = heed_result_sink(*r);
-    return map ? heed_put(&s, ctx, &v, w) : sample_all(&s, ctx, 4);
-}
-
-/* The file is there if and only if that succeeded, and nothing else. */
-static heed_status only_whole(heed_status st)
-{
-    assert_int_equal(remove(out_path), st == HEED_OK ? 0 : -1);
-    assert_int_equal(rmdir(out_dir), 0);
-    assert_int_equal(mkdir(out_dir, 0700), 0);
-    return st;
-}
-
-static heed_status write_file(heed_ctx *ctx, const char *format)
-{
-    const bool map = strcmp(format, "csv") == 0 || strcmp(format, "npy") == 0;
-    heed_result *r;
-    heed_status st = sample(&r, ctx, map);
-    if (st == HEED_OK)
-        st = heed_write(ctx, out_path, format, 0, r);
-    heed_result_free(r);
-    return only_whole(st);
-}
-
-static heed_status draw(heed_ctx *ctx, const char *figure)
-{
-    static const heed_figure_options o = {.layer = 3, .scale = 1};
-    heed_result *r;
-    heed_status st = sample(&r, ctx, false);
-    if (st == HEED_OK)
-        st = heed_figure_draw(ctx, figure, out_path, r,
-                              strcmp(figure, "attention") == 0
-                                  ? "attention"
-                                  : "explanations/attn_lrp",
-                              &o);
-    heed_result_free(r);
-    return only_whole(st);
-}
-
-static heed_status print(heed_ctx *ctx, const char *group)
-{
-    heed_result *r;
-    char *text = NULL;
-    heed_status st = sample(&r, ctx, false);
-    if (st == HEED_OK)
-        st = heed_terminal_heat(&text, ctx, r, group, 80, NULL);
-    heed_text_free(ctx, text);
-    heed_result_free(r);
-    return st;
-}
-
-static void test_results(void **state)
-{
-    (void)state;
-    static const char *const kind[] = {"png", "svg", "pdf"};
-    const heed_format_info *f;
-    const heed_figure_info *g;
-    assert_non_null(mkdtemp(out_dir));
-    snprintf(out_path, sizeof out_path, "%s/a", out_dir);
-    for (int i = 0; (f = heed_format_at(i)); i++)
-        assert_true(sweep(write_file, f->name) > 3);
-    for (int i = 0; (g = heed_figure_at(i)); i++)
-        for (int k = 0; k < 3; k++) {
-            snprintf(out_path, sizeof out_path, "%s/a.%s", out_dir, kind[k]);
-            assert_true(sweep(draw, g->name) > 10);
-        }
-    rmdir(out_dir);
-    assert_true(sweep(print, "explanations/attn_lrp") > 10);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_models), test(test_methods),
-                                       test(test_tokenizers),
-                                       test(test_results)};
+                                       test(test_tokenizers)};
     json_set_alloc_funcs(json_get, json_put);
     RUN(tests);
 }
