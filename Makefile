@@ -1,6 +1,8 @@
 # make                library, command and examples in $(B)
 # make demo           explain a passage with the two shipped models
 # make check          all tests; variants: asan | tsan | double | cov
+# make damage         the table of damaged inputs: status and message of each
+# make valgrind       one run of each command under memcheck
 # make fuzz           libFuzzer on what reads files: FUZZ_SECONDS=60 for each target
 # make lint           headers, exports, layers, file sizes, format
 # make bench          timings beside the peers (see tests/bench/)
@@ -200,6 +202,11 @@ format-check format:
 	echo "$@: skipped, no clang-format 14"
 lint: headers symbols layers sizes format-check
 
+# ---- what is damaged, and memory: the table of cases with status and message;
+# ---- one run of each command under memcheck
+damage: $(B)/heed ; @sh tests/damage.sh $(B)
+valgrind: $(B)/heed ; @sh tests/valgrind.sh $(B)
+
 # ---- with Python: HEED_PYTHON is that of the reference environment -----------
 HEED_PYTHON ?= python3
 interop: $(B)/heed
@@ -210,7 +217,7 @@ installed: all ; sh tests/install.sh $(B)
 ci-full:
 	$(MAKE) check HDF5= CAIRO= B=$(B)-min
 	$(MAKE) installed
-	$(MAKE) tsan double cov
+	$(MAKE) tsan double cov valgrind fuzz
 	$(MAKE) interop
 
 # ---- install -----------------------------------------------------------------
@@ -248,4 +255,4 @@ clean:
 	rm -rf $(B) $(B)-*
 
 .PHONY: all needed setup demo demo-run check check-run asan tsan fuzz fuzz-run double cov headers symbols layers sizes \
-        format format-check lint interop references bench installed ci-full install uninstall clean FORCE
+        format format-check lint interop references bench installed ci-full damage valgrind install uninstall clean FORCE

@@ -1,6 +1,6 @@
 # kill -9 while a file is being written: nothing half-written has its name, and
 # the next run leaves what an undisturbed one does. The process is sure to be
-# within its writing: its .part is a pipe of which only the start is read.
+# within its writing: its .part is a pipe, which holds less than the file.
 fresh
 export SOURCE_DATE_EPOCH=0
 ids=$(awk 'BEGIN { for (i = 0; i < 200; i++) printf "%s%d", i ? "," : "", i % 61 }')
@@ -33,8 +33,8 @@ killed() { # killed FILE ARGUMENTS...
     rm "$file"
     mkfifo "$file.part"
     "$heed" attention -m ../m --ids "$ids" -q "$@" "$file" >../stdout 2>../stderr &
-    exec 3<"$file.part" # when it is opened for writing
-    head -c 1000 <&3 >../half
+    exec 3<>"$file.part"
+    timeout 60 head -c 1000 <&3 >../half
     kill -KILL $!
     wait $! 2>../shell
     status=$?
