@@ -11,7 +11,7 @@ for target in "$@"; do
     found=$build/tests/fuzz/found/$target
     mkdir -p "$found"
     log=$build/tests/fuzz/$target.log
-    if "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+    if "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 \
         -max_len=6000 -dict=tests/fuzz/fuzz.dict -print_final_stats=1 \
         -artifact_prefix="$build/tests/fuzz/$target-" "$found" "tests/fuzz/corpus/$target" >"$log" 2>&1; then
         echo "$target: $(sed -n 's/^Done \([0-9]*\) runs in \([0-9]*\).*/\1 inputs in \2 seconds/p' "$log"), no finding"
