@@ -51,6 +51,7 @@ run 0 attribute -m $llama -p "$text" -t 2 -q --ledger --keep layer -o "$work/b.h
 run 0 attribute -m $mamba -p "$text" -t 1 -q -n 2 -o "$work/b.npz" --svg "$work/b.svg"
 run 0 attribute -m $llama -p "$text" -t 1 -q -a integrated_gradients,occlusion,smooth_grad,saliency \
     --steps 3 --samples 2 -o "$work/c.json"
+run 0 render "$work/b.h5" --png "$work/d.png"
 run 2 attribute -m $llama -p "$text" -a nosuch
 run 3 predict -m "$work" -p "$text"
 run 0 check -m $llama -p "It is" -t 1 --layers 0
