@@ -104,7 +104,14 @@ heedi_value heedi_key_value(const heed_model *m, const char *hf,
  * value of another type or outside of [min, max]. */
 heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
+/* The same for a whole number. */
+heed_status heedi_key_whole(heed_model *m, const char *hf, const char *gguf,
+                            double def, double min, double max, int64_t *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
+/* An activation by its name, also to info.act; HEED_ENOTSUP names one that is
+ * not known. */
+heed_status heedi_key_act(heed_model *m, const char *hf, const char *def,
+                          const heedi_activation **out);
 
 /* The vocabulary's size where the configuration gives none: the tokens of a
  * GGUF file, else def. HEED_EFORMAT if that is 0. */

@@ -161,6 +161,17 @@ hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path)
     hid_t file = bad ? -1 : H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
     H5Pclose(fcpl);
     H5Pclose(fapl);
-    H5FDunregister(id); /* kept by HDF5 as long as the file needs it */
+    d->id = id;
+    if (file < 0)
+        H5FDunregister(id);
     return file;
+}
+
+/* Not before: if the file has the last reference, HDF5 calls its driver's
+ * close through a table that it has just freed (H5FD_close() of 1.10). */
+herr_t heedi_hdf5_close(heedi_hdf5_driver *d, hid_t file)
+{
+    herr_t st = H5Fclose(file);
+    H5FDunregister(d->id);
+    return st;
 }

@@ -16,10 +16,13 @@ typedef struct heedi_hdf5_driver {
     int fd;
     int err; /* errno of the first failure */
     haddr_t eoa, eof;
+    hid_t id; /* under which HDF5 knows the driver */
 } heedi_hdf5_driver;
 
 /* A new file at `path`, which is replaced. `d` must live until it is closed,
  * and is the caller's. Negative on failure. */
 hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path);
+/* As H5Fclose(). */
+herr_t heedi_hdf5_close(heedi_hdf5_driver *d, hid_t file);
 
 #endif

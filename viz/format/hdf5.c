@@ -94,7 +94,7 @@ static heed_status h5_attr(void *ud, heed_ctx *ctx, const char *group,
 static heed_status close_file(heedi_h5 *h)
 {
     heed_status st = HEED_OK;
-    if (h->file >= 0 && H5Fclose(h->file) < 0)
+    if (h->file >= 0 && heedi_hdf5_close(&h->driver, h->file) < 0)
         st = heedi_h5_broken(h, "the end of the file");
     h->file = -1;
     return checked(h, st);
@@ -123,7 +123,7 @@ static void h5_drop(void *ud, heed_ctx *ctx)
         if (h->file >= 0) {
             if (!h->driver.err)
                 h->driver.err = -1; /* nobody will read it: write no more */
-            H5Fclose(h->file);
+            heedi_hdf5_close(&h->driver, h->file);
         }
         H5Tclose(h->text);
         H5Pclose(h->gcpl);
