@@ -192,6 +192,7 @@ ci-full:
 	$(MAKE) check HDF5= CAIRO= B=$(B)-min
 	$(MAKE) tsan double cov
 	$(MAKE) interop
+	sh tests/corpus.sh $(B) 200 10 $(HEED_PYTHON)
 
 # ---- install -----------------------------------------------------------------
 $(B)/heed.pc: src/heed.pc.in FORCE
