@@ -192,6 +192,7 @@ ci-full:
 	$(MAKE) check HDF5= CAIRO= B=$(B)-min
 	$(MAKE) tsan double cov
 	$(MAKE) interop
+	$(MAKE) $(B)/heed $(B)/tests/test_corpus
 	sh tests/corpus.sh $(B) 200 10 $(HEED_PYTHON)
 
 # ---- install -----------------------------------------------------------------
