@@ -17,7 +17,7 @@ enum { GROUP = 8 };
 
 #define OPTIONS(O)                                            \
     O(replacement, "text", "zero", 0, 0, HEEDI_BASELINE_HELP) \
-    O(batch, "integer", "8", 1, 8,                          \
+    O(batch, "integer", "8", 1, 8,                            \
       "copies that run together; fewer if memory is short; changes no result")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
@@ -240,8 +240,8 @@ static heed_status run_all(trial *k)
         HEEDI_TRY(aim(k, 0, &j->target[k->s][t], &k->out[t].aim));
     for (int64_t at = 0; at < k->n; at += GROUP) {
         const int64_t end = at + GROUP < k->n ? at + GROUP : k->n;
-        HEEDI_TRY(group(k, at, end, whole ? 0 : at,
-                        moves && !whole && end < k->n));
+        HEEDI_TRY(
+            group(k, at, end, whole ? 0 : at, moves && !whole && end < k->n));
     }
     return heedi_report(k->j, k->s, k->out);
 }

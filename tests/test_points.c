@@ -40,9 +40,7 @@ static void test_completeness(void **state)
     (void)state;
     world w = enter_some("llama", 9);
     heed_ctx_listen(w.ctx, NULL, on_warning, &w);
-    ok(&w, (call){.method = "ig",
-                  .ledger = 1,
-                  .option = {"baseline", "zero"}});
+    ok(&w, (call){.method = "ig", .ledger = 1, .option = {"baseline", "zero"}});
     assert_non_null(strstr(w.warning, "--steps"));
     assert_close(number(&w, "target_value") - number(&w, "sum") -
                      number(&w, "absorbed"),

@@ -225,8 +225,9 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         if (!isnan(at))
             snprintf(where, sizeof where, " after %.0f", at);
         if (!isnan(absorbed))
-            snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g%s",
-                     absorbed, rest, gap_of(gap, m, target - absorbed, rest));
+            snprintf(balance, sizeof balance,
+                     ", absorbed %.6g, residual %.2g%s", absorbed, rest,
+                     gap_of(gap, m, target - absorbed, rest));
         if (isnan(target)) {
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;
