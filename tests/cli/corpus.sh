@@ -57,6 +57,6 @@ done
 kill -INT $!
 wait $!
 echo "exit $?"
-sed 's/during.*/.../' err
+sed 's/ during.*//' err
 [ "$("$count" i.h5)" -gt 0 ] && echo some inputs
 [ -e i.h5.part ] || echo nothing else
