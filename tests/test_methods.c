@@ -153,7 +153,9 @@ static void test_elements(void **state)
         want[i] = sqrt(want[i]);
     world w = enter("gpt2", id, n);
     score s = {0, ""};
-    ok(&w, (call){.method = "ig", .option = {"steps", "16"}, .reduce = "l2"});
+    ok(&w, (call){.method = "ig",
+                  .option = {"steps", "16", "baseline", "zero"},
+                  .reduce = "l2"});
     compare(&s, relevance(&w), want, n, "l2");
     assert_true(s.worst < limit);
     leave(&w);
