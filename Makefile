@@ -219,6 +219,8 @@ ci-full:
 	$(MAKE) installed
 	$(MAKE) tsan double cov valgrind fuzz
 	$(MAKE) interop
+	$(MAKE) $(B)/heed $(B)/tests/test_corpus
+	sh tests/corpus.sh $(B) 200 10 $(HEED_PYTHON)
 
 # ---- install -----------------------------------------------------------------
 $(B)/heed.pc: src/heed.pc.in FORCE

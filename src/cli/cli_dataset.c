@@ -45,6 +45,7 @@ heed_status heedi_cli_dataset_read(heedi_cli *c, heedi_cli_texts *out)
     char *all;
     int64_t len;
     HEEDI_TRY(heedi_cli_read_file(c, c->args.dataset, &all, &len));
+    heed_sha256(all, (size_t)len, c->dataset_hash);
     heed_status st = HEED_OK;
     int64_t number = 0;
     for (const char *s = all, *end = all + len; s < end && st == HEED_OK;) {
