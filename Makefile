@@ -1,12 +1,16 @@
 # make                library, command and examples in $(B)
-# make demo           explain a passage with the shipped model
+# make demo           explain a passage with the two shipped models
 # make check          all tests; variants: asan | tsan | double | cov
+# make damage         the table of damaged inputs: status and message of each
+# make valgrind       one run of each command under memcheck
+# make fuzz           libFuzzer on what reads files: FUZZ_SECONDS=60 for each target
 # make lint           headers, exports, layers, file sizes, format
 # make bench          timings beside the peers (see tests/bench/)
 # make references     golden values anew, compared with the committed ones
 # make interop        result files against h5py, netCDF4 and xarray
+# make installed      an installed copy: compile against it, run the examples
 # make ci-full        everything that needs more than .ci/run's 25 minutes
-# make install        PREFIX, DESTDIR
+# make install        PREFIX, DESTDIR; make uninstall with the same
 #
 # demo and check first install the Debian packages that are missing, when they
 # may, and otherwise name the command that does; so does `make setup`.
@@ -72,6 +76,7 @@ VIZ     := $(call obj,viz/*.c viz/format/*.c viz/figure/*.c)
 OBJ     := $(BASE) $(ENGINE) $(call obj,attribution/*.c) $(VIZ)
 CLI     := $(call obj,src/cli/*.c)
 TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/test_*.c))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 EXAMPLES:= $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 
@@ -90,6 +95,8 @@ $(B)/attribution/%.o: INC := -Iinclude -Isrc/base -Isrc -I$(B)/gen
 $(B)/viz/%.o:         INC := -Iinclude -Isrc/base -Iviz -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(HDF5_CFLAGS) $(CAIRO_CFLAGS)
 $(B)/examples/%.o:    INC := -Iinclude
 $(B)/tests/%.o:       INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Iattribution -Iviz -Itests -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(BLAS_CFLAGS) $(HDF5_CFLAGS) $(CMOCKA_CFLAGS)
+
+$(B)/tests/fuzz/%.o:  INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/cli -Itests/fuzz -I$(B)/gen $(NEEDED_CFLAGS)
 
 # ---- registries: rewritten only when the list of files changes ---------------
 GEN := $(patsubst %,$(B)/gen/%.inc,ops rules families methods formats figures commands)
@@ -130,8 +137,14 @@ $(EXAMPLES) $(BENCHES): $(B)/%: $(B)/%.o $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) -o $@
 $(TESTS): $(B)/%: $(B)/%.o $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) $(CMOCKA_LIBS) -o $@
+# A fuzz target runs files, or is given inputs by libFuzzer (see `make fuzz`).
+FUZZER ?= $(B)/tests/fuzz/replay.o
+$(B)/tests/fuzz/libcli.a: $(filter-out %/main.o,$(CLI))
+	$(call say,AR)$(AR) qcs $@ $^
+$(FUZZERS): $(B)/%: $(B)/%.o $(filter %.o,$(FUZZER)) $(B)/tests/fuzz/libcli.a $(B)/libheed.a
+	$(call say,LD)$(LINK) $(FUZZER) $(filter-out $(FUZZER),$^) $(LIBS) $(LDLIBS) -o $@
 
--include $(patsubst %.o,%.d,$(OBJ) $(CLI)) $(TESTS:=.d) $(EXAMPLES:=.d) $(BENCHES:=.d)
+-include $(patsubst %.o,%.d,$(OBJ) $(CLI)) $(TESTS:=.d) $(FUZZERS:=.d) $(B)/tests/fuzz/replay.d $(EXAMPLES:=.d) $(BENCHES:=.d)
 
 # ---- the two commands of the README: a second make, since pkg-config is read
 # ---- when a makefile is parsed
@@ -140,7 +153,7 @@ demo: setup ; @$(MAKE) --no-print-directory demo-run
 check: setup ; @$(MAKE) --no-print-directory check-run
 demo-run: $(B)/heed
 	@sh examples/demo.sh $(B)
-check-run: $(TESTS) $(EXAMPLES) $(B)/heed
+check-run: $(TESTS) $(FUZZERS) $(EXAMPLES) $(B)/heed
 	@sh tests/run.sh $(B)
 
 # One build folder for each set of flags, so variants never share objects.
@@ -150,6 +163,13 @@ asan:   ; $(MAKE) check B=$(B)-asan   EXTRA='$(SAN)'
 tsan:
 	TSAN_OPTIONS='ignore_noninstrumented_modules=1' \
 	  $(MAKE) check B=$(B)-tsan CC=clang EXTRA='-fsanitize=thread'
+# New inputs stay in the build folder; one that fails is named, and kept there.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@$(MAKE) --no-print-directory fuzz-run B=$(B)-fuzz CC=clang FUZZER=-fsanitize=fuzzer \
+	  EXTRA='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+fuzz-run: $(FUZZERS)
+	@sh tests/fuzz/run.sh $(B) $(FUZZ_SECONDS)
 double: ; $(MAKE) check B=$(B)-double EXTRA='-DHEED_REAL=double'
 cov:
 	$(MAKE) check B=$(B)-cov EXTRA='--coverage -O0'
@@ -184,35 +204,59 @@ format-check format:
 	echo "$@: skipped, no clang-format 14"
 lint: headers symbols layers sizes format-check
 
+# ---- what is damaged, and memory: the table of cases with status and message;
+# ---- one run of each command under memcheck
+damage: $(B)/heed ; @sh tests/damage.sh $(B)
+valgrind: $(B)/heed ; @sh tests/valgrind.sh $(B)
+
 # ---- with Python: HEED_PYTHON is that of the reference environment -----------
 HEED_PYTHON ?= python3
 interop: $(B)/heed
 	sh tests/interop.sh $(B) $(HEED_PYTHON)
 references: ; sh tests/golden/references.sh $(HEED_PYTHON)
 bench: $(BENCHES) ; sh tests/bench/run.sh $(B) $(HEED_PYTHON)
+installed: all ; sh tests/install.sh $(B)
 ci-full:
 	$(MAKE) check HDF5= CAIRO= B=$(B)-min
-	$(MAKE) tsan double cov
+	$(MAKE) installed
+	$(MAKE) tsan double cov valgrind fuzz
 	$(MAKE) interop
+	$(MAKE) $(B)/heed $(B)/tests/test_corpus
+	sh tests/corpus.sh $(B) 200 10 $(HEED_PYTHON)
 
 # ---- install -----------------------------------------------------------------
 $(B)/heed.pc: src/heed.pc.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	  -e 's|@DEPS@|$(strip $(DEPS))|' -e 's|@LIBS@|$(strip $(HL) -fopenmp -lm)|' $< > $@
-install: all $(B)/heed.pc
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include/heed lib/pkgconfig share/man/man1)
-	install -m 755 $(B)/heed $(DESTDIR)$(PREFIX)/bin
-	install -m 644 include/heed/*.h $(DESTDIR)$(PREFIX)/include/heed
-	install -m 644 $(B)/libheed.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(B)/libheed.so $(DESTDIR)$(PREFIX)/lib/libheed.so.$(VERSION)
-	ln -sf libheed.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libheed.so.0
-	ln -sf libheed.so.0 $(DESTDIR)$(PREFIX)/lib/libheed.so
-	install -m 644 $(B)/heed.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 docs/heed.1 $(DESTDIR)$(PREFIX)/share/man/man1
+# What a shell needs to complete command lines, from the tables of options.
+$(B)/complete/%: $(B)/heed
+	@mkdir -p $(@D)
+	@$(B)/heed help --completion $* > $@
+to      := $(DESTDIR)$(PREFIX)
+INSTALL ?= install
+install: all $(B)/heed.pc $(B)/complete/bash $(B)/complete/zsh
+	$(INSTALL) -d $(addprefix $(to)/,bin include/heed lib/pkgconfig share/man/man1 \
+	  share/bash-completion/completions share/zsh/site-functions)
+	$(INSTALL) -m 755 $(B)/heed $(to)/bin
+	$(INSTALL) -m 644 include/heed/*.h $(to)/include/heed
+	$(INSTALL) -m 644 $(B)/libheed.a $(to)/lib
+	$(INSTALL) -m 755 $(B)/libheed.so $(to)/lib/libheed.so.$(VERSION)
+	ln -sf libheed.so.$(VERSION) $(to)/lib/libheed.so.0
+	ln -sf libheed.so.0 $(to)/lib/libheed.so
+	$(INSTALL) -m 644 $(B)/heed.pc $(to)/lib/pkgconfig
+	$(INSTALL) -m 644 docs/heed.1 $(to)/share/man/man1
+	$(INSTALL) -m 644 $(B)/complete/bash $(to)/share/bash-completion/completions/heed
+	$(INSTALL) -m 644 $(B)/complete/zsh $(to)/share/zsh/site-functions/_heed
+uninstall:
+	rm -f $(to)/bin/heed $(addprefix $(to)/lib/,libheed.a libheed.so libheed.so.0 \
+	  libheed.so.$(VERSION) pkgconfig/heed.pc) $(to)/share/man/man1/heed.1 \
+	  $(addprefix $(to)/include/heed/,$(notdir $(wildcard include/heed/*.h))) \
+	  $(to)/share/bash-completion/completions/heed $(to)/share/zsh/site-functions/_heed
+	-rmdir $(to)/include/heed
 
 clean:
 	rm -rf $(B) $(B)-*
 
-.PHONY: all needed setup demo demo-run check check-run asan tsan double cov headers symbols layers sizes \
-        format format-check lint interop references bench ci-full install clean FORCE
+.PHONY: all needed setup demo demo-run check check-run asan tsan fuzz fuzz-run double cov headers symbols layers sizes \
+        format format-check lint interop references bench installed ci-full damage valgrind install uninstall clean FORCE

@@ -104,16 +104,19 @@ heedi_value heedi_key_value(const heed_model *m, const char *hf,
  * value of another type or outside of [min, max]. */
 heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
+/* The same for a whole number. */
+heed_status heedi_key_whole(heed_model *m, const char *hf, const char *gguf,
+                            double def, double min, double max, int64_t *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
+/* An activation by its name, also to info.act; HEED_ENOTSUP names one that is
+ * not known. */
+heed_status heedi_key_act(heed_model *m, const char *hf, const char *def,
+                          const heedi_activation **out);
 
 /* An epsilon, def where the key is not there; from a GGUF file the decimal that
  * was meant. */
 heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
                           double def, double *out);
-/* The activation that the key names, else def, and m->info.act. HEED_ENOTSUP
- * names an unknown one. */
-heed_status heedi_key_activation(heed_model *m, const char *hf, const char *def,
-                                 const heedi_activation **out);
 /* C = H D with as many key and value heads, set D and K; HEED_EFORMAT. */
 heed_status heedi_even_heads(heed_model *m);
 

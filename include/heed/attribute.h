@@ -28,6 +28,8 @@ typedef struct heed_target_info {
     const char *name, *aliases; /* aliases are space-separated */
     const char *summary;
     int contrast; /* 1: takes a foil */
+    int no_token; /* 1: a number of all tokens: target_id is -1, target_text
+                     is "" */
 } heed_target_info;
 
 /* i-th kind of target, or NULL if i is out of range. Static storage. */

@@ -13,7 +13,8 @@ typedef struct heedi_cli heedi_cli;
 
 typedef struct heedi_command {
     const char *name, *summary;
-    const char *operand; /* as help shows it: "[NAME]"; NULL: takes none */
+    const char *operand; /* as help shows it: "[NAME]"; "FILE...": takes
+                            several; NULL: takes none */
     int sets;            /* of options that are accepted */
 
     /* Data goes to stdout, all else to stderr. On failure the sentence has
@@ -38,6 +39,7 @@ struct heedi_cli {
     heed_status tokenizer_status; /* HEED_OK: not tried */
     char tokenizer_why[1024];
     char hash[3][65]; /* weights, configuration, tokenizer */
+    char dataset_hash[65];
     bool hashed;
     bool printed; /* a document is on stdout */
     char why[1024];

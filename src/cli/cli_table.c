@@ -195,9 +195,8 @@ static const char *default_of(const heed_method_info *m, const char *name)
 /* What a method was told: "replacement zero, batch 16". Of one whose relevance
  * adds up exactly, only what is not the default. */
 static void options_of(char *out, size_t size, const heed_result *r,
-                       const char *group, const char *method)
+                       const char *group, const heed_method_info *m)
 {
-    const heed_method_info *m = heed_method_named(method);
     const bool all = !m || !m->conserves || m->approximates;
     const char *text = heedi_cli_attr_str(r, group, "options", 0);
     size_t n = 0;
@@ -220,11 +219,23 @@ static void add(char *out, size_t size, const char *format, double x)
     snprintf(out + n, size - n, format, x);
 }
 
+/* Of a method that approximates, the residual as a share of the change that
+ * relevance stands for. */
+static const char *gap_of(char out[32], const heed_method_info *m,
+                          double change, double rest)
+{
+    out[0] = '\0';
+    if (m && m->approximates && change != 0)
+        snprintf(out, 32, ", a gap of %.2g %%", 100 * fabs(rest / change));
+    return out;
+}
+
 void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
                        const char *group, const char *method, int64_t n)
 {
     char options[256];
-    options_of(options, sizeof options, r, group, method);
+    const heed_method_info *m = heed_method_named(method);
+    options_of(options, sizeof options, r, group, m);
     if (*options)
         heedi_cli_say(c, "%s: %s", method, options);
     for (int64_t i = 0; i < n; i++) {
@@ -234,9 +245,11 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
+        const char *text = heedi_cli_attr_str(r, group, "target_text", i);
         double position = heedi_cli_attr_num(r, group, "position_sum", i);
         double type = heedi_cli_attr_num(r, group, "type_sum", i);
-        char where[32] = "", balance[192] = "", against[512] = "";
+        char where[32] = "", balance[256] = "", of[512] = "", against[512] = "";
+        char gap[32];
         if (!isnan(at))
             snprintf(where, sizeof where, " after %.0f", at);
         if (!isnan(position))
@@ -247,15 +260,17 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
             add(balance, sizeof balance, ", absorbed %.6g", absorbed);
         if (!isnan(absorbed))
             add(balance, sizeof balance, ", residual %.2g", rest);
+        strcat(balance, gap_of(gap, m, target - absorbed, rest));
         if (isnan(target)) {
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;
         }
         if (*foil)
             snprintf(against, sizeof against, " against '%s'", foil);
-        heedi_cli_say(c, "%s: %s of '%s'%s%s = %.6g; sum %.6g%s", method,
-                      heedi_cli_attr_str(r, group, "target_kind", i),
-                      heedi_cli_attr_str(r, group, "target_text", i), against,
-                      where, target, sum, balance);
+        if (*text) /* none: a number of all tokens */
+            snprintf(of, sizeof of, " of '%s'", text);
+        heedi_cli_say(c, "%s: %s%s%s%s = %.6g; sum %.6g%s", method,
+                      heedi_cli_attr_str(r, group, "target_kind", i), of,
+                      against, where, target, sum, balance);
     }
 }

@@ -77,8 +77,7 @@ static heed_status configure(heed_model *m)
     if (cross)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
                           "%s: cross-attention is not supported", m->info.path);
-    HEEDI_TRY(
-        heedi_key_activation(m, "activation_function", "gelu_new", &a->act.f));
+    HEEDI_TRY(heedi_key_act(m, "activation_function", "gelu_new", &a->act.f));
     a->embed.scale = 1;
     m->fixed_context = true;
     return d['V'] > 0 ? HEED_OK : heedi_vocabulary_of(m, 50257);

@@ -105,7 +105,7 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(heedi_even_heads(m));
     HEEDI_TRY(heedi_key_eps(m, "layer_norm_eps", "attention.layer_norm_epsilon",
                             1e-5, &a->eps));
-    HEEDI_TRY(heedi_key_activation(m, "hidden_act", "gelu", &a->act.f));
+    HEEDI_TRY(heedi_key_act(m, "hidden_act", "gelu", &a->act.f));
     HEEDI_TRY(heedi_key_bool(m, "attention_bias", true, &a->bias));
     HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", false, &a->tied));
     HEEDI_TRY(read_parallel(m, &a->parallel));

@@ -83,8 +83,7 @@ static heed_status configure(heed_model *m)
         m->dim['F'] = 4 * m->dim['C'];
     HEEDI_TRY(heedi_even_heads(m));
     HEEDI_TRY(heedi_key_eps(m, "layer_norm_epsilon", "", 1e-5, &a->eps));
-    HEEDI_TRY(
-        heedi_key_activation(m, "activation_function", "gelu_new", &a->act.f));
+    HEEDI_TRY(heedi_key_act(m, "activation_function", "gelu_new", &a->act.f));
     HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", false, &a->tied));
     HEEDI_TRY(read_rope(m));
     a->embed.scale = 1;

@@ -102,7 +102,7 @@ static heed_status configure(heed_model *m)
                             &a->norm.eps));
     HEEDI_TRY(heedi_key_bool(m, "attention_bias", false, &a->attention_bias));
     HEEDI_TRY(heedi_key_bool(m, "mlp_bias", false, &a->mlp_bias));
-    HEEDI_TRY(heedi_key_activation(m, "hidden_act", "silu", &a->act.f));
+    HEEDI_TRY(heedi_key_act(m, "hidden_act", "silu", &a->act.f));
     heedi_value experts =
         heedi_key_value(m, "num_local_experts", "expert_count");
     if (experts.kind == HEEDI_INT && experts.i > 0)

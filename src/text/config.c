@@ -4,6 +4,7 @@
 
 #include "ctx.h"
 #include "fields.h"
+#include "json_error.h"
 
 static void drop(heedi_ids *list, int32_t id)
 {
@@ -105,8 +106,7 @@ static heed_status read_beside(heed_tokenizer *t, const char *path)
     json_t *j = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
     fclose(f);
     if (!j)
-        return heedi_fail(t->ctx, HEED_EFORMAT, "%s: line %d, column %d: %s",
-                          name, e.line, e.column, e.text);
+        return heedi_json_fail(t->ctx, name, &e);
     st = apply(t, j);
     json_decref(j);
     return st;
