@@ -15,6 +15,10 @@ static const char *const models[] = {"act_relu6",
                                      "gguf_llama3.gguf",
                                      "../gpt2/plain",
                                      "../gpt2/gguf_tied.gguf",
+                                     "../gpt_neox/sequential",
+                                     "../gpt_neox/gguf_parallel.gguf",
+                                     "../gptj/plain",
+                                     "../bloom/three_heads",
                                      "../mamba/plain",
                                      "../mamba/gguf_tied.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };

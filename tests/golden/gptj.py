@@ -58,8 +58,6 @@ def write_folder(folder, row, weights):
         tensors[at + "bias"] = np.tril(np.ones((1, 1, 40, 40), np.float32))
         tensors[at + "masked_bias"] = np.array(-1e9, np.float32)
         tensors[at + "embed_positions"] = np.full((3, 2), 7, np.float32)
-    if row.get("bare"):
-        tensors = {k.removeprefix("transformer."): a for k, a in tensors.items()}
     common.write_folder(folder, row, config, tensors)
 
 

@@ -1,10 +1,10 @@
 """The random GPT-J models of gptj.py: what config.json says, and how the weights are stored.
 
 Keys of a row: "config" is config.json but for model_type and architectures, exactly as written (keys that are left out
-test the defaults); "dtype" F32, BF16 or F16; "keep": tensors with these endings stay F32; "shards"; "bare": names
-without the prefix "transformer."; "masks" adds the buffers attn.bias (1, 1, n, n), attn.masked_bias and
-attn.embed_positions, which are to be ignored; "lengths" (default: those of llama.py); "full": attention weights and the
-logits of all positions up to T = 37, not 2. There are no GGUF files of this family.
+test the defaults); "dtype" F32, BF16 or F16; "keep": tensors with these endings stay F32; "shards"; "masks" adds
+the buffers attn.bias (1, 1, n, n), attn.masked_bias and attn.embed_positions, which are to be ignored; "lengths"
+(default: those of llama.py); "full": attention weights and the logits of all positions up to T = 37, not 2. There are no
+GGUF files of this family.
 """
 
 
@@ -27,9 +27,8 @@ MODELS = {
                                    tie_word_embeddings=True), "masks": True, "lengths": UP_TO_37},
     "silu_f16": {"config": config(20, 2, 97, layers=3, rot=6, activation_function="silu", torch_dtype="float16"),
                  "dtype": "F16"},
-    "bf16_keep_bare": {"config": config(16, 2, 61, torch_dtype="bfloat16", tie_word_embeddings=True), "dtype": "BF16",
-                       "keep": ("ln_1.weight", "ln_1.bias", "ln_f.weight", "ln_f.bias"), "bare": True,
-                       "lengths": UP_TO_37},
+    "bf16_keep": {"config": config(16, 2, 61, torch_dtype="bfloat16", tie_word_embeddings=True), "dtype": "BF16",
+                  "keep": ("ln_1.weight", "ln_1.bias", "ln_f.weight", "ln_f.bias"), "lengths": UP_TO_37},
     "aliases_sharded": {"config": dict(vocab_size=61, hidden_size=24, num_hidden_layers=3, num_attention_heads=2,
                                        max_position_embeddings=64, rotary_dim=10, attn_pdrop=0.1),
                         "shards": 3, "lengths": UP_TO_37},
