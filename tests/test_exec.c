@@ -3,6 +3,7 @@
  * a result. */
 #include "testlib.h"
 
+#include "args.h"
 #include "asan.h"
 #include "engine.h"
 #include "exec.h"
@@ -392,10 +393,71 @@ static void test_stops(void **state)
     heed_ctx_free(ctx);
 }
 
+/* ---- attention both ways ---- */
+
+static const heedi_family *one_way;
+
+/* The same blocks, but a query sees later keys, too. */
+static heedi_node *both_ways(const heed_model *m, int64_t block, heedi_tape *t,
+                             heedi_node *x)
+{
+    heedi_node *out = one_way->build(m, block, t, x);
+    for (heedi_node *y = t->first; y; y = y->next) {
+        if (y->op != &heedi_op_attention)
+            continue;
+        heedi_attention_args *a = heedi_arena_alloc(t->mem, sizeof *a);
+        assert_non_null(a);
+        *a = *(const heedi_attention_args *)y->args;
+        a->bidirectional = true;
+        y->args = a;
+    }
+    return out;
+}
+
+/* How far the first position's logit is from what it is without the last
+ * token. */
+static double hindsight(heed_ctx *ctx, const heed_model *m)
+{
+    int32_t id[9];
+    const int64_t at = 0;
+    heed_candidate a, b;
+    some_ids(id, 9, 3, (int32_t)heed_model_about(m)->vocab);
+    assert_int_equal(heed_predict(ctx, m, id, 9, &at, 1, 1, &a), HEED_OK);
+    assert_int_equal(heed_predict(ctx, m, id, 8, &at, 1, 1, &b), HEED_OK);
+    return fabs(a.logit - b.logit);
+}
+
+static void test_both_ways(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "../bloom/plain");
+    one_way = m->family;
+    heedi_family family = *one_way;
+    family.build = both_ways;
+    assert_true(hindsight(ctx, m) < 1e-5);
+    m->family = &family;
+    assert_true(hindsight(ctx, m) > 1e-2);
+    int32_t id[] = {1, 2, 3}, out;
+    int64_t n;
+    assert_int_equal(heed_generate(ctx, m, id, 3, 1, -1, &out, &n),
+                     HEED_ENOTSUP);
+    assert_non_null(strstr(heed_error(ctx),
+                           "blk.0.attn sees later positions, so no text can "
+                           "be continued"));
+    double gate;
+    free(at_leaf(ctx, m, NULL, &n, &gate)); /* every operation closes */
+    alike(ctx, m, "attn_lrp");
+    alike(ctx, m, "attention");
+    m->family = one_way;
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_recompute),
-                                       test(test_too_little), test(test_alike),
-                                       test(test_targets), test(test_stops)};
+    const struct CMUnitTest tests[] = {
+        test(test_recompute), test(test_too_little), test(test_alike),
+        test(test_targets),   test(test_stops),      test(test_both_ways)};
     RUN(tests);
 }
