@@ -80,8 +80,8 @@ static void set_last(waterfall *w, const heedi_view *v)
 
 /* ---- the parts ----------------------------------------------------------- */
 
-static void draw_axis(waterfall *w, heedi_canvas *c, heedi_view *v,
-                      double right)
+static heed_status draw_axis(waterfall *w, heedi_canvas *c, heedi_view *v,
+                             double right)
 {
     double tick[HEEDI_MAX_TICKS];
     char num[HEEDI_NUMBER];
@@ -102,12 +102,13 @@ static void draw_axis(waterfall *w, heedi_canvas *c, heedi_view *v,
     const char *label =
         kind ? heedi_arena_print(&v->arena, "relevance (%s)", kind) : NULL;
     if (!label)
-        return;
+        return HEED_ENOMEM;
     cairo_save(c->cr);
     cairo_translate(c->cr, HEEDI_MARGIN + 8, (w->y.from + w->y.to) / 2);
     cairo_rotate(c->cr, -1.5707963267948966);
     heedi_canvas_text(c, 0, 0, unit, label);
     cairo_restore(c->cr);
+    return HEED_OK;
 }
 
 /* A bar between two values; one that gives relevance back is pale with an
@@ -361,7 +362,7 @@ static heed_status draw_waterfall(waterfall *w, heedi_picture *p,
     w->y.from = w->y.to + HEIGHT;
     HEEDI_TRY(place(w, p, c, v));
     double right = slot_at(w, 1 + w->s.n_blocks + w->n_last), highest;
-    draw_axis(w, c, v, right);
+    HEEDI_TRY(draw_axis(w, c, v, right));
     const char *label = heedi_named_number(v, "target", w->s.target);
     if (!label)
         return HEED_ENOMEM;
