@@ -111,8 +111,8 @@ static heed_status draw_axis(waterfall *w, heedi_canvas *c, heedi_view *v,
     return HEED_OK;
 }
 
-/* A bar between two values; one that gives relevance back is pale with an
- * outline. */
+/* A bar between two values; a negative share, which adds relevance, is pale
+ * with an outline. */
 static void draw_step(const waterfall *w, heedi_canvas *c, double x,
                       double width, double from, double to, uint32_t color)
 {
@@ -142,10 +142,10 @@ static void draw_level(const waterfall *w, heedi_canvas *c, double from,
                      0.5, 0, heedi_rgb_of(0x888888));
 }
 
-/* Bars of all blocks; returns what is left. `highest` of the first places
- * keeps the label of the target off them. */
-static double draw_blocks(waterfall *w, heedi_canvas *c, double clear,
-                          double *highest)
+/* Bars of all blocks; `highest` of those up to `clear` keeps the label of the
+ * target off them. */
+static void draw_blocks(waterfall *w, heedi_canvas *c, double clear,
+                        double *highest)
 {
     const heedi_steps *s = &w->s;
     double at = s->target;
@@ -171,7 +171,6 @@ static double draw_blocks(waterfall *w, heedi_canvas *c, double clear,
     }
     draw_level(w, c, slot_at(w, s->n_blocks) + all, slot_at(w, s->n_blocks + 1),
                at);
-    return at;
 }
 
 /* Tokens and what was read out beside them, with their labels at the right. */
@@ -279,7 +278,7 @@ static double draw_entries(waterfall *w, heedi_canvas *c, heedi_view *v,
         const int i = is_entry ? w->entry[k] : 0;
         const char *text =
             is_entry ? heedi_named_number(v, s->look[i]->text, s->total[i])
-                     : "pale: given back";
+                     : "pale: negative";
         if (!text)
             return -1;
         double width = heedi_canvas_width(c, heedi_remark_type, text);
