@@ -19,6 +19,9 @@ heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out)
     *out = NULL;
     if (!name)
         return HEED_OK;
+    if (!heed_figure_at(0))
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "--figure: this build was made without Cairo");
     for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++) {
         if (heedi_cli_listed(f->name, ' ', name)) {
             *out = f;
@@ -30,7 +33,7 @@ heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out)
     return heedi_cli_fail(c, HEED_EINVAL,
                           "--figure '%.40s': there is no such figure; there "
                           "are %s",
-                          name, used ? list : "none in this build");
+                          name, list);
 }
 
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
