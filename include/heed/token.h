@@ -33,10 +33,10 @@ typedef struct heed_tokens {
 typedef struct heed_tokenizer heed_tokenizer;
 
 typedef struct heed_tokenizer_info {
-    const char *kind;      /* "byte-level BPE" */
-    const char *pre;       /* pre-tokenizer, as the file names it */
-    int64_t n_tokens;      /* one more than the greatest id */
-    int32_t bos, eos, pad; /* -1: none */
+    const char *kind;            /* "byte-level BPE" */
+    const char *pre;             /* pre-tokenizer, as the file names it */
+    int64_t n_tokens;            /* one more than the greatest id */
+    int32_t bos, eos, pad, mask; /* -1: none */
     int adds_bos, adds_eos;
     const char *path; /* of the file it was read from */
 } heed_tokenizer_info;

@@ -83,6 +83,7 @@ static heed_status apply(heed_tokenizer *t, const json_t *j)
     special(t, j, "bos_token", &t->info.bos);
     special(t, j, "eos_token", &t->info.eos);
     special(t, j, "pad_token", &t->info.pad);
+    special(t, j, "mask_token", &t->info.mask);
     bool bos = has(&t->front, t->info.bos), eos = has(&t->back, t->info.eos);
     HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_bos_token", &bos));
     HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_eos_token", &eos));
@@ -128,6 +129,12 @@ heed_status heedi_config_read(heed_tokenizer *t, const char *path)
 void heedi_config_done(heed_tokenizer *t)
 {
     heed_tokenizer_info *o = &t->info;
+    static const char *const masks[] = {"[MASK]", "<mask>"};
+    for (int i = 0; i < 2 && o->mask < 0; i++) {
+        const int32_t id = id_of(t, masks[i], strlen(masks[i]));
+        if (id >= 0 && t->flag[id] & HEEDI_SPECIAL)
+            o->mask = id;
+    }
     /* a template says where texts begin and end, if nothing else does */
     if (o->bos < 0 && t->front.n > 0)
         o->bos = t->front.v[0];

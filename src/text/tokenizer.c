@@ -13,7 +13,7 @@ heed_status heedi_tokenizer_new(heed_tokenizer **out, heed_ctx *ctx,
         return HEED_ENOMEM;
     t->ctx = ctx;
     heedi_arena_init(&t->arena, ctx);
-    t->info.bos = t->info.eos = t->info.pad = -1;
+    t->info.bos = t->info.eos = t->info.pad = t->info.mask = -1;
     t->model.unk = -1;
     if (heedi_str_copy(t, &copy, path, strlen(path)) != HEED_OK) {
         heed_tokenizer_free(t);
