@@ -281,8 +281,9 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(read_activation(m, &a->act));
     HEEDI_TRY(choose_head(m));
     m->info.head = a->head->kind;
-    if (a->head->kind == HEED_HEAD_CLASS)
-        HEEDI_TRY(heedi_labels_read(m, &d['Y']));
+    HEEDI_TRY(heedi_labels_read(m, &d['Y']));
+    if (a->head->kind != HEED_HEAD_CLASS)
+        m->info.n_labels = m->info.multi_label = 0;
     a->embed.scale = 1;
     a->tanh.f = heedi_activation_named("tanh");
     a->attention = (heedi_attention_args){.heads = d['H'],
@@ -305,6 +306,12 @@ static heed_status finish(heed_model *m)
     for (int64_t l = 0; l < m->dim['L']; l++)
         a->layer[l] = (layer){{a->eps, vector(m, l, P_ln1_b)},
                               {a->eps, vector(m, l, P_ln2_b)}};
+    for (int i = 0; i < N_HEADS; i++)
+        if (heads[i].kind != a->head->kind && heads[i].sign >= 0 &&
+            (i == 0 || heads[i].sign != heads[i - 1].sign) &&
+            heedi_matrix(m, 0, heads[i].sign))
+            heedi_warn(m->ctx, "%s: a head '%s' is in the file and not used",
+                       m->info.path, heed_head_name(heads[i].kind));
     return a->head->finish(m);
 }
 
