@@ -54,7 +54,7 @@ const heedi_flag heedi_cli_flags[] = {
     SWITCH("no-bos", no_bos, INPUT, "do not add a BOS token"),
 
     TEXT(0, "pair", 0, pair, "TEXT", HEEDI_SET_PAIR,
-         "of models that take two: segment 1, or what is compared"),
+         "segment 1, or what the text is compared with"),
 
     TEXT(0, "dataset", 0, dataset, "FILE.jsonl", MANY,
          "many inputs, one JSON object on each line"),

@@ -63,7 +63,7 @@ static const heedi_key keys[] = {
     {'F', "intermediate_size", "feed_forward_length", 3072},
     {'V', "vocab_size", "vocab_size", 0},
     {'X', "max_position_embeddings", "context_length", 512},
-    {'S', "type_vocab_size", "token_type_count", 2},
+    {'S', "type_vocab_size", "", 2},
     {0},
 };
 
@@ -272,8 +272,13 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(heedi_key_number(m, "layer_norm_eps",
                                "attention.layer_norm_epsilon", 1e-12, 0, 1,
                                &a->eps));
-    if (m->gguf)
+    if (m->gguf) {
+        const char *types = "tokenizer.ggml.token_type_count";
+        const heedi_value v = heedi_config(m->ckpt, types);
         a->eps = heedi_decimal(a->eps);
+        if (v.kind == HEEDI_INT && v.i > 0 && v.i < 256)
+            d['S'] = v.i;
+    }
     HEEDI_TRY(refuse(m, "is_decoder", "BERT as a decoder is"));
     HEEDI_TRY(refuse(m, "add_cross_attention", "cross-attention is"));
     HEEDI_TRY(check_positions(m));
