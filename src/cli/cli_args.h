@@ -25,10 +25,11 @@
     S(ATTENTION, "Attention maps")           \
     S(FILE, "Result file")                   \
     S(PICTURE, "Pictures")                   \
+    S(RENDER, "What is drawn")               \
     S(PLAN, "Memory plan")                   \
     S(SIZE, "Size of the plan")              \
     S(DECODE, "Decoding")                    \
-    S(MAN, "Manual")                         \
+    S(HELP, "Other forms")                   \
     S(COMMON, "General")
 
 enum {
@@ -75,6 +76,7 @@ typedef struct heedi_settings {
 
 /* Values of HEEDI_WORD options; 0 is "not given". */
 enum { HEEDI_COLOR_AUTO = 1, HEEDI_COLOR_ALWAYS, HEEDI_COLOR_NEVER };
+enum { HEEDI_SHELL_BASH = 1, HEEDI_SHELL_ZSH };
 enum { HEEDI_TRUNCATE_LEFT = 1, HEEDI_TRUNCATE_RIGHT };
 enum { HEEDI_THEME_LIGHT = 1, HEEDI_THEME_DARK };
 enum {
@@ -89,8 +91,11 @@ enum {
 typedef struct heedi_args {
     /* general */
     int json, quiet, verbose, help, version, man;
-    int color;           /* HEEDI_COLOR_... */
-    const char *operand; /* what follows the command: "-", a name */
+    int completion;        /* HEEDI_SHELL_... */
+    int color;             /* HEEDI_COLOR_... */
+    const char *operand;   /* what follows the command: "-", a name */
+    const char **operands; /* all of them, n_operands; operand is the first */
+    int64_t n_operands;
     /* model and input */
     const char *model, *prompt, *pair, *input_file, *dataset, *text_field;
     heedi_ints ids;
@@ -119,7 +124,7 @@ typedef struct heedi_args {
     const char *output, *format, *png, *svg, *pdf, *picture;
     int force, no_hash;
     /* how it is drawn */
-    const char *cmap, *title;
+    const char *figure, *cmap, *title;
     int theme; /* HEEDI_THEME_... */
     double vmin, vmax, robust, width, min_font;
     int log, drop_first, drop_special, show_space;

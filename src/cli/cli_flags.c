@@ -31,6 +31,7 @@
 #define ATTENTION HEEDI_SET_ATTENTION
 #define FILE_     HEEDI_SET_FILE
 #define PICTURE   HEEDI_SET_PICTURE
+#define RENDER    HEEDI_SET_RENDER
 
 enum { INT_MAX_ID = INT32_MAX - 1 };
 #define BIG 9007199254740992.0 /* 2^53: integers up to here are exact */
@@ -66,14 +67,14 @@ const heedi_flag heedi_cli_flags[] = {
            "one result file for each input: FILE_0.h5, ..."),
 
     INTEGER('c', "context", 0, context, 1, BIG, LENGTH,
-            "longest input in tokens (what the model allows)"),
+            "longest input in tokens; longer needs --truncate"),
     WORD("truncate", truncate, "left|right", LENGTH,
          "drop tokens of a longer input at this end"),
     {0, "max-memory", 0, HEEDI_SIZE, "8G", 0, 0, 0, LENGTH, TO(max_memory),
      "refuse to start what needs more"},
 
     LIST('a', "method", "attribution-method", method, HEEDI_NAMES, "NAME,...",
-         0, METHOD,
+         0, METHOD | RENDER,
          "methods; repeatable (that of the model's family)"),
 
     TEXT('g', "generated", "generated-texts", generated, "TEXT", CONTINUE,
@@ -105,10 +106,11 @@ const heedi_flag heedi_cli_flags[] = {
 
     TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
          "sum, mean, l1, l2, absmax, max (the method's)"),
-    LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0, WHICH | CHECK,
-         "layers to store (all) or to check (three)"),
-    LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH,
-         "heads to store (all)"),
+    LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
+         WHICH | CHECK | RENDER,
+         "layers to store (all), check (three) or draw (0)"),
+    LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH | RENDER,
+         "heads to store (all) or draw (0)"),
 
     TEXT(0, "group", 0, group, "UNIT", STORE,
          "rows of the table: token (default) or word"),
@@ -132,6 +134,9 @@ const heedi_flag heedi_cli_flags[] = {
             "of random numbers; stored even if unused (0)"),
     SWITCH("no-hash", no_hash, FILE_ | HEEDI_SET_SIZE | HEEDI_SET_NEW,
            "do not read all weights for their SHA-256"),
+
+    TEXT(0, "figure", 0, figure, "NAME", RENDER,
+         "see `heed formats` (by what is drawn)"),
 
     TEXT(0, "png", 0, png, "FILE", PICTURE, "picture"),
     TEXT(0, "svg", 0, svg, "FILE", PICTURE, "picture"),
@@ -166,7 +171,9 @@ const heedi_flag heedi_cli_flags[] = {
     INTEGER('T', "tokens", 0, tokens, 1, BIG, HEEDI_SET_SIZE,
             "length of the input that is planned for (512)"),
     SWITCH("decode", decode, HEEDI_SET_DECODE, "give the text of --ids back"),
-    SWITCH("man", man, HEEDI_SET_MAN, "print the manual page"),
+    SWITCH("man", man, HEEDI_SET_HELP, "print the manual page"),
+    WORD("completion", completion, "bash|zsh", HEEDI_SET_HELP,
+         "print a script that completes command lines"),
 
     SWITCH("json", json, COMMON, "one JSON document on standard output"),
     WORD("color", color, "auto|always|never", COMMON,

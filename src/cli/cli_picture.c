@@ -43,8 +43,7 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
     return HEED_OK;
 }
 
-/* The figure that draws an array; of several the plainest, a token heat. */
-static const heed_figure_info *figure_of(const char *array)
+const heed_figure_info *heedi_cli_figure_of(const char *array)
 {
     const heed_figure_info *f, *found = NULL;
     for (int i = 0; (f = heed_figure_at(i)); i++)
@@ -54,35 +53,43 @@ static const heed_figure_info *figure_of(const char *array)
     return found;
 }
 
-heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
-                               const char *group, const char *array,
-                               int64_t index, const char *word, int64_t target)
+heed_status heedi_cli_draw(heedi_cli *c, const char *figure,
+                           const heed_figure_part *part, int64_t n,
+                           int64_t index, const char *word, int64_t target)
 {
     const heedi_args *a = &c->args;
     const char *const paths[] = {a->png, a->svg, a->pdf, a->picture};
     heed_figure_options o;
     HEEDI_TRY(heedi_cli_figure_options(c, &o));
-    o.target = target < 0 ? 0 : target;
     if (a->layers.n == 1)
         o.layer = a->layers.v[0];
     if (a->heads.n == 1)
         o.head = a->heads.v[0];
-    const heed_figure_info *f = figure_of(array);
-    if (!f)
-        return heedi_cli_fail(c, HEED_ENOTSUP,
-                              "pictures: this build has no figure of '%s'",
-                              array);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (!paths[i])
             continue;
         char *path = heedi_cli_path(c, paths[i], index, word, target);
         if (!path)
             return HEED_ENOMEM;
-        heed_status st = heed_figure_draw(c->ctx, f->name, path, r, group, &o);
+        heed_status st =
+            heed_figure_draw_parts(c->ctx, figure, path, part, n, &o);
         if (st != HEED_OK)
             heedi_cli_lib(c, st);
         free(path);
         HEEDI_TRY(st);
     }
     return HEED_OK;
+}
+
+heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
+                               const char *group, const char *array,
+                               int64_t index, const char *word, int64_t target)
+{
+    const heed_figure_part part = {r, group, target < 0 ? 0 : target};
+    const heed_figure_info *f = heedi_cli_figure_of(array);
+    if (!f)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "pictures: this build has no figure of '%s'",
+                              array);
+    return heedi_cli_draw(c, f->name, &part, 1, index, word, target);
 }

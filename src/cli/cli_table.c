@@ -209,15 +209,12 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
-        char where[32] = "", balance[96] = "", against[512] = "";
-        char what[512] = "";
-        const char *head = heedi_cli_attr_str(r, group, "head", 0);
         const char *text = heedi_cli_attr_str(r, group, "target_text", i);
+        const char *head = heedi_cli_attr_str(r, group, "head", 0);
+        char where[32] = "", balance[96] = "", of[512] = "", against[512] = "";
         if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
             snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
                      at);
-        if (*text || strcmp(head, "embedding") != 0)
-            snprintf(what, sizeof what, " of '%s'", text);
         if (!isnan(absorbed))
             snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g",
                      absorbed, rest);
@@ -227,8 +224,10 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         }
         if (*foil)
             snprintf(against, sizeof against, " against '%s'", foil);
+        if (*text) /* none: a number of all tokens, or of two texts */
+            snprintf(of, sizeof of, " of '%s'", text);
         heedi_cli_say(c, "%s: %s%s%s%s = %.6g; sum %.6g%s", method,
-                      heedi_cli_attr_str(r, group, "target_kind", i), what,
+                      heedi_cli_attr_str(r, group, "target_kind", i), of,
                       against, where, target, sum, balance);
     }
 }
