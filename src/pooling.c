@@ -110,14 +110,14 @@ static heed_status read_gguf(heed_model *m, heedi_pool_args *out)
     static const char *const names[] = {"none", "mean", "cls", "last"};
     static const heedi_pooling how[] = {HEEDI_POOL_MEAN, HEEDI_POOL_MEAN,
                                         HEEDI_POOL_FIRST, HEEDI_POOL_LAST};
-    double x;
-    HEEDI_TRY(heedi_key_number(m, "", "pooling_type", 1, 0, 1e9, &x));
-    if (x > 3)
+    int64_t k;
+    HEEDI_TRY(heedi_key_whole(m, "", "pooling_type", 1, 0, 1e9, &k));
+    if (k > 3)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: pooling_type %g is not supported", m->info.path,
-                          x);
-    out->how = how[(int)x];
-    m->info.pooling = names[x > 0 ? (int)x : 1];
+                          "%s: pooling_type %lld is not supported",
+                          m->info.path, (long long)k);
+    out->how = how[k];
+    m->info.pooling = names[k > 0 ? k : 1];
     return HEED_OK;
 }
 

@@ -39,6 +39,7 @@ struct heedi_cli {
     heed_status tokenizer_status; /* HEED_OK: not tried */
     char tokenizer_why[1024];
     char hash[3][65]; /* weights, configuration, tokenizer */
+    char dataset_hash[65];
     bool hashed;
     bool printed; /* a document is on stdout */
     char why[1024];
