@@ -57,6 +57,18 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+/* Which row, or what sum of rows, stands for a sequence. */
+typedef enum heedi_pooling {
+    HEEDI_POOL_MEAN,
+    HEEDI_POOL_ROOT, /* sum / sqrt(T) */
+    HEEDI_POOL_FIRST,
+    HEEDI_POOL_LAST
+} heedi_pooling;
+
+typedef struct heedi_pool_args {
+    heedi_pooling how;
+} heedi_pool_args;
+
 typedef struct heedi_embed_args {
     double scale; /* the embedding is multiplied by it: 1, sqrt(C), ... */
 } heedi_embed_args;

@@ -113,7 +113,7 @@ static double residual(const maps *m, const heedi_exec *e, const heedi_node *y,
             for (int64_t c = 0; c < d; c++) {
                 double sum = 0;
                 int64_t col = h / (heads / groups) * d + c;
-                for (int64_t i = 0; i <= q; i++)
+                for (int64_t i = 0; i < t; i++)
                     sum += (double)m->tile[i] *
                            (double)v->x[(row0 + i) * v->cols + col];
                 double out = (double)y->x[(row0 + q) * y->cols + h * d + c];
@@ -268,8 +268,7 @@ static heed_status run(heedi_job *j, heedi_exec *e)
 heed_status heedi_run_attention(heedi_job *j)
 {
     heedi_exec e;
-    HEEDI_TRY(
-        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
+    HEEDI_TRY(heedi_job_exec(j, &e));
     heed_status st = run(j, &e);
     heedi_exec_clear(&e);
     return st;

@@ -27,6 +27,13 @@ const heed_family_info *heed_family_at(int i)
     return i >= 0 && i < N_FAMILIES ? &heedi_families[i]->info : NULL;
 }
 
+const char *heed_head_name(heed_head h)
+{
+    static const char *const names[] = {"next token", "masked token", "class",
+                                        "embedding"};
+    return names[h];
+}
+
 const heed_model_info *heed_model_about(const heed_model *m)
 {
     return &m->info;
@@ -346,6 +353,8 @@ static heed_status describe(heed_model *m)
     m->info.ff = m->dim['F'];
     m->info.vocab = m->dim['V'];
     m->info.context = m->dim['X'];
+    m->info.n_segments = m->dim['S'];
+    m->info.pooling = m->info.pooling ? m->info.pooling : "";
     return count_weights(m);
 }
 

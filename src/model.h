@@ -40,6 +40,7 @@ typedef struct heedi_family {
     const char *prefix;         /* that base-model checkpoints lack: "model." */
     const heedi_param *params;  /* ends at shape == NULL */
     const heedi_key *keys;      /* ends at letter == 0 */
+    bool gamma_beta;            /* old names of LayerNorm's weight and bias */
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
     size_t size;                /* of its own struct */
@@ -70,6 +71,7 @@ struct heed_model {
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
     bool fixed_context; /* positions beyond dim['X'] do not exist */
+    bool bidirectional; /* a position sees later ones: no text is continued */
     int n_rope;
     heedi_rope rope[HEEDI_MAX_ROPE];
     void *impl;
@@ -119,6 +121,9 @@ heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
                           double def, double *out);
 /* C = H D with as many key and value heads, set D and K; HEED_EFORMAT. */
 heed_status heedi_even_heads(heed_model *m);
+/* For a head of classes: names of the labels, their number, and whether each
+ * is true or not by itself, into m->info; *n is the number. HEED_EFORMAT. */
+heed_status heedi_labels_read(heed_model *m, int64_t *n);
 
 /* The vocabulary's size where the configuration gives none: the tokens of a
  * GGUF file, else def. HEED_EFORMAT if that is 0. */

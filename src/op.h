@@ -148,6 +148,7 @@ struct heedi_run {
     heed_ctx *ctx;
     const heedi_batch *batch;
     const int32_t *id;            /* token of each row */
+    const uint8_t *segment;       /* its type; NULL: all 0 */
     const heed_real *leaf;        /* (rows, C): what the embedding gives in
                                      place of the tokens' rows; or NULL */
     const heed_real *const *rope; /* tables by heedi_rope.index; rope.h */

@@ -223,6 +223,21 @@ static double unread(const optest *t, int64_t seq)
     return sum;
 }
 
+static double unread_type(const optest *t, int64_t seq)
+{
+    double sum = 0;
+    const heedi_node *y = t->y;
+    heed_real *p = calloc((size_t)y->cols, sizeof *p);
+    for (int64_t r = t->batch.start[seq]; r < t->batch.start[seq + 1]; r++) {
+        int64_t type = t->run.segment[r];
+        heedi_weight_row(y->w, type < y->w->rows ? type : 0, 0, y->cols, p);
+        for (int64_t c = 0; c < y->cols; c++)
+            sum += (double)p[c] * (double)y->g[r * y->cols + c];
+    }
+    free(p);
+    return sum;
+}
+
 static double kappa_and(const optest *t, int64_t seq, double *query,
                         double *key)
 {
@@ -255,6 +270,7 @@ static const struct {
     {"act", HEEDI_ENTRY_gate, gate},
     {"layernorm", HEEDI_ENTRY_beta, beta},
     {"position", HEEDI_ENTRY_unread, unread},
+    {"segment", HEEDI_ENTRY_unread, unread_type},
     {"attention", HEEDI_ENTRY_kappa, kappa},
     {"attention", HEEDI_ENTRY_pos_bias, pos_bias},
 };

@@ -159,13 +159,23 @@ const char *heedi_isolated(heedi_arena *a, const char *s)
 
 /* ---- captions ------------------------------------------------------------ */
 
+static bool of_two_texts(const heedi_view *v)
+{
+    const char *kind = heedi_view_str(v, "target_kind");
+    return kind && strcmp(kind, "similarity") == 0;
+}
+
 const char *heedi_view_title(heedi_view *v, const char *given)
 {
     if (given)
         return given;
     const char *t = v->target_text;
     const char *kind = heedi_view_str(v, "target_kind");
-    if (kind && strcmp(kind, "class") == 0 && t)
+    const char *head = heedi_view_str(v, "head");
+    const bool whole = head && strcmp(head, "class") == 0;
+    if (of_two_texts(v))
+        return "Why are the two texts similar?";
+    if (whole && t && !v->foil_text)
         return heedi_arena_print(&v->arena, "Why class " OPEN "%s" CLOSE "?",
                                  t);
     if (t && v->foil_text)
@@ -253,6 +263,8 @@ const char *heedi_view_low(heedi_view *v)
                    ? heedi_arena_print(&v->arena, "relevance (%s)", reduce)
                    : "relevance";
     }
+    if (of_two_texts(v))
+        return "less similar";
     if (v->foil_text)
         return heedi_arena_print(&v->arena, "supports " OPEN "%s" CLOSE,
                                  v->foil_text);
@@ -266,6 +278,8 @@ const char *heedi_view_high(heedi_view *v)
 {
     if (!v->is_signed)
         return "";
+    if (of_two_texts(v))
+        return "more similar";
     return v->target_text
                ? heedi_arena_print(&v->arena, "supports " OPEN "%s" CLOSE,
                                    v->target_text)

@@ -397,9 +397,9 @@ const heedi_command heedi_command_attribute = {
     .summary = "explain predictions with one or several methods",
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_MANY | HEEDI_SET_LENGTH | HEEDI_SET_METHOD |
-            HEEDI_SET_CONTINUE | HEEDI_SET_AT | HEEDI_SET_TARGET |
-            HEEDI_SET_WHICH | HEEDI_SET_STORE | HEEDI_SET_FILE |
-            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+            HEEDI_SET_PAIR | HEEDI_SET_MANY | HEEDI_SET_LENGTH |
+            HEEDI_SET_METHOD | HEEDI_SET_CONTINUE | HEEDI_SET_AT |
+            HEEDI_SET_TARGET | HEEDI_SET_WHICH | HEEDI_SET_STORE |
+            HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

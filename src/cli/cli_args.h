@@ -10,6 +10,7 @@
 #define HEEDI_SETS(S)                        \
     S(MODEL, "Model")                        \
     S(TEXT, "Input")                         \
+    S(PAIR, "Second text")                   \
     S(MANY, "Many inputs")                   \
     S(LENGTH, "Length and memory")           \
     S(METHOD, "Method")                      \
@@ -98,7 +99,7 @@ typedef struct heedi_args {
     const char **operands; /* all of them, n_operands; operand is the first */
     int64_t n_operands;
     /* model and input */
-    const char *model, *prompt, *input_file, *dataset, *text_field;
+    const char *model, *prompt, *pair, *input_file, *dataset, *text_field;
     heedi_ints ids;
     int special, bos, no_bos, per_file, decode, raw_tokens;
     int64_t threads, context, batch, tokens;

@@ -248,10 +248,12 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         const char *text = heedi_cli_attr_str(r, group, "target_text", i);
         double position = heedi_cli_attr_num(r, group, "position_sum", i);
         double type = heedi_cli_attr_num(r, group, "type_sum", i);
+        const char *head = heedi_cli_attr_str(r, group, "head", 0);
         char where[32] = "", balance[256] = "", of[512] = "", against[512] = "";
         char gap[32];
-        if (!isnan(at))
-            snprintf(where, sizeof where, " after %.0f", at);
+        if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
+            snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
+                     at);
         if (!isnan(position))
             add(balance, sizeof balance, " (positions %.6g)", position);
         if (!isnan(type))
@@ -267,7 +269,7 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         }
         if (*foil)
             snprintf(against, sizeof against, " against '%s'", foil);
-        if (*text) /* none: a number of all tokens */
+        if (*text) /* none: a number of all tokens, or of two texts */
             snprintf(of, sizeof of, " of '%s'", text);
         heedi_cli_say(c, "%s: %s%s%s%s = %.6g; sum %.6g%s", method,
                       heedi_cli_attr_str(r, group, "target_kind", i), of,

@@ -48,6 +48,14 @@ static void show_model(const heedi_cli *c, json_t *j)
     fact(j, "weights", m->n_weights);
     fact(j, "weight_bytes", m->weight_bytes);
     fact(j, "tied_head", m->tied);
+    fact_text(j, "head", heed_head_name(m->head));
+    if (m->head == HEED_HEAD_CLASS)
+        fact(j, "labels", m->n_labels);
+    if (m->head == HEED_HEAD_EMBEDDING) {
+        fact_text(j, "pooling", m->pooling);
+        fact(j, "normalizes", m->normalizes);
+    }
+    fact(j, "segments", m->n_segments);
     fact_text(j, "weights_sha256", c->hash[0]);
     fact_text(j, "config_sha256", c->hash[1]);
     fact_text(j, "tokenizer_sha256", c->hash[2]);
@@ -80,7 +88,14 @@ static heed_status plan(heedi_cli *c, int64_t n, heed_plan *out)
     heed_status st = heed_tokens_of(&tokens, c->ctx, NULL, id, n);
     free(id);
     if (st == HEED_OK) {
-        heed_input in = {tokens, NULL, 0};
+        const heed_head head = heed_model_about(c->model)->head;
+        heed_target target = HEED_TARGET;
+        if (head == HEED_HEAD_MASKED)
+            target.at = -1;
+        /* of two texts that are compared, each has a half */
+        for (int64_t i = n / 2; head == HEED_HEAD_EMBEDDING && i < n; i++)
+            tokens->token[i].segment = 1;
+        const heed_input in = {tokens, &target, 1};
         heed_request q = {.model = c->model, .input = &in, .n_inputs = 1};
         st = heed_plan_of(c->ctx, &q, out);
     }
