@@ -12,6 +12,9 @@ void heedi_rope_shared(const heedi_node *y, heedi_run *run);
 /* position: the share of the table is relevance of the position. */
 void heedi_position_read(const heedi_node *y, heedi_run *run);
 
+/* segment: the share of the table is relevance of the token's type. */
+void heedi_segment_read(const heedi_node *y, heedi_run *run);
+
 /* attention: the weights are constant and V takes all (CP-LRP); nothing for q
  * and k. Reads in[0], in[1]. */
 void heedi_attention_constant(const heedi_node *y, heedi_run *run);

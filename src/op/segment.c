@@ -1,4 +1,6 @@
 #include "addend.h"
+#include "choices.h"
+#include "readout.h"
 
 /* y = x + S[segment]: token types. Methods that read the token leaf alone leave
  * the types' share, <S, g>, in `unread`. */
@@ -24,9 +26,19 @@ static void vjp(const heedi_node *y, heedi_run *run)
     heedi_addend_pass(y, run);
 }
 
+void heedi_segment_read(const heedi_node *y, heedi_run *run)
+{
+    heedi_readout *o = run->readout;
+    heedi_addend_share(y, run, at, HEEDI_ENTRY_type, o ? o->type : NULL);
+    if (o)
+        o->typed = true;
+    heedi_addend_pass(y, run);
+}
+
 const heedi_op heedi_op_segment = {
     .name = "segment",
     .formula = "y = x + S[segment]",
+    .rule = "all to x; the table keeps <S, g> as unread",
     .n_in = 1,
     .conserves = true,
     .assigns = true,
