@@ -54,6 +54,7 @@ CMOCKA_LIBS   ?= $(shell $(PKG) --libs cmocka 2>/dev/null)
 names    = $(sort $(basename $(notdir $(filter-out $(1),$(wildcard $(2))))))
 OPS     := $(call names,,src/op/*.c)
 FAMILIES:= $(call names,,src/model/*.c)
+RULES   := $(call names,,src/rule/*.c)
 METHODS := $(call names,attribution/method.c,attribution/*.c)
 FORMATS := $(call names,$(OFF),viz/format/*.c)
 FIGURES := $(call names,$(OFF),viz/figure/*.c)
@@ -70,7 +71,7 @@ ISAFLAGS_base   := -fno-trapping-math -fno-math-errno -Wno-pass-failed -Wno-psab
 ISAFLAGS_avx2   := $(ISAFLAGS_base) -mavx2 -mfma -mf16c
 ISAFLAGS_avx512 := $(ISAFLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 KERNELS := $(foreach k,$(wildcard src/kernel/*.c),$(foreach i,$(ISAS),$(B)/$(k:.c=)-$(i).o))
-ENGINE  := $(call obj,src/*.c src/op/*.c src/load/*.c src/model/*.c) $(KERNELS) $(TEXT)
+ENGINE  := $(call obj,src/*.c src/op/*.c src/rule/*.c src/load/*.c src/model/*.c) $(KERNELS) $(TEXT)
 VIZ     := $(call obj,viz/*.c viz/format/*.c viz/figure/*.c)
 OBJ     := $(BASE) $(ENGINE) $(call obj,attribution/*.c) $(VIZ)
 CLI     := $(call obj,src/cli/*.c)
@@ -98,8 +99,9 @@ $(B)/tests/%.o:       INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -I
 $(B)/tests/fuzz/%.o:  INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/cli -Itests/fuzz -I$(B)/gen $(NEEDED_CFLAGS)
 
 # ---- registries: rewritten only when the list of files changes ---------------
-GEN := $(patsubst %,$(B)/gen/%.inc,ops families methods formats figures commands)
+GEN := $(patsubst %,$(B)/gen/%.inc,ops rules families methods formats figures commands)
 $(B)/gen/ops.inc:      ROWS = $(OPS)
+$(B)/gen/rules.inc:    ROWS = $(RULES)
 $(B)/gen/families.inc: ROWS = $(FAMILIES)
 $(B)/gen/methods.inc:  ROWS = $(METHODS)
 $(B)/gen/formats.inc:  ROWS = $(FORMATS)

@@ -3,15 +3,33 @@
 /* Every rule is the default `relevance` of its operation: activations pass
  * relevance on unchanged, norms hold their statistics constant, a product of
  * two live factors gives a half to each, the softmax keeps kappa. */
+
+#define OPTIONS(O)                         \
+    O(act_div, "exact|lxt", "exact", 0, 0, \
+      "f(x)/x of activations in closed form, or f(x)/(x + 1e-10) as LXT does")
+enum { OPTIONS(HEEDI_OPTION_INDEX) };
+static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
+
+static heed_status check(heedi_job *j)
+{
+    if (j->opt[opt_act_div] != 0) {
+        heedi_job_rule(j, heedi_rule_row(&heedi_rule_act_lxt, NULL));
+        heedi_job_rule(j, heedi_rule_row(&heedi_rule_gate_lxt, NULL));
+    }
+    return HEED_OK;
+}
+
 const heedi_method heedi_method_attn_lrp = {
     .info = {.name = "attn_lrp",
              .aliases = "attnlrp",
              .summary = "layer-wise relevance propagation for transformers",
              .cite = "Achtibat et al. 2024, arXiv:2402.05602",
              .reduce = "sum",
+             .options = options,
              .has_target = 1,
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
+    .check = check,
     .run = heedi_run_gradient,
 };

@@ -13,7 +13,7 @@
 
 #define OPTIONS(O)                                                          \
     O(steps, "integer", "50", 1, 4096, "points on the path")                \
-    O(rule, "gauss|riemann_middle|trapezoid", "gauss", 0, 0,                \
+    O(quadrature, "gauss|riemann_middle|trapezoid", "gauss", 0, 0,          \
       "where they are: Gauss-Legendre, midpoints, or both ends among them") \
     O(baseline, "text", "mean", 0, 0, HEEDI_BASELINE_HELP)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
@@ -36,12 +36,13 @@ typedef struct path {
 static heed_status check(heedi_job *j)
 {
     heedi_baseline b;
-    if (rules[(int)j->opt[opt_rule]] == heedi_trapezoid &&
+    if (rules[(int)j->opt[opt_quadrature]] == heedi_trapezoid &&
         j->opt[opt_steps] < 2)
-        return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: rule trapezoid has both ends, steps must be at "
-                          "least 2",
-                          j->info->name);
+        return heedi_fail(
+            j->ctx, HEED_EINVAL,
+            "%s: quadrature trapezoid has both ends, steps must be at "
+            "least 2",
+            j->info->name);
     j->o.results += heedi_points_bytes(j);
     return heedi_baseline_read(&b, j, "baseline", j->opt_text[opt_baseline]);
 }
@@ -114,7 +115,7 @@ static heed_status settle(void *ud, heedi_rounds *r, int64_t s, heed_real *x,
 
 static heed_status run(heedi_job *j)
 {
-    path p = {.rule = rules[(int)j->opt[opt_rule]],
+    path p = {.rule = rules[(int)j->opt[opt_quadrature]],
               .steps = (int64_t)j->opt[opt_steps]};
     HEEDI_TRY(heedi_baseline_read(&p.baseline, j, "baseline",
                                   j->opt_text[opt_baseline]));

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "ctx.h"
+#include "rule.h"
 #include "words.h"
 
 #define ROW(name) extern const heedi_method heedi_method_##name;
@@ -210,6 +211,50 @@ static heed_status inputs(heedi_job *j)
     return heedi_job_sequences(j);
 }
 
+static bool has_heads(const heedi_node *y, const void *unused)
+{
+    (void)unused;
+    return heedi_has_heads(y);
+}
+
+/* arg: where their number goes */
+static bool has_neurons(const heedi_node *y, const void *arg)
+{
+    if (heedi_has_neurons(y))
+        *(int64_t *)(uintptr_t)arg = y->cols;
+    return heedi_has_neurons(y);
+}
+
+static heed_status keep_one(heedi_job *j, const char *name)
+{
+    static const struct {
+        const char *name;
+        int bit;
+        heedi_node_is *is;
+    } kinds[] = {{"layer", HEEDI_KEEP_LAYER, NULL},
+                 {"head", HEEDI_KEEP_HEAD, has_heads},
+                 {"neuron", HEEDI_KEEP_NEURON, has_neurons}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        bool found = !kinds[i].is;
+        if (!heedi_same_name(kinds[i].name, name))
+            continue;
+        if (!found)
+            HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, kinds[i].is,
+                                      &j->neurons, &found));
+        if (!found)
+            return heedi_fail(j->ctx, HEED_ENOTSUP,
+                              "relevance of '%s' cannot be kept: '%s' models "
+                              "have none",
+                              name, j->q->model->family->info.name);
+        j->o.keep |= kinds[i].bit;
+        return HEED_OK;
+    }
+    return heedi_fail(j->ctx, HEED_ENOTSUP,
+                      "relevance of '%s' cannot be kept; of layer, head and "
+                      "neuron it can",
+                      name);
+}
+
 static heed_status keep(heedi_job *j, const heedi_method *m)
 {
     for (const char *const *k = j->q->keep; k && *k; k++) {
@@ -218,14 +263,21 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
                               "%s: relevance of '%s' cannot be kept, there is "
                               "that of tokens alone",
                               m->info.name, *k);
-        if (!heedi_same_name(*k, "layer"))
-            return heedi_fail(j->ctx, HEED_ENOTSUP,
-                              "relevance of '%s' cannot be kept; of 'layer' it "
-                              "can",
-                              *k);
-        j->o.keep_layers = true;
+        HEEDI_TRY(keep_one(j, *k));
     }
     return HEED_OK;
+}
+
+/* Bytes of what is kept of all inputs and targets. */
+static uint64_t kept(const heedi_job *j)
+{
+    const int64_t *d = j->q->model->dim;
+    uint64_t sum = 0;
+    for (int64_t s = 0; s < j->n; s++)
+        sum += (uint64_t)j->n_targets[s] *
+               heedi_latent_bytes(j->o.keep, d['L'], d['H'], j->neurons,
+                                  j->len[s]);
+    return 2 * sum; /* and once more in the sink */
 }
 
 /* Bytes of attention maps that a sink in memory will hold. */
@@ -246,7 +298,6 @@ static uint64_t maps(const heedi_job *j)
 static void engine(heedi_job *j, const heedi_method *m)
 {
     const heed_model *model = j->q->model;
-    j->o.rules = (heedi_rules){m->pass, m->rules};
     j->o.account = m->info.conserves && !m->info.approximates;
     j->o.detail = j->o.account && j->q->ledger;
     j->o.center = m->info.has_target && j->q->center_logits;
@@ -259,6 +310,7 @@ static void engine(heedi_job *j, const heedi_method *m)
                 j->o.center || heedi_target_full(model, &j->target[s][k]);
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
+    j->o.results += kept(j);
     if (m->mixing && !j->q->streams)
         j->o.results += maps(j);
 }
@@ -279,15 +331,15 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_op *op, const char *name)
+static bool has_name(const heedi_node *y, const void *name)
 {
-    return strcmp(op->name, name) == 0;
+    return strcmp(y->op->name, name) == 0;
 }
 
-static bool mixes(const heedi_op *op, const char *unused)
+static bool mixes(const heedi_node *y, const void *unused)
 {
     (void)unused;
-    return op->mixing != NULL;
+    return y->op->mixing != NULL;
 }
 
 /* Does some layer of the model have what the method is about? */
@@ -304,6 +356,79 @@ static heed_status can_run(heedi_job *j, const heedi_method *m)
                       "%s: '%s' models have no operation %s", m->info.name,
                       j->q->model->family->info.name,
                       m->mixing ? "with a mixing view" : m->needs);
+}
+
+/* ---- rules ---- */
+
+static int64_t count(const heedi_method_rule *r)
+{
+    int64_t n = 0;
+    while (r && r[n].kind)
+        n++;
+    return n;
+}
+
+static heedi_rule row_of(const heedi_job *j, const heedi_method_rule *m)
+{
+    heedi_rule r = heedi_rule_row(m->kind, m->glob);
+    for (int i = 0; i < HEED_RULE_ARGS; i++)
+        if (m->opt[i] > 0)
+            r.arg[i] = j->opt[m->opt[i] - 1];
+    return r;
+}
+
+int heed_method_rule_at(const heed_method_info *info, int i,
+                        heed_method_rule *out)
+{
+    const heedi_method *m = info ? named(info->name) : NULL;
+    if (!m || i < 0 || i >= count(m->rules))
+        return 0;
+    const heedi_rule_kind *k = m->rules[i].kind;
+    *out = (heed_method_rule){k->row.op ? k->row.op->name : "linear, conv1d",
+                              m->rules[i].glob, &k->info};
+    return 1;
+}
+
+/* Room for the method's own rows, those that its `check` adds, and the
+ * caller's. */
+static heed_status rules(heedi_job *j, const heedi_method *m)
+{
+    int64_t n = count(m->rules), more = 0;
+    while (j->q->rules && j->q->rules[more])
+        more++;
+    j->rule = heedi_arena_alloc(
+        &j->mem, (size_t)(n + HEEDI_MAX_RULES + more + 1) * sizeof *j->rule);
+    if (!j->rule)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        heedi_job_rule(j, row_of(j, &m->rules[i]));
+    if (more && m->pass != HEEDI_RELEVANCE)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: has no rules that could be changed",
+                          m->info.name);
+    return HEED_OK;
+}
+
+static bool is_meant(const heedi_node *y, const void *rule)
+{
+    return heedi_rule_applies(rule, y->op, y->name);
+}
+
+static heed_status add_rules(heedi_job *j)
+{
+    for (const char *const *s = j->q->rules; s && *s; s++) {
+        heedi_rule r;
+        bool found;
+        HEEDI_TRY(heedi_rule_parse(&r, j->ctx, &j->mem, *s));
+        HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, is_meant, &r, &found));
+        if (!found && !heedi_rule_applies(&r, &heedi_op_linear, "head"))
+            return heedi_fail(j->ctx, HEED_EINVAL,
+                              "rule '%s': no operation of the model that it "
+                              "is for has such a name",
+                              *s);
+        heedi_job_rule(j, r);
+    }
+    return HEED_OK;
 }
 
 static heed_status prepare(heedi_job *j, const heedi_method **out)
@@ -335,7 +460,12 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     HEEDI_TRY(inputs(j));
     engine(j, m);
     HEEDI_TRY(center(j));
-    return m->check ? m->check(j) : HEED_OK;
+    HEEDI_TRY(rules(j, m));
+    if (m->check)
+        HEEDI_TRY(m->check(j));
+    HEEDI_TRY(add_rules(j));
+    j->o.rules = (heedi_rules){m->pass, j->rule};
+    return m->settled ? m->settled(j) : HEED_OK;
 }
 
 static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)
@@ -382,13 +512,21 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
                        heed_check_report **out)
 {
     const heed_input in = {.tokens = tokens};
-    const heed_request q = {.model = model, .input = &in, .n_inputs = 1};
+    const heed_request q = {.model = model,
+                            .input = &in,
+                            .n_inputs = 1,
+                            .method = o ? o->method : NULL,
+                            .settings = o ? o->settings : NULL,
+                            .rules = o ? o->rules : NULL};
     heedi_job j;
     const heedi_method *m;
     *out = NULL;
     start(&j, ctx, &q);
     j.alone = true;
     heed_status st = prepare(&j, &m);
+    if (st == HEED_OK && m->pass != HEEDI_RELEVANCE)
+        st = heedi_fail(ctx, HEED_EINVAL,
+                        "%s: has no rules of relevance to check", m->info.name);
     if (st == HEED_OK) {
         const heedi_check_rules rules = {
             {HEEDI_GRADIENT, NULL}, j.o.rules, j.opt};

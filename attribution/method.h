@@ -5,18 +5,22 @@
 #include <heed/method.h>
 
 #include "job.h"
+#include "rule.h"
 
 typedef struct heedi_method {
     heed_method_info info;
-    heedi_pass pass;         /* whose rules apply where `rules` has none */
-    const heedi_rule *rules; /* overrides, ends at op == NULL; NULL: none */
-    bool mixing;             /* `run` asks for mixing views */
-    bool gradient_only;      /* relevance is g itself, not x g */
-    bool tokens_only;        /* relevance inside of the model does not exist */
-    const char *needs;       /* an operation that a model must have; or NULL */
-    /* What the bounds of options cannot say, and what the run will need of the
-     * engine, in j->o; NULL: nothing. */
+    heedi_pass pass; /* whose rules apply where `rules` has none */
+    const heedi_method_rule *rules; /* ends at kind == NULL; NULL: none */
+    bool mixing;                    /* `run` asks for mixing views */
+    bool gradient_only;             /* relevance is g itself, not x g */
+    bool tokens_only;  /* relevance inside of the model does not exist */
+    const char *needs; /* an operation that a model must have; or NULL */
+    /* What the bounds of options cannot say, what the run will need of the
+     * engine, in j->o, and rules with numbers: heedi_job_rule(). NULL:
+     * nothing. */
     heed_status (*check)(heedi_job *j);
+    /* What can only be seen with all rules, the caller's too; or NULL. */
+    heed_status (*settled)(heedi_job *j);
     /* The plan; NULL: that of one run over all inputs. */
     heed_status (*plan)(heedi_job *j, heed_plan *out);
     heed_status (*run)(heedi_job *j);

@@ -11,6 +11,7 @@ static const heedi_activation rows[] = {
     {"gelu_tanh", "gelu_new gelu_pytorch_tanh gelu_accurate",
      HEEDI_ACT_gelu_tanh, false},
     {"gelu_fast", "", HEEDI_ACT_gelu_fast, false},
+    {"gelu_bloom", "", HEEDI_ACT_gelu_bloom, false},
     {"gelu_10", "", HEEDI_ACT_gelu_10, false},
     {"quick_gelu", "", HEEDI_ACT_quick_gelu, false},
     {"relu", "", HEEDI_ACT_relu, false},

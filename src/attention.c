@@ -76,8 +76,7 @@ size_t heedi_attention_scratch(const heedi_node *y, const heedi_batch *b,
     const heedi_attention_args *a = y->args;
     size_t n = (size_t)threads * room_of(a, b->pos0 + b->longest, NULL).size +
                2 * (size_t)(b->rows * y->cols);
-    return n * sizeof(heed_real) +
-           (n_sums(a, b) + n_shares(a, b)) * sizeof(double);
+    return n * sizeof(heed_real) + n_sums(a, b) * sizeof(double);
 }
 
 /* What is added to the scaled score of a key so many positions after the

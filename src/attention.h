@@ -15,13 +15,6 @@ void heedi_attention_forward(const heedi_node *y, heedi_run *run);
 void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                           heed_real c_v, bool kappa);
 
-/* The same, but 2 c_qk b dS is read out in place of being deposited: of each
- * pair one half is added to share[row of the query] and one to share[row of
- * the key]. share: (rows) of the batch, the caller's. */
-void heedi_attention_back_share(const heedi_node *y, heedi_run *run,
-                                heed_real c_qk, heed_real c_v, bool kappa,
-                                double *share);
-
 /* Query-key pairs of the batch, of one head. */
 double heedi_attention_pairs(const heedi_node *y, const heedi_batch *b);
 

@@ -1,36 +1,21 @@
 #include <string.h>
 
 #include "attention_block.h"
+#include "choices.h"
 #include "gemm.h"
 #include "kernel.h"
-
-typedef struct task {
-    const heedi_node *y;
-    const heedi_run *run;
-    int64_t seq, h;
-    heed_real c_qk, c_v;
-    room r;
-    heed_real *dk, *dv; /* (T, D) of this head, in rows of y->cols */
-    double *share;      /* (T), what rows get of b dS; NULL: nobody asks */
-    double *sum;        /* <O, g> - <q, dQ>, <b, dS> */
-} task;
+#include "readout.h"
+#include "tape.h"
 
 /* <b, dS> of a block, whose r.s is dS scale. */
 static double back_bias(const task *t, const block *k)
 {
     const heedi_attention_args *a = t->y->args;
     double sum = 0;
-    for (int64_t i = 0; biased(a) && i < k->n; i++) {
-        const heed_real *b = bias_of(&t->r, k, i), *s = t->r.s + i * k->w;
-        double x = heedi_vector()->dot((size_t)k->w, b, s) / a->scale;
-        sum += x;
-        if (!t->share)
-            continue;
-        const double half = (double)t->c_qk / a->scale; /* of 2 c_qk b dS */
-        t->share[k->i0 + i] += (double)t->c_qk * x;
-        for (int64_t j = 0; j < k->w; j++)
-            t->share[k->j0 + j] += half * (double)b[j] * (double)s[j];
-    }
+    for (int64_t i = 0; biased(a) && i < k->n; i++)
+        sum += heedi_vector()->dot((size_t)k->w, bias_of(&t->r, k, i),
+                                   t->r.s + i * k->w) /
+               a->scale;
     return sum;
 }
 
@@ -50,8 +35,6 @@ static void back_head(const task *t)
     for (int64_t i = 0; i < len; i++) {
         memset(t->dk + i * ldq, 0, (size_t)d * sizeof *t->dk);
         memset(t->dv + i * ldq, 0, (size_t)d * sizeof *t->dv);
-        if (t->share)
-            t->share[i] = 0;
     }
     for (int64_t i0 = (blocks(len) - 1) * BLOCK; i0 >= 0; i0 -= BLOCK) {
         const int64_t n = len - i0 < BLOCK ? len - i0 : BLOCK;
@@ -70,6 +53,8 @@ static void back_head(const task *t)
                             (heed_real)a->scale, (heed_real)delta);
         }
         t->sum[1] += back_bias(t, &c);
+        if (t->read)
+            heedi_attention_read_block(t, &c, q, k);
         heedi_blas(false, false, n, d, w, 1, r->s, w, k + c.j0 * ldk, ldk, 0,
                    r->dq, d);
         heedi_blas(true, false, w, d, n, t->c_qk, r->s, w, q, ldq, 1,
@@ -84,9 +69,9 @@ static void back_head(const task *t)
     }
 }
 
-/* Sum the heads of each group, in their order. */
-static void gather(const heedi_node *y, const heedi_run *run,
-                   const heed_real *head, const heedi_node *to, bool assign)
+void heedi_attention_gather(const heedi_node *y, const heedi_run *run,
+                            const heed_real *head, const heedi_node *to,
+                            bool assign)
 {
     const heedi_attention_args *a = y->args;
     const heedi_vector_table *v = heedi_vector();
@@ -104,26 +89,44 @@ static void gather(const heedi_node *y, const heedi_run *run,
             }
 }
 
-void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
-                          heed_real c_v, bool kappa)
+/* dv = A^T g of a head. */
+static void values(const task *t)
 {
-    heedi_attention_back_share(y, run, c_qk, c_v, kappa, NULL);
+    const heedi_node *y = t->y;
+    const heedi_attention_args *a = y->args;
+    const int64_t d = a->head_dim, ldq = y->cols, ldk = y->in[1]->cols;
+    const int64_t g0 = t->h / (a->heads / a->kv_heads) * d;
+    const int64_t start = t->run->batch->start[t->seq];
+    const int64_t len = heedi_len(t->run->batch, t->seq);
+    for (int64_t i = 0; i < len; i++)
+        memset(t->dv + i * ldq, 0, (size_t)d * sizeof *t->dv);
+    for (int64_t i0 = (blocks(len) - 1) * BLOCK; i0 >= 0; i0 -= BLOCK) {
+        const int64_t n = len - i0 < BLOCK ? len - i0 : BLOCK;
+        const block c = block_at(a, i0, n, len);
+        heedi_attention_weights(y, y->in[1]->x + start * ldk + g0, t->h,
+                                start + i0, &c, &t->r);
+        heedi_blas(true, false, c.w, d, n, t->c_v, t->r.p, c.w,
+                   y->g + (start + i0) * ldq + t->h * d, ldq, 1,
+                   t->dv + c.j0 * ldq, ldq);
+    }
 }
 
-void heedi_attention_back_share(const heedi_node *y, heedi_run *run,
-                                heed_real c_qk, heed_real c_v, bool kappa,
-                                double *share)
+static void back(const heedi_node *y, heedi_run *run, heed_real c_qk,
+                 heed_real c_v, bool kappa, bool read)
 {
     const heedi_attention_args *a = y->args;
     const heedi_batch *b = run->batch;
-    double *sum = run->scratch, *part = sum + n_sums(a, b);
-    heed_real *dk = (heed_real *)(void *)(part + n_shares(a, b));
+    double *sum = run->scratch;
+    heed_real *dk = (heed_real *)(void *)(sum + n_sums(a, b));
     heed_real *dv = dk + b->rows * y->cols;
+    void *notes = (char *)run->scratch +
+                  align16(heedi_attention_scratch(y, b, run->threads));
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t h = 0; h < a->heads; h++) {
-            const int64_t n = heedi_len(b, seq), first = b->start[seq];
-            const int64_t o = first * y->cols + h * a->head_dim;
+            const int64_t o = b->start[seq] * y->cols + h * a->head_dim;
+            const reading mine =
+                heedi_attention_reading(y, run, read ? notes : NULL, seq, h);
             const task t = {y,
                             run,
                             seq,
@@ -133,24 +136,70 @@ void heedi_attention_back_share(const heedi_node *y, heedi_run *run,
                             .r = room_of(a, b->longest, dv + b->rows * y->cols),
                             .dk = dk + o,
                             .dv = dv + o,
-                            .share = share && biased(a)
-                                         ? part + first * a->heads + h * n
-                                         : NULL,
+                            .read = read ? &mine : NULL,
                             .sum = sum + 2 * (seq * a->heads + h)};
             back_head(&t);
         }
-    gather(y, run, dk, y->in[1], y->first[1]);
-    gather(y, run, dv, y->in[2], y->first[2]);
+    heedi_attention_gather(y, run, dk, y->in[1], y->first[1]);
+    heedi_attention_gather(y, run, dv, y->in[2], y->first[2]);
+    for (int64_t k = 0; kappa && k < b->n_seq * a->heads; k++, sum += 2) {
+        heedi_deposit(run->ledger, k / a->heads, y->id, HEEDI_ENTRY_kappa,
+                      0.5 * (sum[0] - sum[1]));
+        heedi_deposit(run->ledger, k / a->heads, y->id,
+                      read ? HEEDI_ENTRY_position : HEEDI_ENTRY_pos_bias,
+                      2 * (double)c_qk * sum[1]);
+    }
+    if (read)
+        heedi_attention_read_end(y, run, notes);
+}
+
+void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
+                          heed_real c_v, bool kappa)
+{
+    back(y, run, c_qk, c_v, kappa, false);
+}
+
+void heedi_attention_read(const heedi_node *y, heedi_run *run)
+{
+    back(y, run, (heed_real)0.25, (heed_real)0.5, true, run->readout != NULL);
+}
+
+size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
+                                    int threads)
+{
+    return align16(heedi_attention_scratch(y, b, threads)) +
+           heedi_attention_read_bytes(y, b, threads);
+}
+
+/* A constant A: dV alone, times a share; the rest is a leak. */
+void heedi_attention_constant(const heedi_node *y, heedi_run *run)
+{
+    const heedi_attention_args *a = y->args;
+    const heedi_batch *b = run->batch;
+    const double share = run->rule->arg[0];
+    double *sum = run->scratch;
+    heed_real *dv = (heed_real *)(void *)(sum + n_sums(a, b));
+    dv += b->rows * y->cols; /* as in back(), the room comes after it */
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t h = 0; h < a->heads; h++, sum += 2) {
-            const int64_t n = heedi_len(b, seq), first = b->start[seq];
-            if (kappa)
-                heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_kappa,
-                              0.5 * (sum[0] - sum[1]));
-            if (kappa && !share)
-                heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_pos_bias,
-                              2 * (double)c_qk * sum[1]);
-            for (int64_t i = 0; share && biased(a) && i < n; i++)
-                share[first + i] += part[first * a->heads + h * n + i];
+        for (int64_t h = 0; h < a->heads; h++) {
+            const int64_t o = b->start[seq] * y->cols + h * a->head_dim;
+            const task t = {.y = y,
+                            .run = run,
+                            .seq = seq,
+                            .h = h,
+                            .c_v = (heed_real)share,
+                            .r = room_of(a, b->longest, dv + b->rows * y->cols),
+                            .dv = dv + o};
+            values(&t);
         }
+    heedi_attention_gather(y, run, dv, y->in[2], y->first[2]);
+    for (int64_t seq = 0; share != 1 && run->ledger && seq < b->n_seq; seq++) {
+        double all = 0;
+        for (int64_t r = b->start[seq]; r < b->start[seq + 1]; r++)
+            all += heedi_vector()->dot((size_t)y->cols, y->x + r * y->cols,
+                                       y->g + r * y->cols);
+        heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_leak,
+                      (1 - share) * all);
+    }
 }

@@ -89,17 +89,54 @@ static inline room room_of(const heedi_attention_args *a, int64_t n_keys,
     return r;
 }
 
-/* Sums of each sequence and head, and what each row gets of each head. */
+/* Sums of each sequence and head. */
 static inline size_t n_sums(const heedi_attention_args *a, const heedi_batch *b)
 {
     return (size_t)(2 * b->n_seq * a->heads + 7) / 8 * 8;
 }
 
-static inline size_t n_shares(const heedi_attention_args *a,
-                              const heedi_batch *b)
-{
-    return biased(a) ? (size_t)(b->rows * a->heads) : 0;
-}
+/* What positions get of one sequence and head; see attention_read.c. */
+typedef struct reading {
+    int64_t rot;       /* dimensions that are rotated */
+    bool to_key;       /* a bias belongs to the key alone */
+    bool absolute;     /* -slope (i - j) is slope j */
+    double *rotated;   /* (T) */
+    double *bias;      /* (T) */
+    double *distance;  /* (T), or NULL */
+    heed_real *scores; /* of one block, in the dimensions that are rotated */
+} reading;
+
+/* The backward pass of one sequence and head. */
+typedef struct task {
+    const heedi_node *y;
+    const heedi_run *run;
+    int64_t seq, h;
+    heed_real c_qk, c_v;
+    room r;
+    heed_real *dk, *dv;  /* (T, D) of this head, in rows of y->cols */
+    const reading *read; /* or NULL: nobody asks */
+    double *sum;         /* <O, g> - <q, dQ>, <b, dS> */
+} task;
+
+/* q, k: of the head; k from the first position of the sequence on. r.s holds
+ * scale dS. */
+void heedi_attention_read_block(const task *t, const block *k,
+                                const heed_real *q, const heed_real *keys);
+
+/* The readings of all sequences and heads, in memory that follows `at`: bytes
+ * (which it takes with at NULL), and the one of a task. */
+size_t heedi_attention_read_bytes(const heedi_node *y, const heedi_batch *b,
+                                  int threads);
+reading heedi_attention_reading(const heedi_node *y, const heedi_run *run,
+                                void *at, int64_t seq, int64_t h);
+/* Add them up, in order of the heads, into run->readout. */
+void heedi_attention_read_end(const heedi_node *y, const heedi_run *run,
+                              void *at);
+
+/* Sum the heads of each group, (rows, y->cols), in their order, into to->g. */
+void heedi_attention_gather(const heedi_node *y, const heedi_run *run,
+                            const heed_real *head, const heedi_node *to,
+                            bool assign);
 
 /* What is added to row i of a block. */
 static inline const heed_real *bias_of(const room *r, const block *t, int64_t i)

@@ -85,6 +85,7 @@ static void back(probe *p, const heedi_back *b, heedi_ledger *ledger)
 {
     heedi_run run = *p->run;
     run.ledger = ledger;
+    run.rule = b->rule;
     for (int i = 0; i < p->y.op->n_in; i++)
         memset(p->in[i].g, 0, (size_t)size(p, &p->in[i]) * sizeof *p->in[i].g);
     b->fn(&p->y, &run);
@@ -282,6 +283,7 @@ heed_status heedi_check_nodes(heedi_check *k)
     walk w = {.k = k};
     /* detail: all values are kept; recompute: of one block at a time */
     heedi_exec_options o = {.rules = k->rules->gradient,
+                            .also = k->rules->relevance.rule,
                             .detail = true,
                             .recompute = true,
                             .opt = k->rules->opt};

@@ -55,10 +55,10 @@ static heed_status walk(heedi_check *k, heed_check_row *row, heedi_exec *whole,
     return HEED_OK;
 }
 
-static bool keeps(const heedi_op *op, const char *unused)
+static bool keeps(const heedi_node *y, const void *unused)
 {
     (void)unused;
-    return op->state != NULL;
+    return y->op->state != NULL;
 }
 
 static const char *why_not(const heedi_check *k, bool state)

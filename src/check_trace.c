@@ -135,7 +135,7 @@ static heed_status run(trace *p, heedi_exec *e)
                                  heedi_len(&e->batch, p->seq), z, NULL));
     heedi_ledger_zero(&e->ledger);
     value = p->t->target = aim.seed_value;
-    heedi_head_seed(e, &aim.seed, 1, &value);
+    HEEDI_TRY(heedi_head_seed(e, &aim.seed, 1, &value));
     HEEDI_TRY(heedi_exec_backward(e, NULL, NULL));
     p->t->value[e->n_ops - 1] = hash(HASH_START, &value, sizeof value);
     read_ledger(p, &e->ledger);

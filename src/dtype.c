@@ -42,6 +42,30 @@ void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
     tables[heedi_isa_index()]->decode[t->decode](out, in, n);
 }
 
+#define PART(name, value)                     \
+    static void name(heed_real *x, int64_t n) \
+    {                                         \
+        for (int64_t i = 0; i < n; i++)       \
+            x[i] = (value);                   \
+    }
+PART(positive, x[i] > 0 ? x[i] : 0)
+PART(negative, x[i] < 0 ? x[i] : 0)
+PART(absolute, x[i] < 0 ? -x[i] : x[i])
+PART(squared, x[i] * x[i])
+PART(ones, 1)
+
+void heedi_part_of(heedi_part part, heed_real *x, int64_t n)
+{
+    static void (*const f[])(heed_real *,
+                             int64_t) = {[HEEDI_POSITIVE] = positive,
+                                         [HEEDI_NEGATIVE] = negative,
+                                         [HEEDI_ABSOLUTE] = absolute,
+                                         [HEEDI_SQUARED] = squared,
+                                         [HEEDI_ONES] = ones};
+    if (part != HEEDI_ALL)
+        f[part](x, n);
+}
+
 heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n)
 {
     heedi_weight part = *w;
@@ -50,14 +74,26 @@ heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n)
     return part;
 }
 
+heedi_weight heedi_weight_runs(const heedi_weight *w, int64_t r0, int64_t run,
+                               int64_t step)
+{
+    heedi_weight part = heedi_weight_rows(w, r0, w->rows / step * run);
+    part.run = run;
+    part.skip = (size_t)step * w->stride;
+    return part;
+}
+
 void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
                       heed_real *out)
 {
     size_t blocks = (size_t)c0 / (size_t)w->dtype->block;
+    size_t before = w->run > 0 ? (size_t)(r / w->run) * w->skip : 0;
+    size_t in_run = (size_t)(w->run > 0 ? r % w->run : r);
     heedi_dtype_decode(w->dtype, out,
-                       w->data + (size_t)r * w->stride +
+                       w->data + before + in_run * w->stride +
                            blocks * (size_t)w->dtype->bytes,
                        (size_t)n);
+    heedi_part_of(w->part, out, n);
 }
 
 heedi_weight heedi_weight_outputs(const heedi_weight *w, int64_t o0, int64_t n)

@@ -26,6 +26,20 @@ extern const heedi_dtype heedi_dtypes[]; /* ends at name == NULL */
 void heedi_dtype_decode(const heedi_dtype *t, heed_real *out, const void *in,
                         size_t n);
 
+/* The entries of a matrix as a product sees them: all, the positive or the
+ * negative ones (the others are 0), absolute values, squares, or 1 each. */
+typedef enum heedi_part {
+    HEEDI_ALL,
+    HEEDI_POSITIVE,
+    HEEDI_NEGATIVE,
+    HEEDI_ABSOLUTE,
+    HEEDI_SQUARED,
+    HEEDI_ONES
+} heedi_part;
+
+/* Apply a part to n decoded numbers. */
+void heedi_part_of(heedi_part part, heed_real *x, int64_t n);
+
 /* A matrix on disk: `rows` rows of `cols` numbers, (out, in) as in y = W x. A
  * vector is one row. Owns nothing. */
 typedef struct heedi_weight {
@@ -35,10 +49,19 @@ typedef struct heedi_weight {
     int64_t rows, cols;
     size_t stride;   /* bytes from one row to the next */
     bool transposed; /* rows are inputs, (in, out): GPT-2's Conv1D */
+    heedi_part part; /* of its entries */
+    int64_t run;     /* rows lie in runs of so many; 0: all in one */
+    size_t skip;     /* bytes from the start of a run to that of the next */
 } heedi_weight;
 
-/* Rows r0 ... r0+n-1 of w: a part of a fused matrix. */
+/* Rows r0 ... r0+n-1 of w, which is no view of runs: a part of a fused matrix.
+ */
 heedi_weight heedi_weight_rows(const heedi_weight *w, int64_t r0, int64_t n);
+
+/* Rows r0 ... r0+run-1 of every `step` rows of w, likewise: the queries of all
+ * heads, where the rows of a head are q | k | v. */
+heedi_weight heedi_weight_runs(const heedi_weight *w, int64_t r0, int64_t run,
+                               int64_t step);
 
 /* Outputs o0 ... o0+n-1 of w, in either orientation; transposed, only of
  * dtypes whose block is one number. */

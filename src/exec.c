@@ -59,8 +59,11 @@ static heed_status build_block(heedi_exec *e, int64_t b, int *next_id)
     if (!p)
         return HEED_ENOMEM;
     memcpy(p, prefix, sizeof prefix);
-    k->tape = (heedi_tape){
-        .ctx = e->ctx, .mem = &e->mem, .prefix = p, .first_id = *next_id};
+    k->tape = (heedi_tape){.ctx = e->ctx,
+                           .mem = &e->mem,
+                           .prefix = p,
+                           .first_id = *next_id,
+                           .layer = b - 1};
     if (b > 0)
         k->tape.in = heedi_outside(&k->tape, e->block[b - 1].out->cols);
     k->out = e->m->family->build(e->m, b, &k->tape, k->tape.in);
@@ -144,10 +147,17 @@ static heed_status allocate_borders(heedi_exec *e)
     return HEED_OK;
 }
 
+int64_t heedi_exec_rotated(const heedi_exec *e)
+{
+    int64_t rot = 0;
+    for (int i = 0; i < e->m->n_rope; i++)
+        rot = e->m->rope[i].rot > rot ? e->m->rope[i].rot : rot;
+    return rot;
+}
+
 static heed_status allocate_small(heedi_exec *e, const int32_t *id)
 {
     const heed_model *m = e->m;
-    int64_t rot = 0;
     heed_real **rope =
         heedi_arena_alloc(&e->mem, HEEDI_MAX_ROPE * sizeof *rope);
     e->id = heedi_arena_alloc(&e->mem, (size_t)e->batch.rows * sizeof *e->id);
@@ -158,16 +168,21 @@ static heed_status allocate_small(heedi_exec *e, const int32_t *id)
     memcpy(e->id, id, (size_t)e->batch.rows * sizeof *e->id);
     e->run.id = e->id;
     e->run.segment = e->o.segment;
-    for (int i = 0; i < m->n_rope; i++) {
-        rope[i] = reals(e, e->batch.rows, m->rope[i].rot);
-        rot = m->rope[i].rot > rot ? m->rope[i].rot : rot;
-        if (!rope[i])
+    for (int i = 0; i < m->n_rope; i++)
+        if (!(rope[i] = reals(e, e->batch.rows, m->rope[i].rot)))
             return HEED_ENOMEM;
-    }
     e->run.rope = (const heed_real *const *)rope;
-    e->rope_work =
-        heedi_arena_alloc(&e->mem, (size_t)(rot + 1) * sizeof *e->rope_work);
+    e->rope_work = heedi_arena_alloc(
+        &e->mem, (size_t)(heedi_exec_rotated(e) + 1) * sizeof *e->rope_work);
     return e->rope_work ? HEED_OK : HEED_ENOMEM;
+}
+
+static heed_status allocate_logits(heedi_exec *e)
+{
+    if (!e->o.head_full || !heedi_head_rule(e->o.rules))
+        return HEED_OK;
+    e->logit = reals(e, 1, e->m->head.rows);
+    return e->logit ? HEED_OK : HEED_ENOMEM;
 }
 
 static heed_status allocate_state(heedi_exec *e)
@@ -220,8 +235,16 @@ static heed_status allocate_slab(heedi_exec *e)
 
 static heed_status allocate(heedi_exec *e, const int32_t *id)
 {
+    const int64_t *d = e->m->dim;
+    if (e->o.readout) {
+        e->run.readout = &e->readout;
+        HEEDI_TRY(heedi_readout_init(&e->readout, &e->mem, e->o.readout,
+                                     e->batch.rows, d['L'], d['H'],
+                                     heedi_exec_rotated(e)));
+    }
     HEEDI_TRY(allocate_borders(e));
     HEEDI_TRY(allocate_small(e, id));
+    HEEDI_TRY(allocate_logits(e));
     HEEDI_TRY(allocate_state(e));
     HEEDI_TRY(allocate_slab(e));
     if (!e->o.account)
@@ -394,6 +417,12 @@ static void count_inputs(heedi_exec *e, const heedi_node *y, int stops,
     }
 }
 
+bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y)
+{
+    return ((e->o.keep & HEEDI_KEEP_HEAD) && heedi_has_heads(y)) ||
+           ((e->o.keep & HEEDI_KEEP_NEURON) && heedi_has_neurons(y));
+}
+
 static void back_node(heedi_exec *e, const heedi_node *y)
 {
     const heedi_back b = heedi_back_of(y, e->o.rules);
@@ -409,7 +438,11 @@ static void back_node(heedi_exec *e, const heedi_node *y)
                        e->ledger.n_ops);
         count_inputs(e, y, b.stops, true);
     }
+    if (e->watch && heedi_exec_watches(e, y))
+        e->watch(e->watch_ud, e, y);
+    e->run.rule = b.rule;
     b.fn(y, &e->run);
+    e->run.rule = NULL;
     if (e->o.detail)
         count_inputs(e, y, b.stops, false);
 }

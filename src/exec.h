@@ -9,15 +9,19 @@
 
 #include <heed/attribute.h>
 
+#include "latent.h"
 #include "model.h"
+#include "readout.h"
 #include "threads.h"
 
 typedef struct heedi_exec_options {
-    heedi_rules rules; /* pass HEEDI_FORWARD: there is no backward pass */
-    bool account;      /* sinks are filled */
-    bool detail;       /* relevance in and out of every operation, too */
-    bool mixing;       /* a visitor asks for mixing views */
-    bool keep_layers;  /* relevance at the inputs of layers is kept */
+    heedi_rules rules;      /* pass HEEDI_FORWARD: there is no backward pass */
+    const heedi_rule *also; /* a table of which some rule may be run, too: its
+                               working memory is planned */
+    bool account;           /* sinks are filled */
+    bool detail;            /* relevance in and out of every operation, too */
+    bool mixing;            /* a visitor asks for mixing views */
+    int keep;               /* HEEDI_KEEP_LAYER ...: latent.h */
     bool recompute;    /* no block keeps anything, whatever memory there is */
     int64_t state;     /* > 0: each sequence keeps a state of so many positions,
                           and can be continued */
@@ -26,6 +30,7 @@ typedef struct heedi_exec_options {
     bool center;       /* logit targets are less the mean of the others */
     bool leaf_full;    /* all rows of the embedding, not some tokens' */
     uint64_t results;  /* bytes that the caller will need, for the plan */
+    int readout;       /* HEEDI_READ_POSITION ...: readout.h; 0: nothing */
     const double *opt;
     const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
                                long as the run */
@@ -39,6 +44,12 @@ typedef struct heedi_exec_block {
                                 working backward */
 } heedi_exec_block;
 
+/* Called before the backward function of an operation that `keep` is about,
+ * when y->x and y->g are there. */
+struct heedi_exec;
+typedef void heedi_watch_fn(void *ud, const struct heedi_exec *e,
+                            const heedi_node *y);
+
 /* Stays where it is: run points into it. */
 typedef struct heedi_exec {
     heed_ctx *ctx;
@@ -48,6 +59,7 @@ typedef struct heedi_exec {
     heedi_batch batch, one; /* one: a single row, of heedi_exec_feed() */
     heedi_run run;
     heedi_ledger ledger;
+    heedi_readout readout;
     heedi_team team;
     int64_t n_blocks;
     heedi_exec_block *block;
@@ -59,7 +71,10 @@ typedef struct heedi_exec {
     void *slab; /* values and gradients */
     size_t slab_bytes, scratch_bytes, state_bytes;
     double *rope_work;
-    double flops; /* of one forward pass */
+    heedi_watch_fn *watch; /* set by the caller before a backward pass */
+    void *watch_ud;
+    heed_real *logit; /* V, where a rule of the head reads all of them */
+    double flops;     /* of one forward pass */
     heed_plan plan;
 } heedi_exec;
 
@@ -91,10 +106,16 @@ heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
  * e->g_border, see heedi_exec_g(). */
 heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
 
+/* Is its output read by a watcher? */
+bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y);
+
 /* The (rows, C) gradient at the output of a block: before the backward pass of
  * the last one, to be filled by the caller; in a visit of block b, of b and
  * b-1. */
 heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
+
+/* The most dimensions that any of the model's rotations turns; 0: none. */
+int64_t heedi_exec_rotated(const heedi_exec *e);
 
 /* Rows of the leaf for n tokens, as the model would have them: (n, C). */
 void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,

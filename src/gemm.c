@@ -40,10 +40,11 @@ size_t heedi_gemm_scratch(const heedi_weight *w, int threads)
            sizeof(heed_real);
 }
 
-/* A matrix of heed_real needs no decoding. */
+/* A matrix of heed_real in one piece needs no decoding. */
 static bool is_plain(const heedi_weight *w)
 {
-    return strcmp(w->dtype->name, sizeof(heed_real) == 4 ? "f32" : "f64") ==
+    return w->part == HEEDI_ALL && w->run == 0 &&
+           strcmp(w->dtype->name, sizeof(heed_real) == 4 ? "f32" : "f64") ==
                0 &&
            w->stride % sizeof(heed_real) == 0 &&
            (size_t)w->data % sizeof(heed_real) == 0;

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "ctx.h"
@@ -19,6 +20,15 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
                 HEEDI_SUM, x + (row + t) * c, g + (row + t) * c, c);
     }
     return HEED_OK;
+}
+
+static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
+{
+    const heedi_rounds *r = ud;
+    for (int64_t s = 0; s < r->j->n; s++)
+        if (heedi_has_target(r, s))
+            heedi_latent_read(heedi_outcome_of(r, s)->latent, y,
+                              heedi_first_row(r->j, e, s));
 }
 
 /* The part of the run's ledger that belongs to one input. */
@@ -47,6 +57,37 @@ static heed_status copy_ledger(const heedi_rounds *r, int64_t s)
     return HEED_OK;
 }
 
+/* Tokens, positions and types together are the relevance. */
+static heed_status read_parts(heedi_rounds *r, int64_t s)
+{
+    heedi_job *j = r->j;
+    heedi_exec *e = r->e;
+    heedi_outcome *o = heedi_outcome_of(r, s);
+    const int64_t row = heedi_first_row(j, e, s), len = j->len[s];
+    const int64_t c = e->leaf->cols;
+    o->parts = heedi_arena_alloc(&j->mem, sizeof *o->parts);
+    o->positive = heedi_arena_alloc(&j->mem, (size_t)len * sizeof *o->positive);
+    if (!o->parts || !o->positive)
+        return HEED_ENOMEM;
+    HEEDI_TRY(heedi_parts_copy(o->parts, &j->mem, &e->readout, row, len,
+                               e->m->n_rope > 0 && e->m->rope[0].interleaved));
+    o->magnitude = 0;
+    for (int64_t t = 0; t < len; t++) {
+        const heed_real *x = e->leaf->x + (row + t) * c;
+        const heed_real *g = e->leaf->g + (row + t) * c;
+        for (int64_t i = 0; i < c; i++)
+            o->positive[t] += fmax(0, (double)x[i] * (double)g[i]);
+        const double more = heedi_readout_row(&e->readout, row + t);
+        const double all = (double)o->relevance[t] + more;
+        o->parts->token[t] = o->relevance[t];
+        o->relevance[t] = (heed_real)all;
+        o->sum += more;
+        o->magnitude += fabs(all);
+    }
+    j->aggregate(j, o);
+    return HEED_OK;
+}
+
 static heed_status settle(heedi_rounds *r, int64_t s)
 {
     heedi_job *j = r->j;
@@ -56,13 +97,15 @@ static heed_status settle(heedi_rounds *r, int64_t s)
     const int64_t at = heedi_first_row(j, e, s) * e->leaf->cols;
     HEEDI_TRY(heedi_rounds_read(r, s, j->times_input ? e->leaf->x + at : NULL,
                                 e->leaf->g + at));
+    if (e->o.readout)
+        HEEDI_TRY(read_parts(r, s));
     if (!e->o.account)
         return HEED_OK;
     const double beyond = o->aim.value - o->aim.seed_value;
     heedi_deposit(&e->ledger, first, e->n_ops - 1, HEEDI_ENTRY_target, beyond);
     e->ledger.in[first * e->n_ops + e->n_ops - 1] += beyond; /* the head's */
     HEEDI_TRY(copy_ledger(r, s));
-    o->absorbed = heedi_ledger_total(&o->ledger, 0);
+    o->absorbed = heedi_ledger_absorbed(&o->ledger, 0);
     heedi_outcome_close(j, o, j->q->tol > 0 ? j->q->tol : 1e-4);
     return HEED_OK;
 }
@@ -70,7 +113,11 @@ static heed_status settle(heedi_rounds *r, int64_t s)
 static heed_status one_round(heedi_rounds *r)
 {
     HEEDI_TRY(heedi_rounds_aim(r));
-    HEEDI_TRY(heedi_exec_backward(r->e, r->e->o.keep_layers ? visit : NULL, r));
+    const int keep = r->e->o.keep;
+    r->e->watch = keep & ~HEEDI_KEEP_LAYER ? watch : NULL;
+    r->e->watch_ud = r;
+    HEEDI_TRY(
+        heedi_exec_backward(r->e, keep & HEEDI_KEEP_LAYER ? visit : NULL, r));
     for (int64_t s = 0; s < r->j->n; s++)
         if (heedi_has_target(r, s))
             HEEDI_TRY(settle(r, s));

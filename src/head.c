@@ -15,12 +15,50 @@ static int64_t chunks(const heedi_weight *w)
     return (w->rows + CHUNK - 1) / CHUNK;
 }
 
+/* The head as an operation on one row of a batch, for a rule. */
+typedef struct operation {
+    heedi_node x, y;
+    heedi_batch batch;
+    heedi_tile tile;
+    heedi_run run;
+} operation;
+
+static void as_operation(operation *o, const heedi_exec *e,
+                         const heedi_weight *w, const heed_real *bias,
+                         int64_t seq)
+{
+    *o = (operation){.tile = {seq, 0, 1}, .run = e->run};
+    o->batch = (heedi_batch){.n_seq = 1,
+                             .rows = 1,
+                             .longest = 1,
+                             .n_tiles = 1,
+                             .n_small = 1,
+                             .tile = &o->tile,
+                             .small = &o->tile};
+    o->x.cols = w->cols;
+    o->y = (heedi_node){.op = &heedi_op_linear,
+                        .name = "head",
+                        .id = e->n_ops - 1,
+                        .in = {&o->x},
+                        .w = w,
+                        .vec = bias,
+                        .n_vec = bias ? w->rows : 0,
+                        .cols = w->rows};
+    o->run.batch = &o->batch;
+    o->run.rule = heedi_head_rule(e->o.rules);
+}
+
 size_t heedi_head_scratch(const heedi_exec *e)
 {
     const heedi_weight *w = &e->m->head;
     size_t panels = (size_t)e->run.threads * BLOCK * (size_t)w->cols;
     size_t sums = (size_t)chunks(w) * (size_t)w->cols;
-    return panels * sizeof(heed_real) + sums * sizeof(double);
+    size_t n = panels * sizeof(heed_real) + sums * sizeof(double), more = 0;
+    operation o;
+    as_operation(&o, e, w, e->m->head_bias, 0);
+    if (o.run.rule && o.run.rule->scratch)
+        more = o.run.rule->scratch(&o.y, &o.batch, e->run.threads);
+    return n > more ? n : more;
 }
 
 static heed_real *panel(const heedi_exec *e)
@@ -154,6 +192,38 @@ static double bias_share(const heedi_exec *e, const heedi_seed *s)
     return sum;
 }
 
+/* One output, or all of them: z are their logits, c their cotangents. */
+static void pass_by_rule(const heedi_exec *e, const heedi_weight *w,
+                         const heed_real *bias, const heedi_seed *s,
+                         int64_t seq, heed_real *z, heed_real *c, heed_real *g)
+{
+    operation o;
+    as_operation(&o, e, w, bias, seq);
+    o.x.x = (heed_real *)(uintptr_t)heedi_head_state(e, s->row);
+    o.x.g = g;
+    o.y.x = z;
+    o.y.g = c;
+    o.run.rule->back(&o.y, &o.run);
+}
+
+static heed_status by_rule(heedi_exec *e, const heedi_seed *s, int64_t seq,
+                           heed_real *g)
+{
+    const heed_real *b = e->m->head_bias;
+    if (s->dense) {
+        HEEDI_TRY(heedi_head_row(e, s->row, e->logit));
+        pass_by_rule(e, &e->m->head, b, s, seq, e->logit,
+                     (heed_real *)(uintptr_t)s->dense, g);
+    }
+    for (int i = 0; !s->dense && i < s->n; i++) {
+        heedi_weight w = heedi_weight_rows(&e->m->head, s->id[i], 1);
+        heed_real z, c = (heed_real)s->c[i];
+        HEEDI_TRY(heedi_head_tokens(e, s->row, &s->id[i], 1, &z));
+        pass_by_rule(e, &w, b ? b + s->id[i] : NULL, s, seq, &z, &c, g);
+    }
+    return HEED_OK;
+}
+
 /* The account of a seed without a head: what the target gives, the rows
  * take. */
 static void seed_rows(heedi_exec *e, const heedi_seed *s, heed_real *g,
@@ -173,10 +243,19 @@ static void seed_rows(heedi_exec *e, const heedi_seed *s, heed_real *g,
     e->ledger.out[at] += x;
 }
 
-void heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
-                     double *value)
+static void by_transpose(const heedi_exec *e, const heedi_seed *s, heed_real *g)
+{
+    if (s->dense)
+        dense(e, s->dense, g);
+    else
+        sparse(e, s, g);
+}
+
+heed_status heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
+                            double *value)
 {
     const int64_t c = e->m->head.cols;
+    const heedi_rule *rule = heedi_head_rule(e->o.rules);
     heed_real *g = heedi_exec_g(e, e->n_blocks - 1);
     memset(g, 0, (size_t)(e->batch.rows * c) * sizeof *g);
     for (int64_t i = 0; i < n; i++) {
@@ -185,19 +264,20 @@ void heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
             seed_rows(e, &seed[i], g, value[i]);
             continue;
         }
-        if (seed[i].dense)
-            dense(e, seed[i].dense, row);
+        const int64_t s = heedi_sequence_of(&e->batch, seed[i].row);
+        const int64_t at = s * e->n_ops + e->n_ops - 1;
+        if (rule)
+            HEEDI_TRY(by_rule(e, &seed[i], s, row));
         else
-            sparse(e, &seed[i], row);
-        double x = heedi_vector()->dot((size_t)c,
-                                       heedi_head_state(e, seed[i].row), row);
-        double bias = bias_share(e, &seed[i]);
+            by_transpose(e, &seed[i], row);
         if (!e->o.account)
             continue;
-        int64_t s = heedi_sequence_of(&e->batch, seed[i].row);
-        int64_t at = s * e->n_ops + e->n_ops - 1;
-        heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_bias, bias);
+        if (!rule)
+            heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_bias,
+                          bias_share(e, &seed[i]));
         e->ledger.in[at] += value[i];
-        e->ledger.out[at] += x;
+        e->ledger.out[at] += heedi_vector()->dot(
+            (size_t)c, heedi_head_state(e, seed[i].row), row);
     }
+    return HEED_OK;
 }

@@ -42,8 +42,8 @@ typedef struct heedi_seed {
 
 /* Set the gradient at the output of the last block to the seeds' (other rows
  * are zero), and account for the head. value[s] = <seed, logits> of each
- * seed. */
-void heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
-                     double *value);
+ * seed. HEED_ENUMERIC: a logit that a rule reads is not finite. */
+heed_status heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
+                            double *value);
 
 #endif

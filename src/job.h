@@ -5,22 +5,28 @@
 #include <heed/attribute.h>
 
 #include "exec.h"
+#include "parts.h"
 #include "reduce.h"
 #include "target.h"
 
-enum { HEEDI_MAX_OPTIONS = 16 };
+enum { HEEDI_MAX_OPTIONS = 16, HEEDI_MAX_RULES = 16 };
 
 /* The explanation of one target of one input. */
 typedef struct heedi_outcome {
     heedi_aim aim;
     heed_real *relevance;  /* T, after the reduction */
     heed_real *layer;      /* (L + 1, T) at the inputs of layers, or NULL */
+    heedi_latent *latent;  /* or NULL */
     double sum, magnitude; /* sum R, sum |R| over tokens before the reduction */
     double absorbed, residual;
+    heedi_parts *parts;  /* what `relevance` is made of, or NULL */
+    double *positive;    /* T: sum of the positive parts of x g at the leaf;
+                            only with HEEDI_READ_CHANNEL */
     heedi_ledger ledger; /* of this sequence alone (n_seq == 1), or n_ops 0 */
 } heedi_outcome;
 
-typedef struct heedi_job {
+typedef struct heedi_job heedi_job;
+struct heedi_job {
     heed_ctx *ctx;
     const heed_request *q;
     const heed_sink *sink;        /* one for each input */
@@ -31,6 +37,11 @@ typedef struct heedi_job {
     const char *reduce_name;
     double opt[HEEDI_MAX_OPTIONS];
     const char *opt_text[HEEDI_MAX_OPTIONS];
+    heedi_rule *rule; /* ends at back == NULL */
+    int64_t n_rules;
+    int64_t neurons; /* of a layer, if their relevance is kept */
+    /* Relevance of a token from those of its parts; NULL: there are none. */
+    void (*aggregate)(const heedi_job *j, heedi_outcome *o);
 
     heedi_arena mem;
     int64_t n;        /* inputs */
@@ -48,7 +59,13 @@ typedef struct heedi_job {
     bool warned;       /* of a negative logit: once is enough */
     heed_status late;  /* a residual beyond the tolerance, told at the end */
     char late_msg[512];
-} heedi_job;
+};
+
+/* A further row, after the others; of a method at most HEEDI_MAX_RULES. */
+static inline void heedi_job_rule(heedi_job *j, heedi_rule r)
+{
+    j->rule[j->n_rules++] = r;
+}
 
 /* A run of all inputs, with the engine's options of the job; and its plan. */
 heed_status heedi_job_exec(heedi_job *j, heedi_exec *e);

@@ -29,6 +29,7 @@
     X(gelu) \
     X(gelu_tanh) \
     X(gelu_fast) \
+    X(gelu_bloom) \
     X(gelu_10) \
     X(quick_gelu) \
     X(relu) \

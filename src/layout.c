@@ -65,7 +65,7 @@ static bool read_later(const heedi_exec *e, const heedi_tape *t,
                        const heedi_node *x)
 {
     const bool back = e->o.rules.pass != HEEDI_FORWARD;
-    if (back && (e->o.detail || x->leaf))
+    if (back && (e->o.detail || x->leaf || heedi_exec_watches(e, x)))
         return true;
     if (e->o.mixing && x->op->mixing)
         return true;

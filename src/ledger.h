@@ -25,6 +25,8 @@
     X(unread, "additive embeddings that are not read out")     \
     X(leak, "shares that a parity option drops")               \
     X(eps, "stabilisers of the relevance form")                \
+    X(position, "positions that are read out: relevance")      \
+    X(type, "token types that are read out: relevance")        \
     X(target, "target value less <seed, logits>")              \
     X(baseline, "value of the target at the baseline")
 
@@ -60,10 +62,17 @@ static inline void heedi_deposit(heedi_ledger *l, int64_t seq, int op,
         l->sink[(seq * l->n_ops + op) * HEEDI_N_ENTRIES + (int)e] += value;
 }
 
-/* Sum of one entry over all operations, whether any is not 0, and the sum of
- * all entries. */
+/* Entries that are relevance of something rather than absorbed. */
+static inline bool heedi_entry_is_read(heedi_entry e)
+{
+    return e == HEEDI_ENTRY_position || e == HEEDI_ENTRY_type;
+}
+
+/* Sum of one entry over all operations, whether any is not 0, the sum of all
+ * entries, and of those that are not read out: what is absorbed. */
 double heedi_ledger_entry(const heedi_ledger *l, int64_t seq, heedi_entry e);
 bool heedi_ledger_has(const heedi_ledger *l, int64_t seq, heedi_entry e);
 double heedi_ledger_total(const heedi_ledger *l, int64_t seq);
+double heedi_ledger_absorbed(const heedi_ledger *l, int64_t seq);
 
 #endif

@@ -39,20 +39,34 @@ const heed_model_info *heed_model_about(const heed_model *m)
     return &m->info;
 }
 
-heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
-                            bool (*is)(const heedi_op *, const char *),
-                            const char *arg, bool *found)
+/* Names of a layer's operations carry its number, as in a run. */
+static heed_status search(heed_ctx *ctx, const heed_model *m, int64_t block,
+                          heedi_node_is *is, const void *arg, bool *found)
 {
+    char prefix[32] = "";
     heedi_arena mem;
     heedi_arena_init(&mem, ctx);
-    heedi_tape t = {.ctx = ctx, .mem = &mem, .prefix = ""};
-    t.in = heedi_outside(&t, m->dim['C']);
-    m->family->build(m, 1, &t, t.in);
-    *found = false;
+    if (block > 0 && block <= m->dim['L'])
+        snprintf(prefix, sizeof prefix, "blk.%lld.", (long long)(block - 1));
+    heedi_tape t = {
+        .ctx = ctx, .mem = &mem, .prefix = prefix, .layer = block - 1};
+    if (block > 0)
+        t.in = heedi_outside(&t, m->dim['C']);
+    m->family->build(m, block, &t, t.in);
     for (const heedi_node *y = t.first; y; y = y->next)
-        *found = *found || is(y->op, arg);
+        *found = *found || is(y, arg);
     heedi_arena_clear(&mem);
     return t.status;
+}
+
+heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
+                            heedi_node_is *is, const void *arg, bool *found)
+{
+    heed_status st = HEED_OK;
+    *found = false;
+    for (int64_t b = 0; st == HEED_OK && !*found && b < heedi_blocks(m); b++)
+        st = search(ctx, m, b, is, arg, found);
+    return st;
 }
 
 heedi_node *heedi_linear(heedi_tape *t, const char *name, const heedi_weight *w,
@@ -180,6 +194,27 @@ double heedi_decimal(double x)
             return d;
     }
     return x;
+}
+
+heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
+                          double def, double *out)
+{
+    HEEDI_TRY(heedi_key_number(m, hf, gguf, def, 0, 1, out));
+    if (m->gguf)
+        *out = heedi_decimal(*out);
+    return HEED_OK;
+}
+
+heed_status heedi_even_heads(heed_model *m)
+{
+    int64_t *d = m->dim;
+    if (d['C'] % d['H'] != 0)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: width %lld is no multiple of %lld heads",
+                          m->info.path, (long long)d['C'], (long long)d['H']);
+    d['K'] = d['H'];
+    d['D'] = d['C'] / d['H'];
+    return HEED_OK;
 }
 
 static const double MOST = 1e9; /* of any single dimension */

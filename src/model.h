@@ -93,10 +93,10 @@ static inline int64_t heedi_blocks(const heed_model *m)
     return m->dim['L'] + 2;
 }
 
-/* Is there an operation in a layer that the predicate takes? HEED_ENOMEM. */
+/* Is there an operation that the predicate takes? HEED_ENOMEM. */
+typedef bool heedi_node_is(const heedi_node *y, const void *arg);
 heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
-                            bool (*is)(const heedi_op *, const char *),
-                            const char *arg, bool *found);
+                            heedi_node_is *is, const void *arg, bool *found);
 
 /* A key of the configuration, whatever the format; of several names, separated
  * by spaces, the first that is there; "" names none. */
@@ -115,6 +115,12 @@ heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
 heed_status heedi_key_act(heed_model *m, const char *hf, const char *def,
                           const heedi_activation **out);
 
+/* An epsilon, def where the key is not there; from a GGUF file the decimal that
+ * was meant. */
+heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
+                          double def, double *out);
+/* C = H D with as many key and value heads, set D and K; HEED_EFORMAT. */
+heed_status heedi_even_heads(heed_model *m);
 /* For a head of classes: names of the labels, their number, and whether each
  * is true or not by itself, into m->info; *n is the number. HEED_EFORMAT. */
 heed_status heedi_labels_read(heed_model *m, int64_t *n);

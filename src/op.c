@@ -1,3 +1,5 @@
+#include <heed/method.h>
+
 #include "op.h"
 
 #include <stdio.h>
@@ -41,4 +43,14 @@ heed_status heedi_bad_shapes(heed_ctx *ctx, const heedi_node *y)
                           y->op->formula);
     return heedi_fail(ctx, HEED_ESHAPE, "%s: %s: inputs%s do not fit %s",
                       y->name, y->op->name, text, y->op->formula);
+}
+
+const char *heed_op_rule_at(int i, const char **op)
+{
+    for (int k = 0; i >= 0 && heedi_ops[k]; k++)
+        if (k == i) {
+            *op = heedi_ops[k]->name;
+            return heedi_ops[k]->rule ? heedi_ops[k]->rule : "as its gradient";
+        }
+    return NULL;
 }

@@ -35,6 +35,19 @@ typedef struct heedi_run heedi_run;
  * rule does not pass on it deposits with heedi_deposit(). */
 typedef void heedi_back_fn(const heedi_node *y, heedi_run *run);
 
+/* What linear rules need of an operation y = W x + b, linear in its only
+ * input, b being the vector: products with a part of W's entries. */
+typedef struct heedi_map {
+    /* Bytes at the beginning of run->scratch that they use. */
+    size_t (*scratch)(const heedi_node *y, int threads);
+    /* out = part(W) x, or out += if not `assign` */
+    void (*to)(const heedi_node *y, const heedi_run *run, heedi_part part,
+               const heed_real *x, heed_real *out, bool assign);
+    /* gx = part(W)^T g */
+    void (*back)(const heedi_node *y, const heedi_run *run, heedi_part part,
+                 const heed_real *g, heed_real *gx, bool assign);
+} heedi_map;
+
 /* A tile of rows of a mixing matrix: how much of position j enters position
  * i, for queries q0 ... q0+nq-1 of sequence seq and one head. out is
  * (nq, T), row-major, T the length of the sequence; zero where nothing can
@@ -55,6 +68,7 @@ typedef struct heedi_example {
 typedef struct heedi_op {
     const char *name;    /* file name without .c */
     const char *formula; /* one line, for messages and docs */
+    const char *rule; /* of relevance, as a gradient; NULL: as its gradient */
     int n_in;
     bool conserves; /* by its own rule, y g_y = sum of x g_x + deposits */
     bool assigns;   /* its backward functions write in->g where y->first is
@@ -82,6 +96,8 @@ typedef struct heedi_op {
     heedi_back_fn *vjp;       /* NULL: nothing to pass on (a leaf) */
     heedi_back_fn *relevance; /* docs/methods; NULL: same as vjp */
 
+    const heedi_map *map; /* or NULL: it is not linear */
+
     void (*mixing)(const heedi_node *y, const heedi_run *run,
                    const heedi_view *v);
     int64_t (*heads)(const heedi_node *y); /* how many views it has */
@@ -100,6 +116,7 @@ struct heedi_node {
     const heedi_op *op;
     const char *name; /* "blk.3.mlp.down": as the ledger prints it */
     int id;           /* number in the ledger */
+    int64_t layer;    /* -1: before the first one; see heedi_tape */
     int step;         /* place in its block */
     heedi_node *in[HEEDI_MAX_IN];
     heedi_node *next, *prev; /* in order of application */
@@ -139,7 +156,10 @@ struct heedi_run {
     void *scratch;   /* of the node that is running */
     double *partial; /* one for each small tile */
     heedi_ledger *ledger;
-    const double *opt; /* options of the method, numbers only */
+    const double *opt;             /* options of the method, numbers only */
+    const struct heedi_rule *rule; /* of the node that is running, or NULL:
+                                      its own function runs */
+    struct heedi_readout *readout; /* or NULL */
 };
 
 extern const heedi_op *const heedi_ops[]; /* NULL-terminated, name order */

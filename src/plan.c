@@ -51,6 +51,21 @@ static uint64_t activations(const heedi_exec *e, int64_t kept)
     return sum + again;
 }
 
+static uint64_t node_scratch(const heedi_exec *e, const heedi_node *y)
+{
+    const heedi_rules also = {HEEDI_RELEVANCE, e->o.also};
+    const heedi_rule *r[] = {e->o.rules.pass ? heedi_back_of(y, e->o.rules).rule
+                                             : NULL,
+                             e->o.also ? heedi_back_of(y, also).rule : NULL};
+    uint64_t most = 0;
+    if (y->op->scratch)
+        most = y->op->scratch(y, &e->batch, e->run.threads);
+    for (int i = 0; i < 2; i++)
+        if (r[i] && r[i]->scratch)
+            most = greatest(most, r[i]->scratch(y, &e->batch, e->run.threads));
+    return most;
+}
+
 heed_status heedi_plan_exec(heedi_exec *e)
 {
     heed_plan *p = &e->plan;
@@ -62,9 +77,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
         const heedi_exec_block *k = &e->block[b];
         temp = greatest(temp, greatest(k->temp, k->back));
         for (const heedi_node *y = k->tape.first; y; y = y->next)
-            if (y->op->scratch)
-                scratch = greatest(
-                    scratch, y->op->scratch(y, &e->batch, e->run.threads));
+            scratch = greatest(scratch, node_scratch(e, y));
     }
     e->scratch_bytes = scratch;
     uint64_t borders = border * (back ? (uint64_t)e->n_blocks + 2 : 2);
@@ -77,7 +90,9 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->weights = weights(e);
     p->scratch = temp + scratch;
     p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;
-    p->results = e->o.results;
+    p->results = e->o.results + heedi_readout_bytes(
+                                    e->o.readout, e->batch.rows, e->m->dim['L'],
+                                    e->m->dim['H'], heedi_exec_rotated(e));
     p->n_blocks = e->n_blocks;
     uint64_t fixed = p->program + p->weights + p->scratch + p->blas +
                      p->results + borders + e->state_bytes;

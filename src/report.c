@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "words.h"
 
 heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
                            const heed_tokens *tokens)
@@ -145,6 +146,32 @@ static heed_status put_targets(const report *p)
     return numbers(p, "conservation_residual", HEED_F64, x[3]);
 }
 
+/* What the sum is made of. */
+static heed_status put_sums(const report *p)
+{
+    static const struct {
+        const char *name;
+        heedi_entry entry;
+    } sums[] = {{"position_sum", HEEDI_ENTRY_position},
+                {"type_sum", HEEDI_ENTRY_type}};
+    double *x[2], *token = heedi_arena_alloc(&p->j->mem, 8 * (size_t)p->n);
+    if (!token)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < p->n; i++)
+        token[i] = p->r[i].sum;
+    for (int k = 0; k < 2; k++) {
+        if (!(x[k] = heedi_arena_alloc(&p->j->mem, 8 * (size_t)p->n)))
+            return HEED_ENOMEM;
+        for (int64_t i = 0; i < p->n; i++) {
+            x[k][i] = heedi_ledger_entry(&p->r[i].ledger, 0, sums[k].entry);
+            token[i] -= x[k][i];
+        }
+        if (k == 0 || p->r[0].parts->type)
+            HEEDI_TRY(numbers(p, sums[k].name, HEED_F64, x[k]));
+    }
+    return numbers(p, "token_sum", HEED_F64, token);
+}
+
 static const char *units(const heedi_job *j)
 {
     return j->times_input ? "target" : "target/embedding";
@@ -170,6 +197,8 @@ static heed_status put_attributes(const report *p)
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units", units(j)));
+    if (p->r[0].parts)
+        HEEDI_TRY(put_sums(p));
     const heed_head head = j->q->model->info.head;
     if (head != HEED_HEAD_NEXT)
         HEEDI_TRY(
@@ -278,6 +307,144 @@ static heed_status put_ledger(const report *p)
     return put_rows(p, group, &v, ledger_of, -1);
 }
 
+/* ---- relevance inside ---- */
+
+static const void *latent_of(const heedi_outcome *r, int which)
+{
+    return which == 0 ? r->latent->head : r->latent->neuron;
+}
+
+/* With positions of fewer layers, `layer` is theirs. */
+static const char *layers(const report *p)
+{
+    const heedi_parts *a = p->r[0].parts;
+    return a && a->n > 0 && a->n != p->r[0].latent->layers ? "of_layer"
+                                                           : "layer";
+}
+
+static heed_status put_latent(const report *p)
+{
+    const heedi_latent *l = p->r[0].latent;
+    heed_var head = {.name = "relevance_head",
+                     .type = HEED_TYPE_REAL,
+                     .nd = 3,
+                     .dim = {layers(p), "head", "pos"},
+                     .len = {l->layers, l->heads, l->len},
+                     .units = "target",
+                     .long_name = "relevance at the outputs of heads"};
+    heed_var neuron = {.name = "relevance_neuron",
+                       .type = HEED_TYPE_REAL,
+                       .nd = 2,
+                       .dim = {layers(p), "neuron"},
+                       .len = {l->layers, l->neurons},
+                       .units = "target",
+                       .long_name = "relevance at the inner units of the "
+                                    "feed-forward part, summed over tokens"};
+    if (l->head)
+        HEEDI_TRY(put_rows(p, p->j->group, &head, latent_of, 0));
+    return l->neuron ? put_rows(p, p->j->group, &neuron, latent_of, 1)
+                     : HEED_OK;
+}
+
+/* ---- the parts of relevance ---- */
+
+enum { TOKEN, TYPE, POSITION, COS, SIN, HEAD, FREQUENCY, DISTANCE, N_PARTS };
+
+static const void *part_of(const heedi_outcome *r, int which)
+{
+    const heedi_parts *p = r->parts;
+    const void *of[N_PARTS] = {[TOKEN] = p->token,
+                               [TYPE] = p->type,
+                               [POSITION] = p->position,
+                               [COS] = p->cos,
+                               [SIN] = p->sin,
+                               [HEAD] = p->head,
+                               [FREQUENCY] = p->frequency,
+                               [DISTANCE] = p->distance};
+    return of[which];
+}
+
+/* dim: after `layer`, before `pos`. */
+static const struct {
+    const char *name, *long_name, *by; /* by: NULL: always */
+    const char *dim[3];
+} part_rows[N_PARTS] = {
+    [TOKEN] = {"token_relevance",
+               "relevance of the token itself",
+               NULL,
+               {"pos"}},
+    [TYPE] = {"type_relevance", "relevance of the token's type", NULL, {"pos"}},
+    [POSITION] = {"position_relevance",
+                  "relevance of the position",
+                  NULL,
+                  {"layer", "pos"}},
+    [COS] = {"position_relevance_cos",
+             "its cosine terms",
+             "cos_sin",
+             {"layer", "pos"}},
+    [SIN] = {"position_relevance_sin",
+             "its sine terms",
+             "cos_sin",
+             {"layer", "pos"}},
+    [HEAD] = {"position_relevance_head",
+              "by query head",
+              "head",
+              {"layer", "head", "pos"}},
+    [FREQUENCY] = {"position_relevance_frequency",
+                   "by pair of dimensions",
+                   "frequency",
+                   {"layer", "frequency", "pos"}},
+    [DISTANCE] = {"position_relevance_distance",
+                  "by query less key",
+                  "distance",
+                  {"layer", "distance"}},
+};
+
+static int64_t part_length(const report *p, const char *dim)
+{
+    const heedi_parts *a = p->r[0].parts;
+    return strcmp(dim, "layer") == 0       ? a->n
+           : strcmp(dim, "head") == 0      ? a->heads
+           : strcmp(dim, "frequency") == 0 ? a->frequencies
+                                           : p->len;
+}
+
+static bool wanted(const heedi_job *j, const char *by)
+{
+    for (const char *const *s = j->q->position_by; by && s && *s; s++)
+        if (heedi_same_name(*s, by))
+            return true;
+    return !by;
+}
+
+static heed_status put_parts(const report *p)
+{
+    const heedi_parts *a = p->r[0].parts;
+    heed_var layer = {.group = p->j->group,
+                      .name = "layer",
+                      .type = HEED_I32,
+                      .nd = 1,
+                      .dim = {"layer"},
+                      .len = {a->n}};
+    if (a->n > 0)
+        HEEDI_TRY(heed_put(p->s, p->j->ctx, &layer, a->layer));
+    for (int i = 0; i < N_PARTS; i++) {
+        heed_var v = {.name = part_rows[i].name,
+                      .type = HEED_TYPE_REAL,
+                      .units = "target",
+                      .long_name = part_rows[i].long_name};
+        bool any = part_of(&p->r[0], i) && wanted(p->j, part_rows[i].by);
+        for (int d = 0; d < 3 && part_rows[i].dim[d]; d++) {
+            v.dim[v.nd] = part_rows[i].dim[d];
+            v.len[v.nd] = part_length(p, v.dim[v.nd]);
+            any = any && v.len[v.nd++] > 0;
+        }
+        if (any)
+            HEEDI_TRY(put_rows(p, p->j->group, &v, part_of, i));
+    }
+    return HEED_OK;
+}
+
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
 {
     const heed_sink *s = &j->sink[input];
@@ -291,11 +458,15 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
                   .units = units(j),
                   .long_name = j->info->summary};
     HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
+    if (r[0].parts)
+        HEEDI_TRY(put_parts(&p));
+    if (r[0].latent)
+        HEEDI_TRY(put_latent(&p));
     if (r[0].layer) {
         heed_var w = {.name = "relevance_layer",
                       .type = HEED_TYPE_REAL,
                       .nd = 2,
-                      .dim = {"layer", "pos"},
+                      .dim = {"block", "pos"},
                       .len = {j->q->model->dim['L'] + 1, p.len},
                       .units = "target",
                       .long_name = "relevance at the inputs of layers"};

@@ -74,11 +74,19 @@ static heed_status begin(heedi_rounds *r, int64_t s)
     o->relevance = heedi_arena_alloc(&j->mem, bytes);
     if (!o->relevance)
         return HEED_ENOMEM;
-    if (!r->e->o.keep_layers)
+    if (r->e->o.keep & HEEDI_KEEP_LAYER) {
+        o->layer =
+            heedi_arena_alloc(&j->mem, bytes * (size_t)(r->e->m->dim['L'] + 1));
+        if (!o->layer)
+            return HEED_ENOMEM;
+    }
+    if (!(r->e->o.keep & ~HEEDI_KEEP_LAYER))
         return HEED_OK;
-    o->layer =
-        heedi_arena_alloc(&j->mem, bytes * (size_t)(r->e->m->dim['L'] + 1));
-    return o->layer ? HEED_OK : HEED_ENOMEM;
+    o->latent = heedi_arena_alloc(&j->mem, sizeof *o->latent);
+    return o->latent ? heedi_latent_init(o->latent, &j->mem, r->e->o.keep,
+                                         r->e->m->dim['L'], r->e->m->dim['H'],
+                                         j->neurons, j->len[s])
+                     : HEED_ENOMEM;
 }
 
 static void seed(heedi_rounds *r, int64_t s, const heedi_aim *a, int64_t *n)
@@ -99,8 +107,9 @@ heed_status heedi_rounds_aim(heedi_rounds *r)
     }
     if (r->e->o.account)
         heedi_ledger_zero(&r->e->ledger);
-    heedi_head_seed(r->e, r->seed, n, r->value);
-    return HEED_OK;
+    if (r->e->o.readout)
+        heedi_readout_zero(&r->e->readout);
+    return heedi_head_seed(r->e, r->seed, n, r->value);
 }
 
 heed_status heedi_rounds_again(heedi_rounds *r)
@@ -114,8 +123,7 @@ heed_status heedi_rounds_again(heedi_rounds *r)
         HEEDI_TRY(aim(r, s, &t, &a));
         seed(r, s, &a, &n);
     }
-    heedi_head_seed(r->e, r->seed, n, r->value);
-    return HEED_OK;
+    return heedi_head_seed(r->e, r->seed, n, r->value);
 }
 
 heed_status heedi_rounds_read(heedi_rounds *r, int64_t s, const heed_real *x,

@@ -55,6 +55,7 @@ heedi_node *heedi_apply_list(heedi_tape *t, const heedi_op *op, heedi_with with,
     }
     y->step = t->n;
     y->id = t->first_id + t->n++;
+    y->layer = t->layer;
     y->prev = t->last;
     if (t->last)
         t->last->next = y;
@@ -65,9 +66,32 @@ heedi_node *heedi_apply_list(heedi_tape *t, const heedi_op *op, heedi_with with,
     return st == HEED_OK ? y : fail(t, st);
 }
 
+bool heedi_name_matches(const char *glob, const char *name)
+{
+    static const char prefix[] = "blk.";
+    char other[128];
+    if (fnmatch(glob, name, 0) == 0)
+        return true;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
+        return false;
+    const char *number = name + sizeof prefix - 1;
+    const char *rest = strchr(number, '.');
+    if (!rest)
+        return false;
+    snprintf(other, sizeof other, "layers.%s", number);
+    return fnmatch(glob, rest + 1, 0) == 0 || fnmatch(glob, other, 0) == 0;
+}
+
+bool heedi_rule_applies(const heedi_rule *k, const heedi_op *op,
+                        const char *name)
+{
+    return (k->op ? k->op == op : op->map != NULL) &&
+           (!k->glob || heedi_name_matches(k->glob, name));
+}
+
 heedi_back heedi_back_of(const heedi_node *y, heedi_rules r)
 {
-    heedi_back b = {y->op->vjp, y->op->vjp_needs, 0};
+    heedi_back b = {y->op->vjp, y->op->vjp_needs, 0, NULL};
     if (r.pass == HEEDI_RELEVANCE) {
         b.stops = y->op->relevance_stops;
         if (y->op->relevance) {
@@ -75,8 +99,17 @@ heedi_back heedi_back_of(const heedi_node *y, heedi_rules r)
             b.needs = y->op->relevance_needs;
         }
     }
-    for (const heedi_rule *k = r.rule; k && k->op; k++)
-        if (k->op == y->op && (!k->glob || fnmatch(k->glob, y->name, 0) == 0))
-            b = (heedi_back){k->back, k->needs, k->stops};
+    for (const heedi_rule *k = r.rule; k && k->back; k++)
+        if (heedi_rule_applies(k, y->op, y->name))
+            b = (heedi_back){k->back, k->needs, k->stops, k};
     return b;
+}
+
+const heedi_rule *heedi_head_rule(heedi_rules r)
+{
+    const heedi_rule *found = NULL;
+    for (const heedi_rule *k = r.rule; k && k->back; k++)
+        if (!k->op && k->glob && heedi_name_matches(k->glob, "head"))
+            found = k;
+    return found;
 }

@@ -39,7 +39,7 @@ static inline char *modeldir_read(const char *path, size_t *n)
     return p;
 }
 
-/* Weights of tests/golden/llama/NAME. */
+/* Weights of tests/golden/llama/NAME ("../gptj/plain": of that family). */
 static inline void modeldir_weights(const char *name)
 {
     char from[512];

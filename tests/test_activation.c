@@ -73,6 +73,10 @@ static wide f_gelu_fast(wide x)
 {
     return tanh_gelu(x, 0.7978845608L);
 }
+static wide f_gelu_bloom(wide x)
+{
+    return tanh_gelu(x, 0.79788456L);
+}
 static wide f_gelu_10(wide x)
 {
     return fminl(f_gelu(x), 10);
@@ -132,6 +136,7 @@ static const struct formula {
     {"gelu", f_gelu, 0.5, {NONE, NONE}, false},
     {"gelu_tanh", f_gelu_tanh, 0.5, {NONE, NONE}, false},
     {"gelu_fast", f_gelu_fast, 0.5, {NONE, NONE}, false},
+    {"gelu_bloom", f_gelu_bloom, 0.5, {NONE, NONE}, false},
     {"gelu_10", f_gelu_10, 0.5, {10, NONE}, false},
     {"quick_gelu", f_quick_gelu, 0.5, {NONE, NONE}, false},
     {"relu", f_relu, 0, {0, NONE}, false},

@@ -18,6 +18,10 @@ static const char *const models[] = {"act_relu6",
                                      "../bert/plain",
                                      "../bert/masked",
                                      "../bert/embed_mean",
+                                     "../gpt_neox/sequential",
+                                     "../gpt_neox/gguf_parallel.gguf",
+                                     "../gptj/plain",
+                                     "../bloom/three_heads",
                                      "../mamba/plain",
                                      "../mamba/gguf_tied.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };
@@ -107,12 +111,15 @@ static void test_options(void **state)
     assert_string_equal(row_of(r, "adjoint")->note, "first 64 of 100 tokens");
     assert_string_equal(row_of(r, "total")->note, "");
     heed_check_free(r);
-    r = sound(ctx, m, 9, &(heed_check_options){&one, 1, 5});
+    r = sound(
+        ctx, m, 9,
+        &(heed_check_options){.layers = &one, .n_layers = 1, .tokens = 5});
     assert_string_equal(row_of(r, "steps")->note, "first 5 of 9 tokens");
     heed_check_free(r);
     heed_tokens *t = some_tokens(ctx, m, 3, 1);
     assert_int_equal(
-        heed_check(ctx, m, t, &(heed_check_options){&far, 1, 0}, &r),
+        heed_check(ctx, m, t,
+                   &(heed_check_options){.layers = &far, .n_layers = 1}, &r),
         HEED_EINVAL);
     assert_string_equal(heed_error(ctx),
                         "layer 2 is out of range, the model has 2");
@@ -193,9 +200,10 @@ static void hurt_op(const heedi_op *op, bool relevance, heedi_rule rule[2],
                     heedi_check_rules *rules)
 {
     const bool own = relevance && op->relevance;
-    rule[0] =
-        (heedi_rule){op, NULL, wrong, own ? op->relevance_needs : op->vjp_needs,
-                     relevance ? op->relevance_stops : 0};
+    rule[0] = (heedi_rule){.op = op,
+                           .back = wrong,
+                           .needs = own ? op->relevance_needs : op->vjp_needs,
+                           .stops = relevance ? op->relevance_stops : 0};
     rule[1] = (heedi_rule){0};
     *rules = (heedi_check_rules){{HEEDI_GRADIENT, relevance ? NULL : rule},
                                  {HEEDI_RELEVANCE, relevance ? rule : NULL},

@@ -150,7 +150,12 @@ static void test_rows(void **state)
     assert_int_equal(heedi_checkpoint_open(&e, ctx, GOLDEN "types"), 0);
     const heedi_tensor *t = heedi_checkpoint_tensor(c, "q4_1");
     const unsigned char *want = heedi_checkpoint_tensor(e, "q4_1")->data;
-    heedi_weight w = {t->name, t->dtype, t->data, 2, 256, 160, false};
+    heedi_weight w = {.name = t->name,
+                      .dtype = t->dtype,
+                      .data = t->data,
+                      .rows = 2,
+                      .cols = 256,
+                      .stride = 160};
     heedi_weight second = heedi_weight_rows(&w, 1, 1);
     heed_real out[128], whole[256];
     assert_int_equal(second.rows, 1);
@@ -185,10 +190,36 @@ static void test_table(void **state)
             assert_non_null(tables[isa]->decode[i]);
 }
 
+/* Two of every five rows, from the second on. */
+static void test_runs(void **state)
+{
+    (void)state;
+    float x[20][3];
+    for (int r = 0; r < 20; r++)
+        for (int c = 0; c < 3; c++)
+            x[r][c] = (float)(10 * r + c);
+    const heedi_weight w = {.dtype = dtype("f32"),
+                            .data = (unsigned char *)x,
+                            .rows = 20,
+                            .cols = 3,
+                            .stride = sizeof x[0]};
+    const heedi_weight part = heedi_weight_runs(&w, 1, 2, 5);
+    const int row[] = {1, 2, 6, 7, 11, 12, 16, 17};
+    assert_int_equal(part.rows, 8);
+    assert_int_equal(part.cols, 3);
+    for (int r = 0; r < 8; r++) {
+        heed_real out[2];
+        heedi_weight_row(&part, r, 1, 2, out);
+        assert_true(out[0] == (heed_real)x[row[r]][1]);
+        assert_true(out[1] == (heed_real)x[row[r]][2]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_golden), test(test_all_halves),
                                        test(test_nans),   test(test_lengths),
-                                       test(test_rows),   test(test_table)};
+                                       test(test_rows),   test(test_runs),
+                                       test(test_table)};
     RUN(tests);
 }

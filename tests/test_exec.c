@@ -3,6 +3,7 @@
  * a result. */
 #include "testlib.h"
 
+#include "args.h"
 #include "asan.h"
 #include "engine.h"
 #include "exec.h"
@@ -10,9 +11,10 @@
 
 static const char *const layer[] = {"layer", NULL};
 static const char *const models[] = {
-    "plain",        "bias_sharded", "gqa2_tied_bf16", "gguf_llama3.gguf",
-    "rope_dynamic", "vocab1000",    "../gpt2/plain",  "../mamba/plain"};
-enum { N_MODELS = 8 };
+    "plain",          "bias_sharded",  "gqa2_tied_bf16",   "gguf_llama3.gguf",
+    "rope_dynamic",   "vocab1000",     "../gpt2/plain",    "../mamba/plain",
+    "../bloom/plain", "../gptj/plain", "../gpt_neox/plain"};
+enum { N_MODELS = sizeof models / sizeof *models };
 
 /* ---- memory ---- */
 
@@ -343,7 +345,7 @@ static heed_real *at_leaf(heed_ctx *ctx, const heed_model *m,
     heedi_seed seed = {.row = len - 1, .n = 1, .id = {7}, .c = {1}};
     double value = 0;
     assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
-    heedi_head_seed(&e, &seed, 1, &value);
+    assert_int_equal(heedi_head_seed(&e, &seed, 1, &value), HEED_OK);
     assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
     *n = len * e.leaf->cols;
     *gate = 0;
@@ -367,9 +369,13 @@ static void test_stops(void **state)
 {
     (void)state;
     const int needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_OUT;
-    const heedi_rule stop[] = {
-        {&heedi_op_glu, NULL, constant_gate, needs, HEEDI_IN0}, {0}};
-    const heedi_rule zero[] = {{&heedi_op_glu, NULL, zero_gate, needs, 0}, {0}};
+    const heedi_rule stop[] = {{.op = &heedi_op_glu,
+                                .back = constant_gate,
+                                .needs = needs,
+                                .stops = HEEDI_IN0},
+                               {0}};
+    const heedi_rule zero[] = {
+        {.op = &heedi_op_glu, .back = zero_gate, .needs = needs}, {0}};
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {
         heed_model *m = golden(ctx, models[i]);
@@ -387,10 +393,71 @@ static void test_stops(void **state)
     heed_ctx_free(ctx);
 }
 
+/* ---- attention both ways ---- */
+
+static const heedi_family *one_way;
+
+/* The same blocks, but a query sees later keys, too. */
+static heedi_node *both_ways(const heed_model *m, int64_t block, heedi_tape *t,
+                             heedi_node *x)
+{
+    heedi_node *out = one_way->build(m, block, t, x);
+    for (heedi_node *y = t->first; y; y = y->next) {
+        if (y->op != &heedi_op_attention)
+            continue;
+        heedi_attention_args *a = heedi_arena_alloc(t->mem, sizeof *a);
+        assert_non_null(a);
+        *a = *(const heedi_attention_args *)y->args;
+        a->bidirectional = true;
+        y->args = a;
+    }
+    return out;
+}
+
+/* How far the first position's logit is from what it is without the last
+ * token. */
+static double hindsight(heed_ctx *ctx, const heed_model *m)
+{
+    int32_t id[9];
+    const int64_t at = 0;
+    heed_candidate a, b;
+    some_ids(id, 9, 3, (int32_t)heed_model_about(m)->vocab);
+    assert_int_equal(heed_predict(ctx, m, id, 9, &at, 1, 1, &a), HEED_OK);
+    assert_int_equal(heed_predict(ctx, m, id, 8, &at, 1, 1, &b), HEED_OK);
+    return fabs(a.logit - b.logit);
+}
+
+static void test_both_ways(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "../bloom/plain");
+    one_way = m->family;
+    heedi_family family = *one_way;
+    family.build = both_ways;
+    assert_true(hindsight(ctx, m) < 1e-5);
+    m->family = &family;
+    assert_true(hindsight(ctx, m) > 1e-2);
+    int32_t id[] = {1, 2, 3}, out;
+    int64_t n;
+    assert_int_equal(heed_generate(ctx, m, id, 3, 1, -1, &out, &n),
+                     HEED_ENOTSUP);
+    assert_non_null(strstr(heed_error(ctx),
+                           "blk.0.attn sees later positions, so no text can "
+                           "be continued"));
+    double gate;
+    free(at_leaf(ctx, m, NULL, &n, &gate)); /* every operation closes */
+    alike(ctx, m, "attn_lrp");
+    alike(ctx, m, "attention");
+    m->family = one_way;
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_recompute),
-                                       test(test_too_little), test(test_alike),
-                                       test(test_targets), test(test_stops)};
+    const struct CMUnitTest tests[] = {
+        test(test_recompute), test(test_too_little), test(test_alike),
+        test(test_targets),   test(test_stops),      test(test_both_ways)};
     RUN(tests);
 }

@@ -151,7 +151,8 @@ static double aim(back *k, heed_target target)
                      HEED_OK);
     if (k->e.o.account)
         heedi_ledger_zero(&k->e.ledger);
-    heedi_head_seed(&k->e, &a.seed, 1, &a.seed_value);
+    assert_int_equal(heedi_head_seed(&k->e, &a.seed, 1, &a.seed_value),
+                     HEED_OK);
     assert_int_equal(heedi_exec_backward(&k->e, NULL, NULL), HEED_OK);
     free(z);
     free(d);
@@ -185,6 +186,11 @@ static const struct {
     {"bias_up", "mlp.up", HEEDI_ENTRY_bias, 1},
     {"bias_down", "mlp.down", HEEDI_ENTRY_bias, 1},
     {"bias_c_attn", "attn.q attn.k attn.v", HEEDI_ENTRY_bias, 1},
+    {"bias_qkv", "attn.q attn.k attn.v", HEEDI_ENTRY_bias, 1},
+    {"bias_head", "head", HEEDI_ENTRY_bias, 0},
+    {"pos_bias", "attn", HEEDI_ENTRY_pos_bias, 1},
+    {"beta_embed", "embed.norm", HEEDI_ENTRY_beta, 0},
+    {"beta_ln", "norm", HEEDI_ENTRY_beta, 1},
     {"bias_c_proj", "attn.o", HEEDI_ENTRY_bias, 1},
     {"bias_fc", "mlp.fc", HEEDI_ENTRY_bias, 1},
     {"bias_mlp_proj", "mlp.proj", HEEDI_ENTRY_bias, 1},
@@ -431,9 +437,30 @@ static void test_mamba(void **state)
     family("tests/golden/mamba");
 }
 
+static void test_gpt_neox(void **state)
+{
+    (void)state;
+    family("tests/golden/gpt_neox");
+}
+
+static void test_gptj(void **state)
+{
+    (void)state;
+    family("tests/golden/gptj");
+}
+
+static void test_bloom(void **state)
+{
+    (void)state;
+    family("tests/golden/bloom");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_llama), test(test_gpt2),
-                                       test(test_bert), test(test_mamba)};
+    const struct CMUnitTest tests[] = {
+        test(test_llama),    test(test_gpt2), test(test_mamba),
+        test(test_gpt_neox), test(test_gptj), test(test_bloom),
+        test(test_bert),
+    };
     RUN(tests);
 }

@@ -92,7 +92,8 @@ static void run_rules(heed_ctx *ctx, const heed_model *m,
     assert_non_null(z);
     assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
     assert_int_equal(heedi_aim_at(&aim, &e, &target, 0, T, z, NULL), HEED_OK);
-    heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value);
+    assert_int_equal(heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value),
+                     HEED_OK);
     assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
     settle(&e, aim.value, a);
     if (check)
@@ -214,8 +215,11 @@ static void test_damage(void **state)
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         const struct damage *d = &damages[i];
         heed_model *m = golden(ctx, d->model);
-        const heedi_rule rule[] = {
-            {heedi_op_named(d->op), d->node, d->back, ALL, 0}, {0}};
+        const heedi_rule rule[] = {{.op = heedi_op_named(d->op),
+                                    .glob = d->node,
+                                    .back = d->back,
+                                    .needs = ALL},
+                                   {0}};
         account a;
         run_rules(ctx, m, rule, &a, NULL);
         names(&a, d->what, d->node, 1e-3);
@@ -237,8 +241,11 @@ static void test_half(void **state)
         for (int k = 0; k < whole.n; k++) {
             if (!whole.op[k] || !whole.op[k]->vjp) /* the head, the leaf */
                 continue;
-            const heedi_rule rule[] = {
-                {whole.op[k], whole.name[k], half, ALL, 0}, {0}};
+            const heedi_rule rule[] = {{.op = whole.op[k],
+                                        .glob = whole.name[k],
+                                        .back = half,
+                                        .needs = ALL},
+                                       {0}};
             run_rules(ctx, m, rule, &a, NULL);
             names(&a, "half", whole.name[k], 10 * tol());
         }
@@ -288,8 +295,8 @@ static void test_closed_forms(void **state)
 {
     (void)state;
     const heedi_rule rule[] = {
-        {&heedi_op_linear, NULL, spy_linear, 0, 0},
-        {&heedi_op_attention, NULL, spy_attention, ALL, 0},
+        {.op = &heedi_op_linear, .back = spy_linear},
+        {.op = &heedi_op_attention, .back = spy_attention, .needs = ALL},
         {0}};
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_LLAMA; i++) {

@@ -46,7 +46,7 @@ typedef struct golden_call {
     {                                                                   \
         "ig_" b "_" rule n, "ig_" b "_" rule n "_gap", "base_" b, "ig", \
         {                                                               \
-            "baseline", opt, "rule", word, "steps", n                   \
+            "baseline", opt, "quadrature", word, "steps", n             \
         }                                                               \
     }
 #define RULES(b, opt)                                                       \
@@ -328,7 +328,8 @@ static const struct {
     {"ig", "steps", "4097", "steps is 4097, must be from 1 to 4096"},
     {"ig", "steps", "2.5", "steps is 2.5, must be a whole number"},
     {"ig", "steps", "many", "steps is 'many', not a number"},
-    {"ig", "rule", "simpson", "must be one of gauss|riemann_middle|trapezoid"},
+    {"ig", "quadrature", "simpson",
+     "must be one of gauss|riemann_middle|trapezoid"},
     {"ig", "baseline", "one", "must be zero, pad, mean or token:ID"},
     {"ig", "baseline", "", "must be zero, pad, mean or token:ID"},
     {"ig", "baseline", "token:", "the id must be from 0 to 60"},
@@ -337,7 +338,8 @@ static const struct {
     {"ig", "baseline", "token:5x", "the id must be from 0 to 60"},
     {"ig", "baseline", "token:99999999999999999999", "from 0 to 60"},
     {"ig", "baseline", "pad", "there is no padding token; zero, mean and"},
-    {"ig", "samples", "3", "no option 'samples'; it has steps, rule, baseline"},
+    {"ig", "samples", "3",
+     "no option 'samples'; it has steps, quadrature, baseline"},
     {"smooth_grad", "samples", "0", "samples is 0, must be from 1"},
     {"smooth_grad", "samples", "65537", "must be from 1 to 65536"},
     {"smooth_grad", "sigma", "-0.1", "sigma is -0.1, must be from 0"},
@@ -363,8 +365,8 @@ static void test_refusals(void **state)
                      wrong[i].text);
         assert_null(heed_result_at(w.r, 0));
     }
-    ask(&w,
-        (call){.method = "ig", .option = {"rule", "trapezoid", "steps", "1"}});
+    ask(&w, (call){.method = "ig",
+                   .option = {"quadrature", "trapezoid", "steps", "1"}});
     assert_int_equal(w.st, HEED_EINVAL);
     assert_non_null(strstr(heed_error(w.ctx), "at least 2"));
     ask(&w, (call){.method = "occlusion", .reduce = "l2"});
@@ -375,8 +377,8 @@ static void test_refusals(void **state)
     /* at their bounds */
     ok(&w, (call){.method = "ig", .option = {"steps", "1"}});
     ok(&w, (call){.method = "ig", .option = {"steps", "4096"}});
-    ok(&w,
-       (call){.method = "ig", .option = {"rule", "trapezoid", "steps", "2"}});
+    ok(&w, (call){.method = "ig",
+                  .option = {"quadrature", "trapezoid", "steps", "2"}});
     ok(&w, (call){.method = "smooth_grad", .option = {"samples", "1"}});
     ok(&w,
        (call){.method = "occlusion", .option = {"replacement", "token:60"}});

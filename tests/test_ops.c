@@ -7,7 +7,9 @@
 
 #include "args.h"
 #include "attention.h"
+#include "choices.h"
 #include "optest.h"
+#include "readout.h"
 
 /* ---- gradient ---- */
 
@@ -309,17 +311,25 @@ static void check_share(const heedi_op *op, const heedi_example *row,
     open_(&t, op, row, how);
     const int64_t n = t.batch.rows;
     const heedi_attention_args *a = t.y->args;
-    double *share = optest_alloc(&t, (size_t)n * sizeof *share);
+    const bool biased = a->slope || a->by_step;
+    heedi_readout o;
+    assert_int_equal(
+        heedi_readout_init(&o, &t.mem, HEEDI_READ_POSITION, n, 1, a->heads, 0),
+        HEED_OK);
+    t.y->layer = 0;
+    double *share = o.add + n; /* slot 1 is layer 0 */
+    t.run.scratch = optest_alloc(
+        &t, heedi_attention_read_scratch(t.y, &t.batch, how.threads));
     optest_forward(&t);
     optest_back(&t, HEEDI_RELEVANCE, 0, 0);
     heed_real *g = optest_copy(&t, t.in[1]->g, n * t.in[1]->cols);
     for (int i = 0; i < op->n_in; i++)
         memset(t.in[i]->g, 0, (size_t)(n * t.in[i]->cols) * sizeof *g);
     for (int64_t i = 0; i < n; i++)
-        share[i] = 3;
+        share[i] = biased ? 3 : 0;
     heedi_ledger_zero(&t.ledger);
-    heedi_attention_back_share(t.y, &t.run, (heed_real)0.25, (heed_real)0.5,
-                               true, share);
+    t.run.readout = &o;
+    heedi_attention_read(t.y, &t.run);
     assert_memory_equal(t.in[1]->g, g, (size_t)(n * t.in[1]->cols) * sizeof *g);
     for (int64_t s = 0; s < how.n_seq; s++) {
         const int64_t first = t.batch.start[s], len = heedi_len(&t.batch, s);
@@ -327,13 +337,22 @@ static void check_share(const heedi_op *op, const heedi_example *row,
         kappa_and(&t, s, query, key);
         for (int64_t i = 0; i < len; i++) {
             double want = (query[i] + key[i]) / 4;
-            worst = fmax(worst, fabs(share[first + i] - 3 - want));
+            worst =
+                fmax(worst, fabs(share[first + i] - (biased ? 3 : 0) - want));
             most_ = fmax(most_, fabs(want));
         }
         within(op, row, "shares of the bias", worst / most_,
-               a->slope || a->by_step ? optest_tol(1e-5, 1e-12) : 0);
+               biased ? optest_tol(1e-5, 1e-12) : 0);
+        double all = 0;
+        for (int64_t i = 0; i < len; i++)
+            all += (query[i] + key[i]) / 4;
         assert_true(heedi_ledger_entry(&t.ledger, s, HEEDI_ENTRY_pos_bias) ==
                     0);
+        within(
+            op, row, "position",
+            fabs(heedi_ledger_entry(&t.ledger, s, HEEDI_ENTRY_position) - all) /
+                fmax(1, fabs(all)),
+            optest_tol(1e-5, 1e-12));
     }
     optest_close(&t);
 }

@@ -176,11 +176,13 @@ static void continues(heed_ctx *ctx, const heed_model *m, int64_t n,
 static void test_generate(void **state)
 {
     (void)state;
-    static const char *const name[] = {
-        "plain",       "gqa2_tied_bf16", "mqa_bias",     "gguf_yarn.gguf",
-        "rope_llama3", "rope_dynamic",   "rope_longrope"};
+    static const char *const name[] = {"plain",         "gqa2_tied_bf16",
+                                       "mqa_bias",      "gguf_yarn.gguf",
+                                       "rope_llama3",   "rope_dynamic",
+                                       "rope_longrope", "../gpt_neox/plain",
+                                       "../gptj/plain", "../bloom/three_heads"};
     heed_ctx *ctx = new_ctx();
-    for (int i = 0; i < 7; i++) {
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         heed_model *m = golden(ctx, name[i]);
         continues(ctx, m, 1, 8);
         continues(ctx, m, 60, 8); /* over the trained context of 64 */

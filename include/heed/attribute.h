@@ -76,6 +76,13 @@ typedef struct heed_request {
     uint64_t seed;           /* of methods that draw random numbers */
     int streams; /* 1: the sink keeps no array in memory: of method "attention",
                     the plan then counts one tile, not the whole map */
+    const char *const *rules; /* ends at NULL: "mlp.*=gamma:0.05", rules of
+                                 operations by patterns of their names, the
+                                 last match wins; NULL: the method's own */
+    const char *const *position_by; /* ends at NULL: "head", "frequency",
+                                       "distance", "cos_sin": how relevance of
+                                       positions is split, of methods that read
+                                       it; NULL: by layer alone */
     int center_logits; /* 1: a target "logit" is the logit less the mean of all
                           others; no other kind of target may be asked for */
 } heed_request;

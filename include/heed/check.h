@@ -2,6 +2,7 @@
 #ifndef HEED_CHECK_H
 #define HEED_CHECK_H
 
+#include <heed/method.h>
 #include <heed/model.h>
 #include <heed/token.h>
 
@@ -16,6 +17,9 @@ typedef struct heed_check_options {
                               last one */
     int64_t tokens;        /* at most so many tokens of the input for the checks
                               "adjoint", "rule" and "steps"; 0: 64 */
+    const char *method;    /* whose rules are checked; NULL: the family's own */
+    const heed_setting *settings; /* of the method; NULL: its defaults */
+    const char *const *rules;     /* as in heed_request */
 } heed_check_options;
 
 /* What one check found. Owned by the report. */
@@ -33,7 +37,7 @@ typedef struct heed_check_report heed_check_report;
 
 /* Check, on these weights and these tokens: values are finite; the gradient of
  * every operation is the adjoint of its derivative, found by differences;
- * relevance of the family's conserving method adds up; and no bit depends on
+ * relevance of the method adds up; and no bit depends on
  * the batch, the threads or what is kept in memory; a kept state gives what a
  * whole pass gives.
  *   tokens  one sequence

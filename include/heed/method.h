@@ -41,6 +41,40 @@ typedef struct heed_method_info {
                          an error of the run only beyond a given `tol` */
 } heed_method_info;
 
+enum { HEED_RULE_ARGS = 2 };
+
+/* A rule of relevance that `--rule PATTERN=NAME:VALUE` puts on operations. */
+typedef struct heed_rule_info {
+    const char *name, *aliases; /* aliases are space-separated, or NULL */
+    const char *formula;        /* one line */
+    const char *on;             /* the operations that it is for */
+    const char *cite;
+    struct {
+        const char *name; /* NULL: the rule has no more numbers */
+        double def, min, max;
+    } arg[HEED_RULE_ARGS];
+} heed_rule_info;
+
+/* i-th rule in name order, or NULL if i is out of range. Static storage. Cannot
+ * fail. */
+HEED_API const heed_rule_info *heed_rule_at(int i);
+
+/* A rule that a method puts in place of an operation's own. */
+typedef struct heed_method_rule {
+    const char *op;      /* operations it is for */
+    const char *pattern; /* of their names; NULL: all */
+    const heed_rule_info *rule;
+} heed_method_rule;
+
+/* i-th row of a method's table, later ones win. Returns 0 if i is out of
+ * range. Cannot fail. */
+HEED_API int heed_method_rule_at(const heed_method_info *m, int i,
+                                 heed_method_rule *out);
+
+/* The rule of relevance that the i-th operation, in name order, has by itself;
+ * NULL if i is out of range. *op: its name. Static storage. Cannot fail. */
+HEED_API const char *heed_op_rule_at(int i, const char **op);
+
 /* i-th method in name order, or NULL if i is out of range. Static storage.
  * Cannot fail. */
 HEED_API const heed_method_info *heed_method_at(int i);

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "cli_input.h"
+#include "cli_method.h"
 #include "cli_plan.h"
 
 typedef struct job {
     heedi_cli *c;
     heedi_cli_texts texts;
     heedi_cli_input in;
+    heedi_cli_methods methods;
     heed_check_report *report;
 } job;
 
@@ -81,7 +83,8 @@ static heed_status print_json(const job *j)
     json_object_set_new(doc, "model_name", heedi_cli_json_text(m->name));
     json_object_set_new(doc, "model_arch",
                         heedi_cli_json_text(m->family->name));
-    json_object_set_new(doc, "method", heedi_cli_json_text(m->family->method));
+    json_object_set_new(doc, "method",
+                        heedi_cli_json_text(j->methods.v[0].info->name));
     json_object_set_new(doc, "n_tokens", json_integer(j->in.tokens.n));
     json_object_set_new(doc, "checks", rows);
     return heedi_cli_json_print(c, doc);
@@ -110,8 +113,15 @@ static heed_status run_all(job *j)
         HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
     }
     HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
+    HEEDI_TRY(heedi_cli_methods_choose(c, &j->methods));
+    if (j->methods.n > 1)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--method: check takes one at a time");
     const heed_check_options o = {.layers = c->args.layers.v,
-                                  .n_layers = c->args.layers.n};
+                                  .n_layers = c->args.layers.n,
+                                  .method = j->methods.v[0].info->name,
+                                  .settings = j->methods.v[0].settings,
+                                  .rules = (const char *const *)c->args.rule.v};
     heed_status st =
         heed_check(c->ctx, c->model, &j->in.tokens, &o, &j->report);
     heedi_cli_progress_end();
@@ -133,6 +143,7 @@ static heed_status run(heedi_cli *c)
     job j = {.c = c};
     heed_status st = run_all(&j);
     heed_check_free(j.report);
+    heedi_cli_methods_free(&j.methods);
     heedi_cli_input_free(c, &j.in);
     heedi_cli_texts_free(&j.texts);
     return st;
@@ -143,6 +154,6 @@ const heedi_command heedi_command_check = {
     .summary = "test gradients, relevance and reproducibility on a model",
     .operand = "{MODEL | -m MODEL} [-p TEXT | -f FILE | -]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_LENGTH | HEEDI_SET_CHECK,
+            HEEDI_SET_LENGTH | HEEDI_SET_METHOD | HEEDI_SET_CHECK,
     .run = run,
 };

@@ -6,6 +6,13 @@
 
 #include "cli.h"
 
+static void clear_names(heedi_names *n)
+{
+    for (int64_t i = 0; i < n->n; i++)
+        free(n->v[i]);
+    free(n->v);
+}
+
 void heedi_cli_args_clear(heedi_args *a)
 {
     free(a->ids.v);
@@ -14,12 +21,10 @@ void heedi_cli_args_clear(heedi_args *a)
     free(a->layers.v);
     free(a->heads.v);
     free(a->rows.v);
-    for (int64_t i = 0; i < a->method.n; i++)
-        free(a->method.v[i]);
-    for (int64_t i = 0; i < a->keep.n; i++)
-        free(a->keep.v[i]);
-    free(a->method.v);
-    free(a->keep.v);
+    clear_names(&a->method);
+    clear_names(&a->keep);
+    clear_names(&a->rule);
+    clear_names(&a->position_by);
     free(a->settings.v);
     free(a->operands);
 }

@@ -29,6 +29,7 @@
     S(PLAN, "Memory plan")                   \
     S(SIZE, "Size of the plan")              \
     S(DECODE, "Decoding")                    \
+    S(RULES, "Rules")                        \
     S(HELP, "Other forms")                   \
     S(COMMON, "General")
 
@@ -55,7 +56,8 @@ typedef enum heedi_kind {
     HEEDI_INTS,    /* 1,2,3; heedi_ints */
     HEEDI_RANGES,  /* 0,3-5 or all; heedi_ints, n == -1 for all */
     HEEDI_AT_LIST, /* -1,0 or all; heedi_ints, n == -1 for all */
-    HEEDI_NAMES    /* a,b, may be repeated; heedi_names */
+    HEEDI_NAMES,   /* a,b, may be repeated; heedi_names */
+    HEEDI_TEXTS    /* the same, as they are */
 } heedi_kind;
 
 typedef struct heedi_ints {
@@ -90,7 +92,7 @@ enum {
  * of heedi_cli_args_init(). Strings are argv's. */
 typedef struct heedi_args {
     /* general */
-    int json, quiet, verbose, help, version, man;
+    int json, quiet, verbose, help, version, man, rules;
     int completion;        /* HEEDI_SHELL_... */
     int color;             /* HEEDI_COLOR_... */
     const char *operand;   /* what follows the command: "-", a name */
@@ -116,7 +118,7 @@ typedef struct heedi_args {
     const char *reduce, *group;
     int kind; /* of attention: HEEDI_ATTENTION_... */
     heedi_ints layers, heads, rows;
-    heedi_names keep;
+    heedi_names keep, rule, position_by;
     int ledger, dry_run;
     double tol;
     int64_t seed;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "cli_output.h"
 
 /* The k-th value of typed data as a number. */
@@ -182,17 +184,39 @@ void heedi_cli_ledger(const heed_result *r, const char *group)
 
 /* ---- summary ---- */
 
-/* What a method was told, and by default: "replacement zero, batch 16". */
-static void options_of(char *out, size_t size, const heed_result *r,
-                       const char *group)
+static const char *default_of(const heed_method_info *m, const char *name)
 {
-    size_t n = 0;
+    for (const heed_option *o = m ? m->options : NULL; o && o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return o->def;
+    return "";
+}
+
+/* What a method was told: "replacement zero, batch 16". Of one whose relevance
+ * adds up exactly, only what is not the default. */
+static void options_of(char *out, size_t size, const heed_result *r,
+                       const char *group, const heed_method_info *m)
+{
+    const bool all = !m || !m->conserves || m->approximates;
     const char *text = heedi_cli_attr_str(r, group, "options", 0);
-    for (size_t i = 0; text[i] && n + 1 < size; i++)
-        if (!strchr("{}\"", text[i]) &&
-            !(i > 0 && text[i] == ':' && text[i - 1] == '"'))
-            out[n++] = text[i];
-    out[n] = '\0';
+    size_t n = 0;
+    json_t *options = json_loads(text, 0, NULL), *value;
+    const char *key;
+    *out = '\0';
+    json_object_foreach(options, key, value)
+    {
+        const char *s = json_string_value(value);
+        if (s && n < size && (all || strcmp(s, default_of(m, key)) != 0))
+            n += (size_t)snprintf(out + n, size - n, "%s%s %s", n ? ", " : "",
+                                  key, s);
+    }
+    json_decref(options);
+}
+
+static void add(char *out, size_t size, const char *format, double x)
+{
+    const size_t n = strlen(out);
+    snprintf(out + n, size - n, format, x);
 }
 
 /* Of a method that approximates, the residual as a share of the change that
@@ -211,7 +235,7 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
 {
     char options[256];
     const heed_method_info *m = heed_method_named(method);
-    options_of(options, sizeof options, r, group);
+    options_of(options, sizeof options, r, group, m);
     if (*options)
         heedi_cli_say(c, "%s: %s", method, options);
     for (int64_t i = 0; i < n; i++) {
@@ -222,16 +246,23 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
         const char *text = heedi_cli_attr_str(r, group, "target_text", i);
-        const char *head = heedi_cli_attr_str(r, group, "head", 0);
-        char where[32] = "", balance[128] = "", of[512] = "", against[512] = "";
+        double position = heedi_cli_attr_num(r, group, "position_sum", i);
+        double type = heedi_cli_attr_num(r, group, "type_sum", i);
+        char where[32] = "", balance[256] = "", of[512] = "", against[512] = "";
         char gap[32];
+        const char *head = heedi_cli_attr_str(r, group, "head", 0);
         if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
             snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
                      at);
+        if (!isnan(position))
+            add(balance, sizeof balance, " (positions %.6g)", position);
+        if (!isnan(type))
+            add(balance, sizeof balance, " (token types %.6g)", type);
         if (!isnan(absorbed))
-            snprintf(balance, sizeof balance,
-                     ", absorbed %.6g, residual %.2g%s", absorbed, rest,
-                     gap_of(gap, m, target - absorbed, rest));
+            add(balance, sizeof balance, ", absorbed %.6g", absorbed);
+        if (!isnan(absorbed))
+            add(balance, sizeof balance, ", residual %.2g", rest);
+        strcat(balance, gap_of(gap, m, target - absorbed, rest));
         if (isnan(target)) {
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;

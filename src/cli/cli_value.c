@@ -137,8 +137,13 @@ static heed_status read_all(heedi_cli *c, const heedi_flag *f, const char *name,
     return read_ints(c, f, name, text, out);
 }
 
+static char as_name(char c)
+{
+    return c == '-' ? '_' : (char)tolower((unsigned char)c);
+}
+
 static heed_status read_names(heedi_cli *c, const char *name, const char *text,
-                              heedi_names *out)
+                              bool as_is, heedi_names *out)
 {
     for (const char *s = text;; s++) {
         size_t n = strcspn(s, ",");
@@ -150,7 +155,7 @@ static heed_status read_names(heedi_cli *c, const char *name, const char *text,
         if (!word)
             return heedi_cli_fail(c, HEED_ENOMEM, "--%s: out of memory", name);
         for (size_t i = 0; i < n; i++)
-            word[i] = s[i] == '-' ? '_' : (char)tolower((unsigned char)s[i]);
+            word[i] = as_is ? s[i] : as_name(s[i]);
         word[n] = '\0';
         v[out->n++] = word;
         v[out->n] = NULL;
@@ -214,7 +219,8 @@ heed_status heedi_cli_value_read(heedi_cli *c, const heedi_flag *f,
     case HEEDI_AT_LIST:
         return read_all(c, f, name, text, to);
     case HEEDI_NAMES:
-        return read_names(c, name, text, to);
+    case HEEDI_TEXTS:
+        return read_names(c, name, text, f->kind == HEEDI_TEXTS, to);
     }
     return heedi_cli_fail(c, HEED_EINTERNAL, "--%s: option of no kind", name);
 }

@@ -53,11 +53,60 @@ static void print_one(const heed_method_info *m)
     print_options(m);
 }
 
+/* ---- --rules ---- */
+
+static void print_rule(const char *method, const char *op, const char *pattern,
+                       const char *name, const char *formula)
+{
+    printf("%s\t%s\t%s\t%s\t%s\n", method, op, pattern, name, formula);
+}
+
+static void print_method_rules(const heed_method_info *m)
+{
+    heed_method_rule r;
+    for (int i = 0; heed_method_rule_at(m, i, &r); i++)
+        print_rule(m->name, r.op, r.pattern ? r.pattern : "*", r.rule->name,
+                   r.rule->formula);
+}
+
+/* What --rule can put anywhere. */
+static void print_named(void)
+{
+    const heed_rule_info *r;
+    for (int i = 0; (r = heed_rule_at(i)); i++) {
+        char name[128];
+        int n = snprintf(name, sizeof name, "%s", r->name);
+        for (int k = 0; k < HEED_RULE_ARGS && r->arg[k].name; k++)
+            n += snprintf(name + n, sizeof name - (size_t)n, ":%s=%g",
+                          r->arg[k].name, r->arg[k].def);
+        print_rule("--rule", r->on, "GLOB", name, r->formula);
+    }
+}
+
+/* Of every operation its own rule, of every method what it changes, and what
+ * can be chosen. */
+static void print_rules(const heed_method_info *only)
+{
+    const char *op, *rule;
+    const heed_method_info *m;
+    puts("method\top\tpattern\trule\tformula");
+    for (int i = 0; (rule = heed_op_rule_at(i, &op)); i++)
+        print_rule("all", op, "*", "own", rule);
+    for (int i = 0; (m = heed_method_at(i)); i++)
+        if (!only || m == only)
+            print_method_rules(m);
+    print_named();
+}
+
 static heed_status run(heedi_cli *c)
 {
     const heed_method_info *m, *only = NULL;
     if (c->args.operand)
         HEEDI_TRY(heedi_cli_method_find(c, c->args.operand, &only));
+    if (c->args.rules) {
+        print_rules(only);
+        return HEED_OK;
+    }
     if (c->args.json && only)
         return heedi_cli_json_print(c, as_json(only));
     if (c->args.json) {
@@ -79,6 +128,6 @@ const heedi_command heedi_command_methods = {
     .name = "methods",
     .summary = "list attribution methods; of one, its options and its source",
     .operand = "[NAME]",
-    .sets = HEEDI_SET_COMMON,
+    .sets = HEEDI_SET_COMMON | HEEDI_SET_RULES,
     .run = run,
 };

@@ -48,6 +48,7 @@ static inline real tanh_gelu_d(real x, real c)
 }
 #define C1 (real)0.79788456080286535588 /* sqrt(2/pi) */
 #define C2 (real)0.7978845608           /* as gelu_fast writes it */
+#define C3 (real)0.79788456             /* as BLOOM writes it */
 FN(gelu_tanh_q)
 {
     return tanh_gelu_q(x, C1);
@@ -71,6 +72,18 @@ FN(gelu_fast_f)
 FN(gelu_fast_d)
 {
     return tanh_gelu_d(x, C2);
+}
+FN(gelu_bloom_q)
+{
+    return tanh_gelu_q(x, C3);
+}
+FN(gelu_bloom_f)
+{
+    return x * gelu_bloom_q(x);
+}
+FN(gelu_bloom_d)
+{
+    return tanh_gelu_d(x, C3);
 }
 
 /* clipped to [-10, 10]; GELU itself never goes below -0.17 */

@@ -1,5 +1,5 @@
+#include "build.h"
 #include "ctx.h"
-#include "model.h"
 
 #include <math.h>
 
@@ -66,17 +66,9 @@ static heed_status configure(heed_model *m)
     bool cross;
     if (d['F'] == 0)
         d['F'] = 4 * d['C'];
-    if (d['C'] % d['H'] != 0)
-        return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: width %lld is no multiple of %lld heads",
-                          m->info.path, (long long)d['C'], (long long)d['H']);
-    d['K'] = d['H'];
-    d['D'] = d['C'] / d['H'];
-    HEEDI_TRY(heedi_key_number(m, "layer_norm_epsilon",
-                               "attention.layer_norm_epsilon", 1e-5, 0, 1,
-                               &a->eps));
-    if (m->gguf)
-        a->eps = heedi_decimal(a->eps);
+    HEEDI_TRY(heedi_even_heads(m));
+    HEEDI_TRY(heedi_key_eps(m, "layer_norm_epsilon",
+                            "attention.layer_norm_epsilon", 1e-5, &a->eps));
     HEEDI_TRY(heedi_key_bool(m, "scale_attn_weights", true, &a->scale));
     HEEDI_TRY(heedi_key_bool(m, "scale_attn_by_inverse_layer_idx", false,
                              &a->by_layer));
@@ -150,9 +142,7 @@ static heedi_node *norm(const heed_model *m, heedi_tape *t, int64_t l,
                         const char *name, int w,
                         const heedi_layernorm_args *args, heedi_node *x)
 {
-    heedi_with with = {.name = name, .args = args};
-    with.vec = heedi_vector_of(m, l, w, &with.n_vec);
-    return heedi_apply(t, &heedi_op_layernorm, with, x);
+    return heedi_norm_of(m, t, l, &heedi_op_layernorm, name, w, args, x);
 }
 
 static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
@@ -162,22 +152,17 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     const layer *w = &a->layer[l];
     const int64_t c = m->dim['C'];
     const heed_real *b = vector(m, l, P_qkv_b);
+    const heedi_affine fc = {&w->fc, vector(m, l, P_fc_b)},
+                       proj = {&w->proj, vector(m, l, P_proj_b)};
     heedi_node *n = norm(m, t, l, "attn.norm", P_ln1, &w->ln1, x);
     heedi_node *q = heedi_linear(t, "attn.q", &w->q, b, n);
     heedi_node *k = heedi_linear(t, "attn.k", &w->k, b + c, n);
     heedi_node *v = heedi_linear(t, "attn.v", &w->v, b + 2 * c, n);
-    heedi_node *o = heedi_apply(
-        t, &heedi_op_attention,
-        ((heedi_with){.name = "attn", .args = &w->attention}), q, k, v);
+    heedi_node *o = heedi_attend(t, &w->attention, NULL, q, k, v);
     o = heedi_linear(t, "attn.o", &w->o, vector(m, l, P_o_b), o);
-    x = heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "attn.add"}), x, o);
+    x = heedi_sum(t, "attn.add", x, o);
     n = norm(m, t, l, "mlp.norm", P_ln2, &w->ln2, x);
-    n = heedi_linear(t, "mlp.fc", &w->fc, vector(m, l, P_fc_b), n);
-    n = heedi_apply(t, &heedi_op_act,
-                    ((heedi_with){.name = "mlp.act", .args = &a->act}), n);
-    n = heedi_linear(t, "mlp.proj", &w->proj, vector(m, l, P_proj_b), n);
-    return heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "mlp.add"}), x,
-                       n);
+    return heedi_sum(t, "mlp.add", x, heedi_mlp(t, fc, &a->act, proj, n));
 }
 
 static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
@@ -185,11 +170,7 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
 {
     const gpt2 *a = m->impl;
     if (b == 0) {
-        x = heedi_apply(t, &heedi_op_embed,
-                        ((heedi_with){.name = "embed",
-                                      .w = heedi_matrix(m, 0, P_wte),
-                                      .args = &a->embed}),
-                        NULL);
+        x = heedi_embedding(t, heedi_matrix(m, 0, P_wte), &a->embed);
         return heedi_apply(
             t, &heedi_op_position,
             ((heedi_with){.name = "position", .w = heedi_matrix(m, 0, P_wpe)}),

@@ -1,5 +1,5 @@
+#include "build.h"
 #include "ctx.h"
-#include "model.h"
 
 #include <math.h>
 
@@ -97,11 +97,9 @@ static heed_status configure(heed_model *m)
 {
     llama *a = m->impl;
     HEEDI_TRY(shape(m));
-    HEEDI_TRY(heedi_key_number(m, "rms_norm_eps",
-                               "attention.layer_norm_rms_epsilon", 1e-6, 0, 1,
-                               &a->norm.eps));
-    if (m->gguf)
-        a->norm.eps = heedi_decimal(a->norm.eps);
+    HEEDI_TRY(heedi_key_eps(m, "rms_norm_eps",
+                            "attention.layer_norm_rms_epsilon", 1e-6,
+                            &a->norm.eps));
     HEEDI_TRY(heedi_key_bool(m, "attention_bias", false, &a->attention_bias));
     HEEDI_TRY(heedi_key_bool(m, "mlp_bias", false, &a->mlp_bias));
     HEEDI_TRY(heedi_key_act(m, "hidden_act", "silu", &a->act.f));
@@ -150,21 +148,11 @@ static heed_status finish(heed_model *m)
     return HEED_OK;
 }
 
-static heedi_node *linear(const heed_model *m, heedi_tape *t, int64_t l,
-                          const char *name, int w, int bias, heedi_node *x)
-{
-    heedi_with with = {.name = name, .w = heedi_matrix(m, l, w)};
-    with.vec = heedi_vector_of(m, l, bias, &with.n_vec);
-    return heedi_apply(t, &heedi_op_linear, with, x);
-}
-
 static heedi_node *norm(const heed_model *m, heedi_tape *t, int64_t l,
                         const char *name, int w, heedi_node *x)
 {
     const llama *a = m->impl;
-    heedi_with with = {.name = name, .args = &a->norm};
-    with.vec = heedi_vector_of(m, l, w, &with.n_vec);
-    return heedi_apply(t, &heedi_op_rmsnorm, with, x);
+    return heedi_norm_of(m, t, l, &heedi_op_rmsnorm, name, w, &a->norm, x);
 }
 
 static heedi_node *layer(const heed_model *m, int64_t l, heedi_tape *t,
@@ -172,27 +160,21 @@ static heedi_node *layer(const heed_model *m, int64_t l, heedi_tape *t,
 {
     const llama *a = m->impl;
     heedi_node *n = norm(m, t, l, "attn.norm", P_norm1, x);
-    heedi_node *q = linear(m, t, l, "attn.q", P_q, P_q_bias, n);
-    heedi_node *k = linear(m, t, l, "attn.k", P_k, P_k_bias, n);
-    heedi_node *v = linear(m, t, l, "attn.v", P_v, P_v_bias, n);
-    q = heedi_apply(t, &heedi_op_rope,
-                    ((heedi_with){.name = "attn.q_rope", .args = &a->rope}), q);
-    k = heedi_apply(t, &heedi_op_rope,
-                    ((heedi_with){.name = "attn.k_rope", .args = &a->rope}), k);
-    heedi_node *o = heedi_apply(
-        t, &heedi_op_attention,
-        ((heedi_with){.name = "attn", .args = &a->attention}), q, k, v);
-    o = linear(m, t, l, "attn.o", P_o, P_o_bias, o);
-    x = heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "attn.add"}), x, o);
+    heedi_node *q = heedi_linear_of(m, t, l, "attn.q", P_q, P_q_bias, n);
+    heedi_node *k = heedi_linear_of(m, t, l, "attn.k", P_k, P_k_bias, n);
+    heedi_node *v = heedi_linear_of(m, t, l, "attn.v", P_v, P_v_bias, n);
+    heedi_node *o = heedi_attend(t, &a->attention, &a->rope, q, k, v);
+    o = heedi_linear_of(m, t, l, "attn.o", P_o, P_o_bias, o);
+    x = heedi_sum(t, "attn.add", x, o);
 
     n = norm(m, t, l, "mlp.norm", P_norm2, x);
-    heedi_node *g = linear(m, t, l, "mlp.gate", P_gate, P_gate_bias, n);
-    heedi_node *u = linear(m, t, l, "mlp.up", P_up, P_up_bias, n);
+    heedi_node *g =
+        heedi_linear_of(m, t, l, "mlp.gate", P_gate, P_gate_bias, n);
+    heedi_node *u = heedi_linear_of(m, t, l, "mlp.up", P_up, P_up_bias, n);
     g = heedi_apply(t, &heedi_op_glu,
                     ((heedi_with){.name = "mlp.glu", .args = &a->act}), g, u);
-    g = linear(m, t, l, "mlp.down", P_down, P_down_bias, g);
-    return heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "mlp.add"}), x,
-                       g);
+    g = heedi_linear_of(m, t, l, "mlp.down", P_down, P_down_bias, g);
+    return heedi_sum(t, "mlp.add", x, g);
 }
 
 static heedi_node *build(const heed_model *m, int64_t block, heedi_tape *t,
@@ -200,11 +182,7 @@ static heedi_node *build(const heed_model *m, int64_t block, heedi_tape *t,
 {
     const llama *a = m->impl;
     if (block == 0)
-        return heedi_apply(t, &heedi_op_embed,
-                           ((heedi_with){.name = "embed",
-                                         .w = heedi_matrix(m, 0, P_embed),
-                                         .args = &a->embed}),
-                           NULL);
+        return heedi_embedding(t, heedi_matrix(m, 0, P_embed), &a->embed);
     if (block <= m->dim['L'])
         return layer(m, block - 1, t, x);
     return norm(m, t, 0, "norm", P_norm, x);

@@ -1,4 +1,5 @@
 #include "args.h"
+#include "choices.h"
 #include "kernel.h"
 #include "op.h"
 #include "threads.h"
@@ -59,6 +60,56 @@ static void relevance(const heedi_node *y, heedi_run *run)
     back(y, run->batch, true);
 }
 
+/* What arrives and does not go on, into `gate`; gx is added to in->g. */
+typedef void each_fn(const heedi_node *y, int64_t o, size_t n, heed_real *gx);
+enum { CHUNK = 512 };
+
+static void back_by(const heedi_node *y, heedi_run *run, each_fn *fn)
+{
+    const heedi_batch *b = run->batch;
+    const heedi_vector_table *v = heedi_vector();
+    const heedi_node *x = y->in[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++) {
+        const int64_t end = (b->small[k].row + b->small[k].n) * y->cols;
+        double lost = 0;
+        for (int64_t o = b->small[k].row * y->cols; o < end; o += CHUNK) {
+            const size_t n = (size_t)(end - o < CHUNK ? end - o : CHUNK);
+            heed_real gx[CHUNK] = {0};
+            fn(y, o, n, gx);
+            lost += v->dot(n, y->x + o, y->g + o) - v->dot(n, x->x + o, gx);
+            v->addto(n, gx, x->g + o);
+        }
+        run->partial[k] = lost;
+    }
+    for (int64_t k = 0; k < b->n_small; k++)
+        heedi_deposit(run->ledger, b->small[k].seq, y->id, HEEDI_ENTRY_gate,
+                      run->partial[k]);
+}
+
+static void derivative(const heedi_node *y, int64_t o, size_t n, heed_real *gx)
+{
+    kernels(y)->df(n, y->in[0]->x + o, y->g + o, gx);
+}
+
+void heedi_act_derivative(const heedi_node *y, heedi_run *run)
+{
+    back_by(y, run, derivative);
+}
+
+static void stabilised(const heedi_node *y, int64_t o, size_t n, heed_real *gx)
+{
+    for (size_t i = 0; i < n; i++)
+        gx[i] = y->x[o + (int64_t)i] /
+                (y->in[0]->x[o + (int64_t)i] + HEEDI_LXT_EPS) *
+                y->g[o + (int64_t)i];
+}
+
+void heedi_act_lxt(const heedi_node *y, heedi_run *run)
+{
+    back_by(y, run, stabilised);
+}
+
 static const heedi_act_args gelu = {
     &(const heedi_activation){"gelu", "", HEEDI_ACT_gelu, false}};
 static const heedi_act_args softplus = {
@@ -69,6 +120,7 @@ static const heedi_act_args mish = {
 const heedi_op heedi_op_act = {
     .name = "act",
     .formula = "y = f(x)",
+    .rule = "g_x = f(x)/x g; constant where f(0) is not 0",
     .n_in = 1,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,

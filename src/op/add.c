@@ -42,6 +42,7 @@ static void vjp(const heedi_node *y, heedi_run *run)
 const heedi_op heedi_op_add = {
     .name = "add",
     .formula = "y = a + b",
+    .rule = "g to both",
     .n_in = 2,
     .conserves = true,
     .assigns = true,

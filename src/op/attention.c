@@ -123,6 +123,7 @@ static const heedi_attention_args
 const heedi_op heedi_op_attention = {
     .name = "attention",
     .formula = "O = softmax(s Q K^T + b) V",
+    .rule = "q, k: 1/4, v: 1/2 of the gradient; the softmax keeps kappa",
     .n_in = 3,
     .conserves = true,
     .assigns = true,

@@ -33,14 +33,15 @@ static void state_init(const heedi_node *y, int64_t len)
 /* The input `back` steps before row r of a sequence, or NULL before the
  * start. */
 static const heed_real *past(const heedi_node *y, const heedi_batch *b,
-                             int64_t seq, int64_t r, int64_t back)
+                             const heed_real *x, int64_t seq, int64_t r,
+                             int64_t back)
 {
     const heedi_conv_args *a = y->args;
     const heed_real *s = heedi_state(y, seq);
     const int64_t start = b->start[seq];
     int64_t i = r - start - back; /* in this call */
     if (i >= 0)
-        return y->in[0]->x + (start + i) * y->cols;
+        return x + (start + i) * y->cols;
     if (!s || -i > a->width - 1)
         return NULL;
     return s + (a->width - 1 + i) * y->cols;
@@ -60,7 +61,11 @@ static void remember(const heedi_node *y, const heedi_batch *b, int64_t seq)
     }
 }
 
-static void forward(const heedi_node *y, heedi_run *run)
+/* out = bias + the filter w, (width, channels), over x; or out += without a
+ * bias. */
+static void over(const heedi_node *y, const heedi_run *run, const heed_real *w,
+                 const heed_real *bias, const heed_real *x, heed_real *out,
+                 bool assign)
 {
     const heedi_conv_args *a = y->args;
     const heedi_batch *b = run->batch;
@@ -70,18 +75,47 @@ static void forward(const heedi_node *y, heedi_run *run)
     for (int64_t k = 0; k < b->n_small; k++)
         for (int64_t r = b->small[k].row; r < b->small[k].row + b->small[k].n;
              r++) {
-            heed_real *o = y->x + r * c;
-            if (y->vec)
-                memcpy(o, y->vec, (size_t)c * sizeof *o);
-            else
+            heed_real *o = out + r * c;
+            if (bias)
+                memcpy(o, bias, (size_t)c * sizeof *o);
+            else if (assign)
                 memset(o, 0, (size_t)c * sizeof *o);
-            for (int64_t w = 0; w < a->width; w++) {
-                const heed_real *x =
-                    past(y, b, b->small[k].seq, r, a->width - 1 - w);
-                if (x)
-                    v->scale_add((size_t)c, x, a->w + w * c, 1, o);
+            for (int64_t i = 0; i < a->width; i++) {
+                const heed_real *p =
+                    past(y, b, x, b->small[k].seq, r, a->width - 1 - i);
+                if (p)
+                    v->scale_add((size_t)c, p, w + i * c, 1, o);
             }
         }
+}
+
+static void under(const heedi_node *y, const heedi_run *run, const heed_real *w,
+                  const heed_real *g, heed_real *gx, bool assign)
+{
+    const heedi_conv_args *a = y->args;
+    const heedi_batch *b = run->batch;
+    const heedi_vector_table *v = heedi_vector();
+    const int64_t c = y->cols;
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++)
+        for (int64_t r = b->small[k].row; r < b->small[k].row + b->small[k].n;
+             r++) {
+            if (assign)
+                memset(gx + r * c, 0, (size_t)c * sizeof *gx);
+            for (int64_t i = 0; i < a->width; i++) {
+                int64_t to = r + a->width - 1 - i; /* that x[r] enters */
+                if (to < b->start[b->small[k].seq + 1])
+                    v->scale_add((size_t)c, g + to * c, w + i * c, 1,
+                                 gx + r * c);
+            }
+        }
+}
+
+static void forward(const heedi_node *y, heedi_run *run)
+{
+    const heedi_conv_args *a = y->args;
+    const heedi_batch *b = run->batch;
+    over(y, run, a->w, y->vec, y->in[0]->x, y->x, true);
     for (int64_t seq = 0; y->state && seq < b->n_seq; seq++)
         remember(y, b, seq);
 }
@@ -89,25 +123,49 @@ static void forward(const heedi_node *y, heedi_run *run)
 static void vjp(const heedi_node *y, heedi_run *run)
 {
     const heedi_conv_args *a = y->args;
-    const heedi_batch *b = run->batch;
-    const heedi_vector_table *v = heedi_vector();
-    const int64_t c = y->cols;
     if (y->vec && run->ledger)
-        heedi_dot_vector(run, y->vec, y->g, c,
+        heedi_dot_vector(run, y->vec, y->g, y->cols,
                          run->ledger->sink + y->id * HEEDI_N_ENTRIES +
                              HEEDI_ENTRY_bias,
                          (int64_t)run->ledger->n_ops * HEEDI_N_ENTRIES);
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < b->n_small; k++)
-        for (int64_t r = b->small[k].row; r < b->small[k].row + b->small[k].n;
-             r++)
-            for (int64_t w = 0; w < a->width; w++) {
-                int64_t to = r + a->width - 1 - w; /* that x[r] enters */
-                if (to < b->start[b->small[k].seq + 1])
-                    v->scale_add((size_t)c, y->g + to * c, a->w + w * c, 1,
-                                 y->in[0]->g + r * c);
-            }
+    under(y, run, a->w, y->g, y->in[0]->g, false);
 }
+
+/* ---- for linear rules ---- */
+
+static size_t room(const heedi_node *y, int threads)
+{
+    const heedi_conv_args *a = y->args;
+    (void)threads;
+    return (size_t)(a->width * y->cols) * sizeof(heed_real);
+}
+
+static const heed_real *part_of(const heedi_node *y, const heedi_run *run,
+                                heedi_part part)
+{
+    const heedi_conv_args *a = y->args;
+    const int64_t n = a->width * y->cols;
+    heed_real *w = run->scratch;
+    if (part == HEEDI_ALL)
+        return a->w;
+    memcpy(w, a->w, (size_t)n * sizeof *w);
+    heedi_part_of(part, w, n);
+    return w;
+}
+
+static void to(const heedi_node *y, const heedi_run *run, heedi_part part,
+               const heed_real *x, heed_real *out, bool assign)
+{
+    over(y, run, part_of(y, run, part), NULL, x, out, assign);
+}
+
+static void from(const heedi_node *y, const heedi_run *run, heedi_part part,
+                 const heed_real *g, heed_real *gx, bool assign)
+{
+    under(y, run, part_of(y, run, part), g, gx, assign);
+}
+
+static const heedi_map map = {room, to, from};
 
 static const heed_real filter[4 * 20] = {
     (heed_real)0.5,  (heed_real)-1.25, (heed_real)0.75, (heed_real)0.3,
@@ -119,6 +177,7 @@ static const heedi_conv_args two = {2, filter}, four = {4, filter},
 const heedi_op heedi_op_conv1d = {
     .name = "conv1d",
     .formula = "y[t] = b + sum_k w[k] x[t-K+1+k]",
+    .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
     .conserves = true,
     .examples =
@@ -137,6 +196,7 @@ const heedi_op heedi_op_conv1d = {
     .infer = infer,
     .forward = forward,
     .vjp = vjp,
+    .map = &map,
     .state = state,
     .state_init = state_init,
 };

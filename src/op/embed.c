@@ -39,6 +39,7 @@ static const heedi_embed_args plain = {1}, scaled = {2.5};
 const heedi_op heedi_op_embed = {
     .name = "embed",
     .formula = "y = s E[id]",
+    .rule = "R = x g is read here",
     .n_in = 0,
     .conserves = true,
     .examples =

@@ -105,6 +105,7 @@ static const heedi_layernorm_args shifted = {1e-5, shift}, plain = {1e-5, NULL};
 const heedi_op heedi_op_layernorm = {
     .name = "layernorm",
     .formula = "y = w (x - mean x) / sqrt(var x + eps) + beta",
+    .rule = "g_x = P(w g / s), s constant, mean live; the shift keeps beta",
     .n_in = 1,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,

@@ -17,13 +17,29 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
+/* A transposed matrix swaps the two products. */
+static void to(const heedi_node *y, const heedi_run *run, heedi_part part,
+               const heed_real *x, heed_real *out, bool assign)
 {
-    (void)b;
-    return heedi_gemm_scratch(y->w, threads);
+    heedi_weight w = *y->w;
+    w.part = part;
+    if (w.transposed)
+        heedi_gemm_back(run, &w, x, out, assign);
+    else
+        heedi_gemm_add(run, &w, x, out, assign);
 }
 
-/* A transposed matrix swaps the two products. */
+static void from(const heedi_node *y, const heedi_run *run, heedi_part part,
+                 const heed_real *g, heed_real *gx, bool assign)
+{
+    heedi_weight w = *y->w;
+    w.part = part;
+    if (w.transposed)
+        heedi_gemm_add(run, &w, g, gx, assign);
+    else
+        heedi_gemm_back(run, &w, g, gx, assign);
+}
+
 static void forward(const heedi_node *y, heedi_run *run)
 {
     if (!y->w->transposed) {
@@ -32,8 +48,21 @@ static void forward(const heedi_node *y, heedi_run *run)
     }
     for (int64_t r = 0; y->vec && r < run->batch->rows; r++)
         memcpy(y->x + r * y->cols, y->vec, (size_t)y->cols * sizeof *y->x);
-    heedi_gemm_back(run, y->w, y->in[0]->x, y->x, !y->vec);
+    to(y, run, HEEDI_ALL, y->in[0]->x, y->x, !y->vec);
 }
+
+static size_t room(const heedi_node *y, int threads)
+{
+    return heedi_gemm_scratch(y->w, threads);
+}
+
+static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
+{
+    (void)b;
+    return room(y, threads);
+}
+
+static const heedi_map map = {room, to, from};
 
 /* The bias keeps <b, g>; in a plain gradient nobody reads it. */
 static void vjp(const heedi_node *y, heedi_run *run)
@@ -44,10 +73,7 @@ static void vjp(const heedi_node *y, heedi_run *run)
                          l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_bias,
                          (int64_t)l->n_ops * HEEDI_N_ENTRIES);
     }
-    if (y->w->transposed)
-        heedi_gemm_add(run, y->w, y->g, y->in[0]->g, y->first[0]);
-    else
-        heedi_gemm_back(run, y->w, y->g, y->in[0]->g, y->first[0]);
+    from(y, run, HEEDI_ALL, y->g, y->in[0]->g, y->first[0]);
 }
 
 static double flops(const heedi_node *y, const heedi_batch *b)
@@ -58,6 +84,7 @@ static double flops(const heedi_node *y, const heedi_batch *b)
 const heedi_op heedi_op_linear = {
     .name = "linear",
     .formula = "y = W x + b",
+    .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
     .conserves = true,
     .assigns = true,
@@ -79,5 +106,6 @@ const heedi_op heedi_op_linear = {
     .scratch = scratch,
     .forward = forward,
     .vjp = vjp,
+    .map = &map,
     .flops = flops,
 };

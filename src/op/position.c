@@ -1,6 +1,8 @@
 #include "args.h"
+#include "choices.h"
 #include "kernel.h"
 #include "op.h"
+#include "readout.h"
 
 #include <string.h>
 
@@ -45,7 +47,9 @@ static void forward(const heedi_node *y, heedi_run *run)
         }
 }
 
-static void unread(const heedi_node *y, heedi_run *run)
+/* <P, g>, row by row, into an entry and into `row` (or NULL). */
+static void share(const heedi_node *y, heedi_run *run, heedi_entry entry,
+                  double *row)
 {
     const heedi_batch *b = run->batch;
     const heedi_vector_table *v = heedi_vector();
@@ -57,20 +61,21 @@ static void unread(const heedi_node *y, heedi_run *run)
         for (int64_t r = b->small[k].row; r < b->small[k].row + b->small[k].n;
              r++) {
             heedi_weight_row(y->w, at(y, b, b->small[k], r), 0, c, p + r * c);
-            run->partial[k] += v->dot((size_t)c, p + r * c, y->g + r * c);
+            double x = v->dot((size_t)c, p + r * c, y->g + r * c);
+            run->partial[k] += x;
+            if (row)
+                row[r] += x;
         }
     }
     for (int64_t k = 0; k < b->n_small; k++)
-        heedi_deposit(run->ledger, b->small[k].seq, y->id, HEEDI_ENTRY_unread,
+        heedi_deposit(run->ledger, b->small[k].seq, y->id, entry,
                       run->partial[k]);
 }
 
-static void vjp(const heedi_node *y, heedi_run *run)
+static void pass_on(const heedi_node *y, const heedi_run *run)
 {
     const heedi_batch *b = run->batch;
     const heedi_vector_table *v = heedi_vector();
-    if (run->ledger)
-        unread(y, run);
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < b->n_small; k++) {
         int64_t o = b->small[k].row * y->cols, n = b->small[k].n * y->cols;
@@ -81,9 +86,27 @@ static void vjp(const heedi_node *y, heedi_run *run)
     }
 }
 
+static void vjp(const heedi_node *y, heedi_run *run)
+{
+    if (run->ledger)
+        share(y, run, HEEDI_ENTRY_unread, NULL);
+    pass_on(y, run);
+}
+
+void heedi_position_read(const heedi_node *y, heedi_run *run)
+{
+    heedi_readout *o = run->readout;
+    double *row = NULL;
+    if (o)
+        row = o->add + heedi_readout_slot(o, y) * o->rows;
+    share(y, run, HEEDI_ENTRY_position, row);
+    pass_on(y, run);
+}
+
 const heedi_op heedi_op_position = {
     .name = "position",
     .formula = "y = x + P[position]",
+    .rule = "all to x; the table keeps <P, g> as unread",
     .n_in = 1,
     .conserves = true,
     .assigns = true,

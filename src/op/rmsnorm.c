@@ -87,6 +87,7 @@ static const heedi_norm_args example_args = {.eps = 1e-5};
 const heedi_op heedi_op_rmsnorm = {
     .name = "rmsnorm",
     .formula = "y = w x / sqrt(mean x^2 + eps)",
+    .rule = "g_x = w r g, r constant",
     .n_in = 1,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,

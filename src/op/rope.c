@@ -1,5 +1,7 @@
 #include "args.h"
+#include "choices.h"
 #include "op.h"
+#include "readout.h"
 
 /* y = R(pos) x for each head: the first rot dimensions turn in pairs, the
  * others pass. Linear in x, so that relevance is the plain transpose and
@@ -15,9 +17,9 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-/* y (+)= rotation of x by sign * angle */
+/* y (+)= rotation of x by sign * angle, the rotated dimensions times f */
 static void turn(const heedi_node *y, const heedi_run *run, const heed_real *x,
-                 heed_real *out, heed_real sign, bool add)
+                 heed_real *out, heed_real sign, heed_real f, bool add)
 {
     const heedi_rope_args *a = y->args;
     const heedi_rope *r = a->rope;
@@ -35,7 +37,7 @@ static void turn(const heedi_node *y, const heedi_run *run, const heed_real *x,
                 const heed_real *p = x + row * y->cols + h;
                 heed_real *q = out + row * y->cols + h;
                 for (int64_t i = 0; i < half; i++) {
-                    heed_real c = cs[2 * i], s = sign * cs[2 * i + 1];
+                    heed_real c = f * cs[2 * i], s = f * sign * cs[2 * i + 1];
                     heed_real u = p[i * step], v = p[i * step + other];
                     heed_real w0 = u * c - v * s, w1 = v * c + u * s;
                     q[i * step] = add ? q[i * step] + w0 : w0;
@@ -49,12 +51,75 @@ static void turn(const heedi_node *y, const heedi_run *run, const heed_real *x,
 
 static void forward(const heedi_node *y, heedi_run *run)
 {
-    turn(y, run, y->in[0]->x, y->x, 1, false);
+    turn(y, run, y->in[0]->x, y->x, 1, 1, false);
 }
 
 static void vjp(const heedi_node *y, heedi_run *run)
 {
-    turn(y, run, y->g, y->in[0]->g, -1, !y->first[0]);
+    turn(y, run, y->g, y->in[0]->g, -1, 1, !y->first[0]);
+}
+
+/* ---- PA-LRP: the tables are live and take a half ---- */
+
+/* Terms of one row: with y0 = u cos - v sin, y1 = v cos + u sin,
+ *     cos: (u g0 + v g1) cos / 2,  sin: (u g1 - v g0) sin / 2. */
+static void read_row(const heedi_node *y, const heedi_run *run, int64_t row,
+                     double sum[2], double *channel)
+{
+    const heedi_rope_args *a = y->args;
+    const heedi_rope *r = a->rope;
+    const int64_t half = r->rot / 2, step = r->interleaved ? 2 : 1;
+    const int64_t other = r->interleaved ? 1 : half;
+    const heed_real *cs = run->rope[r->index] + row * r->rot;
+    sum[0] = sum[1] = 0;
+    for (int64_t h = 0; h < y->cols; h += a->head_dim) {
+        const heed_real *x = y->in[0]->x + row * y->cols + h;
+        const heed_real *g = y->g + row * y->cols + h;
+        for (int64_t i = 0; i < half; i++) {
+            const int64_t d0 = i * step, d1 = d0 + other;
+            const double u = (double)x[d0], v = (double)x[d1];
+            const double g0 = (double)g[d0], g1 = (double)g[d1];
+            const double c = (double)cs[2 * i], s = (double)cs[2 * i + 1];
+            sum[0] += 0.5 * c * (u * g0 + v * g1);
+            sum[1] += 0.5 * s * (u * g1 - v * g0);
+            if (channel) {
+                channel[d0] += 0.5 * c * u * g0;
+                channel[d1] += 0.5 * c * v * g1;
+                channel[r->rot + d0] -= 0.5 * s * v * g0;
+                channel[r->rot + d1] += 0.5 * s * u * g1;
+            }
+        }
+    }
+}
+
+void heedi_rope_shared(const heedi_node *y, heedi_run *run)
+{
+    const heedi_batch *b = run->batch;
+    heedi_readout *o = run->readout;
+    const int64_t slot = o ? heedi_readout_slot(o, y) : 0;
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++) {
+        run->partial[k] = 0;
+        for (int64_t r = b->small[k].row; r < b->small[k].row + b->small[k].n;
+             r++) {
+            double sum[2];
+            read_row(y, run, r, sum,
+                     o && o->channel
+                         ? o->channel + (slot * o->rows + r) * 2 * o->rot
+                         : NULL);
+            run->partial[k] += sum[0] + sum[1];
+            if (o) {
+                o->cos[slot * o->rows + r] += sum[0];
+                o->sin[slot * o->rows + r] += sum[1];
+            }
+        }
+    }
+    for (int64_t k = 0; k < b->n_small; k++)
+        heedi_deposit(run->ledger, b->small[k].seq, y->id, HEEDI_ENTRY_position,
+                      run->partial[k]);
+    if (o)
+        o->rotary[slot] = true;
+    turn(y, run, y->g, y->in[0]->g, -1, (heed_real)0.5, !y->first[0]);
 }
 
 /* Tests give a table of their own; frequencies are not used there. */
@@ -68,6 +133,7 @@ static const heedi_rope_args whole = {&half_pairs, 6},
 const heedi_op heedi_op_rope = {
     .name = "rope",
     .formula = "y = R(pos) x in each head",
+    .rule = "g_x = R^T g",
     .n_in = 1,
     .conserves = true,
     .assigns = true,

@@ -327,6 +327,7 @@ static const heedi_scan_args small = {3, 2, decay, skip},
 const heedi_op heedi_op_scan = {
     .name = "scan",
     .formula = "h = exp(dt A) h + dt B x, y = C h + D x",
+    .rule = "dt, B, C constant: all to x",
     .n_in = 4,
     .conserves = true,
     .assigns = true,

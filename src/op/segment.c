@@ -1,4 +1,6 @@
 #include "addend.h"
+#include "choices.h"
+#include "readout.h"
 
 /* y = x + S[segment]: token types. Methods that read the token leaf alone leave
  * the types' share, <S, g>, in `unread`. */
@@ -21,6 +23,15 @@ static void vjp(const heedi_node *y, heedi_run *run)
 {
     if (run->ledger)
         heedi_addend_share(y, run, at, HEEDI_ENTRY_unread, NULL);
+    heedi_addend_pass(y, run);
+}
+
+void heedi_segment_read(const heedi_node *y, heedi_run *run)
+{
+    heedi_readout *o = run->readout;
+    if (o)
+        o->typed = true;
+    heedi_addend_share(y, run, at, HEEDI_ENTRY_type, o ? o->type : NULL);
     heedi_addend_pass(y, run);
 }
 

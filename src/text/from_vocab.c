@@ -55,6 +55,11 @@ static const struct pre {
       "\\s+$", CJK, "\\p{N}+"},
      false,
      false},
+    {"bloom poro-chat gpt3-finnish",
+     {" ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{0964}\\x{06D4}"
+      "\\x{060C})]+"},
+     false,
+     false},
     {"llama-bpe llama3 llama-v3 falcon3", {LLAMA3}, true, true},
     {"dbrx smaug-bpe chatglm-bpe", {LLAMA3}, false, false},
     {"qwen2 deepseek-r1-qwen stablelm2 megrez", {QWEN2}, false, false},

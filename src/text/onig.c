@@ -13,6 +13,7 @@ typedef struct rewriter {
     size_t len, cap;
     bool in_class;
     size_t class_at; /* where it began */
+    int depth;       /* classes within it */
 } rewriter;
 
 /* Inside brackets a word character is no other number (No), outside it may
@@ -109,6 +110,23 @@ static heed_status escape(rewriter *r)
     return put(r, "}", 1);
 }
 
+/* A class within a class adds what it has: it goes without its brackets, which
+ * PCRE2 does not know there. Refused where that would change what it says: a
+ * complement, a bracket or hyphen at an end, a hyphen before or after. */
+static heed_status nested(rewriter *r)
+{
+    const char *p = r->s + r->at;
+    const size_t left = r->n - r->at;
+    const bool opens = *p == '[';
+    if (opens && (p[-1] == '-' || left < 2 || strchr("^]-", p[1])))
+        return refuse(r, left < 2 ? 1 : 2);
+    if (!opens && (p[-1] == '-' || (left > 1 && p[1] == '-')))
+        return refuse(r, 1);
+    r->depth += opens ? 1 : -1;
+    r->at++;
+    return HEED_OK;
+}
+
 static heed_status in_class(rewriter *r)
 {
     const char *p = r->s + r->at;
@@ -121,8 +139,10 @@ static heed_status in_class(rewriter *r)
             r->at += n;
             return put(r, posixes[i].to, strlen(posixes[i].to));
         }
-        return refuse(r, left > 1 && p[1] == ':' ? 2 : 1);
+        return left > 1 && p[1] == ':' ? refuse(r, 2) : nested(r);
     }
+    if (*p == ']' && r->depth > 0)
+        return nested(r);
     if (*p == '&' && left > 1 && p[1] == '&')
         return refuse(r, 2);
     bool first =

@@ -41,6 +41,6 @@ echo '# wrong use'
 run -m "$M" --ids 99
 run -m "$M" --layers 2
 run -m "$M" --layers 1-0
-run -m "$M" -a attn_lrp
+run -m "$M" -a saliency
 run "$M" -m "$M"
 run

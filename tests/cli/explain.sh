@@ -38,7 +38,7 @@ echo '# options of methods'
 run attribute -m "$M" --ids 1,2,3 -a ig,loo --baseline token:3 --Replacement=token:4 | sed -n 's/.*: \(steps\|repl\)/\1/p'
 run attribute -m "$M" --ids 1,2,3 -a ig --steps 0
 run attribute -m "$M" --ids 1,2,3 -a ig --steps 5000
-run attribute -m "$M" --ids 1,2,3 -a ig --rule simpson
+run attribute -m "$M" --ids 1,2,3 -a ig --quadrature simpson
 run attribute -m "$M" --ids 1,2,3 -a ig --baseline pad
 run attribute -m "$M" --ids 1,2,3 -a ig --stepps 3
 run attribute -m "$M" --ids 1,2,3 -a occlusion --reduce l2

@@ -1,5 +1,7 @@
-"""What mamba.py and gpt2.py share: values and gradients of transformers, relevance with its account, the files."""
+"""What the scripts of the families but llama.py share: values and gradients of transformers, relevance with its account,
+the files. ARRAYS tells of the arrays in the expect files; each script adds the sinks of its family."""
 import argparse
+import copy
 import json
 import pathlib
 import sys
@@ -10,6 +12,62 @@ import torch
 import float64
 import store
 from llama import LENGTHS, seed, targets
+
+
+ARRAYS = """
+NAME/ is a Hugging Face directory with NAME/expect.safetensors; NAME.gguf has NAME.expect.safetensors. Arrays (F64, I64)
+for each length T, with the prefix "T37/"; L layers, width C, H heads, V tokens:
+
+  ids (T)                     logits (rows, V)            logits_rows (rows): which positions those are
+  block0 ... (T, C)           T <= 37: outputs of the blocks, before the last norm
+  attn0 ... (H, T, T)         attention weights, T <= 2, or T <= 37 where a model is marked "full"
+  target (position, id)       the best next token at the end; logit, prob, logprob (1) of it
+  contrast (position, a, b)   logit a - logit b at a middle position; contrast_value (1)
+  grad_logit (T, C)           gradient with respect to the token embeddings; T <= 37: grad_contrast, grad_prob too
+  lrp (T, C), lrp_token (T)   attn_lrp of the target logit at the token embeddings (per element for T <= 37)
+  kappa (L)                   what the softmax of each layer absorbs
+  lrp_contrast_token (T), kappa_contrast (L) ...   the same of the contrast
+
+Prints one line per model:
+
+  close   |target - sum of relevance - sinks|, of the largest of |target| and sum |relevance|
+  logit   standard deviation of the logits at the longest text
+"""
+
+
+class Draw:
+    """Random weights, drawn in the order of the calls."""
+
+    def __init__(self, *words):
+        self.r, self.w = seed("weights", *words), {}
+
+    def matrix(self, key, rows, cols, size):
+        self.w[key] = self.r.standard_normal((rows, cols)) * size
+
+    def vector(self, key, n, size, mean=0):
+        self.w[key] = mean + size * self.r.standard_normal(n)
+
+    def linear(self, key, out, inner, gain, bias=True):
+        self.matrix(key + ".weight", out, inner, gain / inner**0.5)
+        if bias:
+            self.vector(key + ".bias", out, 0.3)
+
+    def norm(self, key, n):
+        self.vector(key + ".weight", n, 0.2, 1)
+        self.vector(key + ".bias", n, 0.2)
+
+    def done(self):
+        return {k: a.astype(np.float32) for k, a in self.w.items()}
+
+
+def build(kind, config, weights, head, embedding):
+    """A model of transformers in float64; head: its weight is the embedding's where the configuration ties them."""
+    model = kind(config).double().eval().requires_grad_(False)
+    state = {k: torch.from_numpy(np.ascontiguousarray(a, np.float64)) for k, a in weights.items()}
+    if config.tie_word_embeddings:
+        state[head] = state[embedding]
+    model.load_state_dict(state)
+    return model
 
 
 def plain(model, parts, ids, name, full, attention=False):
@@ -97,6 +155,36 @@ def rounded(row, weights):
     """The weights as they come back from the file."""
     keep = row.get("keep", ())
     return {k: a if k.endswith(keep) else store.rounded(a, row.get("dtype", "F32")) for k, a in weights.items()}
+
+
+def generate(doc, family, forward, attention=False):
+    """Every model that the command line names: its files and its expect file. -> [(name, row, weights, expect, close,
+    spread)]. family: a module or object with MODELS, GGUF; draw(name, row), build(row, weights), parts(model),
+    write_folder(folder, row, weights), write_gguf(path, row, weights)."""
+    o, made = arguments(doc, [*family.MODELS, *family.GGUF]), []
+    for name, row in {**family.MODELS, **family.GGUF}.items():
+        if o.names and name not in o.names:
+            continue
+        weights = family.draw(name, copy.deepcopy(row))
+        if name in family.GGUF:
+            weights = family.write_gguf(o.outdir / (name + ".gguf"), row, weights)
+            file = o.outdir / (name + ".expect.safetensors")
+        else:
+            weights = rounded(row, weights)
+            family.write_folder(o.outdir / name, row, weights)
+            file = o.outdir / name / "expect.safetensors"
+        model = family.build(copy.deepcopy(row), weights)
+        expect, close, spread = one(name, row, model, family.parts(model), forward, attention)
+        store.save(file, expect)
+        made.append((name, row, weights, expect, close, spread))
+    return made
+
+
+def main(doc, family, forward, attention=False):
+    made = generate(doc, family, forward, attention)
+    print(f"{'model':28}{'close':>10}{'logit':>8}")
+    for name, *_, close, spread in made:
+        print(f"{name:28}{close:10.1e}{spread:8.2f}", flush=True)
 
 
 def arguments(doc, names):

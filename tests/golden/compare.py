@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """compare.py COMMITTED FRESH [--tol 1e-12]
 
-Compares two folders that llama.py, mamba.py, gpt2.py or methods.py wrote: arrays of expect files to a tolerance
+Compares two folders that a family's script or methods.py wrote: arrays of expect files to a tolerance
 relative to the largest value of each array, every other file byte for byte. Prints one line per model and exits 1 if anything
 differs, is missing or is new.
 """

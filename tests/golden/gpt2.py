@@ -4,31 +4,20 @@
 Writes small random GPT-2 models and what transformers and attn_lrp make of them in float64. Needs what llama.py needs.
 gpt2_models.py lists the models.
 
-NAME/ is a Hugging Face directory with NAME/expect.safetensors; NAME.gguf has NAME.expect.safetensors. Arrays (F64, I64)
-for each length T, with the prefix "T37/"; L layers, width C, H heads, V tokens:
+common.py tells of the arrays. Sinks of this family:
 
-  ids (T)                     logits (rows, V)            logits_rows (rows): which positions those are
-  block0 ... (T, C)           T <= 37: outputs of the blocks, before the last norm
-  attn0 ... (H, T, T)         attention weights, T <= 2, or T <= 37 where a model is marked "full"
-  target (position, id)       the best next token at the end; logit, prob, logprob (1) of it
-  contrast (position, a, b)   logit a - logit b at a middle position; contrast_value (1)
-  grad_logit (T, C)           gradient with respect to the token embeddings; T <= 37: grad_contrast, grad_prob too
-  lrp (T, C), lrp_token (T)   attn_lrp of the target logit at the token embeddings (per element for T <= 37)
-  kappa (L)                   what the softmax of each layer absorbs
   bias_c_attn, _c_proj, _fc, _mlp_proj (L)    the biases of attn.c_attn (q, k and v together), attn.c_proj, mlp.c_fc,
                               mlp.c_proj
   beta_ln1, beta_ln2 (L), beta_f (1)          the shifts of ln_1, ln_2, ln_f
   unread (1)                  the position embeddings. logit = sum lrp_token + sums of all these
-  lrp_contrast_token (T), kappa_contrast (L) ...   the same of the contrast
 
-Prints one line per model:
+Prints two more columns:
 
-  close   |target - sum of relevance - sinks|, of the largest of |target| and sum |relevance|
   lxt     difference of the relevance from lxt's with its 1e-10 in f(x)/(x + 1e-10) removed, of the largest value
   lxt'    the same with lxt as it is
-  logit   standard deviation of the logits at the longest text
 """
 import copy
+import sys
 import warnings
 
 import no_torchvision  # noqa: F401
@@ -38,51 +27,45 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.models.gpt2 import modeling_gpt2
 
 import common
-import gpt2_gguf
-import store
+from gpt2_gguf import write as write_gguf  # noqa: F401
 from gpt2_lrp import Forward
-from gpt2_models import GGUF, MODELS
-from llama import LXT_AS_IS, seed
+from gpt2_models import GGUF, MODELS  # noqa: F401
+from llama import LXT_AS_IS
 
 
 def draw(name, row):
     """Weights in float32, in the order of transformers' state_dict: activations of order 1, logits of order 1 to 10."""
-    c, r = GPT2Config(**copy.deepcopy(row["config"])), seed("weights", "gpt2", name)
+    c, w = GPT2Config(**row["config"]), common.Draw("gpt2", name)
     d, v = c.n_embd, c.vocab_size
     ff = c.n_inner if c.n_inner is not None else 4 * d
-    w = {"transformer.wte.weight": r.standard_normal((v, d)) * (0.8 if c.tie_word_embeddings else 1),
-         "transformer.wpe.weight": r.standard_normal((c.n_positions, d)) * 0.5}
+    w.matrix("transformer.wte.weight", v, d, 0.8 if c.tie_word_embeddings else 1)
+    w.matrix("transformer.wpe.weight", c.n_positions, d, 0.5)
 
-    def linear(key, inner, out, gain):
-        w[key + ".weight"] = r.standard_normal((inner, out)) * gain / inner**0.5
-        w[key + ".bias"] = r.standard_normal(out) * 0.3
-
-    def norm(key):
-        w[key + ".weight"] = 1 + 0.2 * r.standard_normal(d)
-        w[key + ".bias"] = 0.2 * r.standard_normal(d)
+    def conv1d(key, inner, out, gain):
+        w.matrix(key + ".weight", inner, out, gain / inner**0.5)
+        w.vector(key + ".bias", out, 0.3)
 
     for i in range(c.n_layer):
         at = f"transformer.h.{i}."
-        norm(at + "ln_1")
-        linear(at + "attn.c_attn", d, 3 * d, 1.2 if c.scale_attn_weights else 0.8)
-        linear(at + "attn.c_proj", d, d, 1.0)
-        norm(at + "ln_2")
-        linear(at + "mlp.c_fc", d, ff, 1.4)
-        linear(at + "mlp.c_proj", ff, d, 1.2)
-    norm("transformer.ln_f")
+        w.norm(at + "ln_1", d)
+        conv1d(at + "attn.c_attn", d, 3 * d, 1.2 if c.scale_attn_weights else 0.8)
+        conv1d(at + "attn.c_proj", d, d, 1.0)
+        w.norm(at + "ln_2", d)
+        conv1d(at + "mlp.c_fc", d, ff, 1.4)
+        conv1d(at + "mlp.c_proj", ff, d, 1.2)
+    w.norm("transformer.ln_f", d)
     if not c.tie_word_embeddings:
-        w["lm_head.weight"] = r.standard_normal((v, d)) * 3 / d**0.5
-    return {k: a.astype(np.float32) for k, a in w.items()}
+        w.matrix("lm_head.weight", v, d, 3 / d**0.5)
+    return w.done()
 
 
 def build(row, weights, **more):
     c = GPT2Config(**{**copy.deepcopy(row["config"]), **more}, attn_implementation="eager")
-    model = GPT2LMHeadModel(c).double().eval().requires_grad_(False)
-    state = {k: torch.from_numpy(np.ascontiguousarray(a, np.float64)) for k, a in weights.items()}
-    if c.tie_word_embeddings:
-        state["lm_head.weight"] = state["transformer.wte.weight"]
-    model.load_state_dict(state)
-    return model
+    return common.build(GPT2LMHeadModel, c, weights, "lm_head.weight", "transformer.wte.weight")
+
+
+def parts(model):
+    return model.transformer.wte, model.transformer.h
 
 
 def write_folder(folder, row, weights):
@@ -107,7 +90,7 @@ def against_lxt(made):
         warnings.simplefilter("ignore")
         monkey_patch(modeling_gpt2, patch_map=attnLRP)
     defaults, out = rules.identity_rule_implicit_fn.forward, {}
-    for name, (row, weights, expect) in made.items():
+    for name, row, weights, expect, *_ in made:
         # lxt does not reach the other order of operations, which is the same function.
         model, worst = build(row, weights, reorder_and_upcast_attn=False), {}
         for eps in (0.0, 1e-10):
@@ -126,25 +109,10 @@ def against_lxt(made):
 
 
 def main():
-    o, made, lines = common.arguments(__doc__, [*MODELS, *GGUF]), {}, {}
-    for name, row in {**MODELS, **GGUF}.items():
-        if o.names and name not in o.names:
-            continue
-        weights = draw(name, row)
-        if name in GGUF:
-            weights = gpt2_gguf.write(o.outdir / (name + ".gguf"), row, weights)
-            file = o.outdir / (name + ".expect.safetensors")
-        else:
-            weights = common.rounded(row, weights)
-            write_folder(o.outdir / name, row, weights)
-            file = o.outdir / name / "expect.safetensors"
-        model = build(row, weights)
-        expect, *lines[name] = common.one(name, row, model, (model.transformer.wte, model.transformer.h), Forward, True)
-        store.save(file, expect)
-        made[name] = row, weights, expect
+    made = common.generate(__doc__, sys.modules[__name__], Forward, True)
     lxt = against_lxt(made)
     print(f"{'model':28}{'close':>10}{'lxt':>10}{LXT_AS_IS:>10}{'logit':>8}")
-    for name, (close, spread) in lines.items():
+    for name, *_, close, spread in made:
         print(f"{name:28}{close:10.1e}{lxt[name][0]:10.1e}{lxt[name][1]:10.1e}{spread:8.2f}")
 
 

@@ -24,18 +24,17 @@ Prints one line per model:
   logit   standard deviation of the logits at the longest text
 """
 import copy
+import sys
 
 import no_torchvision  # noqa: F401
 import numpy as np
-import torch
 from transformers import MambaConfig, MambaForCausalLM
 
 import common
-import mamba_gguf
-import store
 from llama import seed
+from mamba_gguf import write as write_gguf  # noqa: F401
 from mamba_lrp import Forward
-from mamba_models import GGUF, MODELS
+from mamba_models import GGUF, MODELS  # noqa: F401
 
 
 def draw(name, row):
@@ -73,13 +72,12 @@ def draw(name, row):
 
 
 def build(row, weights):
-    c = MambaConfig(**copy.deepcopy(row["config"]))
-    model = MambaForCausalLM(c).double().eval().requires_grad_(False)
-    state = {k: torch.from_numpy(a.astype(np.float64)) for k, a in weights.items()}
-    if c.tie_word_embeddings:
-        state["lm_head.weight"] = state["backbone.embeddings.weight"]
-    model.load_state_dict(state)
-    return model
+    c = MambaConfig(**row["config"])
+    return common.build(MambaForCausalLM, c, weights, "lm_head.weight", "backbone.embeddings.weight")
+
+
+def parts(model):
+    return model.backbone.embeddings, model.backbone.layers
 
 
 def write_folder(folder, row, weights):
@@ -94,26 +92,5 @@ def write_folder(folder, row, weights):
     common.write_folder(folder, row, config, tensors)
 
 
-def main():
-    o = common.arguments(__doc__, [*MODELS, *GGUF])
-    print(f"{'model':24}{'close':>10}{'logit':>8}")
-    for name, row in {**MODELS, **GGUF}.items():
-        if o.names and name not in o.names:
-            continue
-        weights = draw(name, row)
-        if name in GGUF:
-            weights = mamba_gguf.write(o.outdir / (name + ".gguf"), row, weights)
-            file = o.outdir / (name + ".expect.safetensors")
-        else:
-            weights = common.rounded(row, weights)
-            write_folder(o.outdir / name, row, weights)
-            file = o.outdir / name / "expect.safetensors"
-        model = build(row, weights)
-        parts = model.backbone.embeddings, model.backbone.layers
-        expect, close, spread = common.one(name, row, model, parts, Forward)
-        store.save(file, expect)
-        print(f"{name:24}{close:10.1e}{spread:8.2f}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    common.main(__doc__, sys.modules[__name__], Forward)

@@ -11,12 +11,13 @@ fi
 new=$(mktemp -d) || exit 1
 trap 'rm -rf "$new"' EXIT INT TERM
 status=0
-for family in llama mamba gpt2 bert methods; do
+families="llama mamba gpt2 gpt_neox gptj bloom bert methods"
+for family in $families; do
     "$python" "$here/$family.py" "$new/$family" || status=1
 done
 "$python" "$here/llama_reload.py" "$here/llama" || status=1
 "$python" "$here/reload.py" "$here" || status=1
-for family in llama mamba gpt2 bert methods; do
+for family in $families; do
     echo
     "$python" "$here/compare.py" "$here/$family" "$new/$family" || status=1
 done

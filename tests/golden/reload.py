@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """reload.py DIR
 
-Reads the files that mamba.py and gpt2.py wrote as anybody else would: Hugging Face directories with from_pretrained,
-the native Mamba directories by the fields of state-spaces/mamba, GGUF files from their metadata; compares the logits
-with the expected ones. DIR has the folders mamba and gpt2. Needs what llama.py needs.
+Reads the files that the scripts of the families but llama.py wrote as anybody else would: Hugging Face directories with
+from_pretrained, the native Mamba directories by the fields of state-spaces/mamba, GGUF files from their metadata;
+compares the logits with the expected ones. DIR has the folders of FAMILIES. Needs what llama.py needs.
 """
 import json
 import math
@@ -15,11 +15,15 @@ import torch
 from gguf import GGUFReader
 from gguf.quants import dequantize
 from safetensors.numpy import load_file
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, MambaConfig, MambaForCausalLM
+from transformers import (AutoModelForCausalLM, BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig,
+                          GPTNeoXForCausalLM, MambaConfig, MambaForCausalLM)
 
+import decoder_gguf
 import float64
 import gpt2_gguf
 import mamba_gguf
+
+FAMILIES = ("mamba", "gpt2", "gpt_neox", "gptj", "bloom")
 
 
 def native(path):
@@ -83,19 +87,51 @@ def gguf_gpt2(reader, m):
     return GPT2LMHeadModel, config, state
 
 
+def fused(reader, arch, heads):
+    """The state of a model whose rows of q, k and v are by head in transformers."""
+    for name, _, a in tensors(reader):
+        yield decoder_gguf.hf_name(arch, name), decoder_gguf.by_head(a, heads) if "attn_qkv" in name else a
+
+
+def gguf_neox(reader, m):
+    heads, d = m["attention.head_count"], m["embedding_length"]
+    config = GPTNeoXConfig(
+        vocab_size=m["tokens"], hidden_size=d, num_hidden_layers=m["block_count"], num_attention_heads=heads,
+        intermediate_size=m["feed_forward_length"], max_position_embeddings=m["context_length"],
+        rotary_pct=m["rope.dimension_count"] / (d // heads), use_parallel_residual=m["use_parallel_residual"],
+        layer_norm_eps=m["attention.layer_norm_epsilon"], attn_implementation="eager")
+    return GPTNeoXForCausalLM, config, dict(fused(reader, "gptneox", heads))
+
+
+def gguf_bloom(reader, m):
+    heads = m["attention.head_count"]
+    config = BloomConfig(
+        vocab_size=m["tokens"], hidden_size=m["embedding_length"], n_layer=m["block_count"], n_head=heads,
+        layer_norm_epsilon=m["attention.layer_norm_epsilon"], attn_implementation="eager")
+    state = dict(fused(reader, "bloom", heads))
+    state.setdefault("lm_head.weight", state["transformer.word_embeddings.weight"])
+    return BloomForCausalLM, config, state
+
+
+GGUF = {"mamba": gguf_mamba, "gpt2": gguf_gpt2, "gptneox": gguf_neox, "bloom": gguf_bloom}
+
+
 def folder(path):
     """The weights in float32, which holds every dtype of the files. Before everywhere(), which
     from_pretrained does not survive."""
     if path.name.startswith("native"):
         return native(path)
     model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32, attn_implementation="eager")
+    if rope := getattr(model.config, "rope_parameters", None):  # of transformers 5: this one does not read it
+        model.config.rotary_pct = model.config.partial_rotary_factor = rope["partial_rotary_factor"]
+        model.config.rotary_emb_base = model.config.rope_theta = rope["rope_theta"]
     return type(model), model.config, model.state_dict()
 
 
 def main():
     float64.quiet()
     root, worst_of_all, n = pathlib.Path(sys.argv[1]), 0.0, 0
-    files = [f for family in ("mamba", "gpt2") for f in sorted((root / family).rglob("*expect.safetensors"))]
+    files = [f for family in FAMILIES for f in sorted((root / family).rglob("*expect.safetensors"))]
     loaded = {f: folder(f.parent) for f in files if f.name == "expect.safetensors"}
     float64.everywhere()
     for file in files:
@@ -104,7 +140,8 @@ def main():
             reader = GGUFReader(file.with_name(file.name.removesuffix(".expect.safetensors") + ".gguf"))
             family = reader.fields["general.architecture"].contents()
             meta = {k.removeprefix(family + "."): f.contents() for k, f in reader.fields.items()}
-            kind, config, state = {"mamba": gguf_mamba, "gpt2": gguf_gpt2}[family](reader, meta)
+            meta["tokens"] = next(len(t.data) for t in reader.tensors if t.name == "token_embd.weight")
+            kind, config, state = GGUF[family](reader, meta)
         else:
             kind, config, state = loaded[file]
         config.tie_word_embeddings = False

@@ -145,6 +145,12 @@ def variants(base):
         v("Split " + p, "level", pre_tokenizer=seq(split(p, "Isolated"), BARE))
         v("Replace " + p, "level", ranges=False, decode=False, normalizer={"type": "Replace", "pattern": {"Regex": p}, "content": "."})
     v("Split L3", "level", pre_tokenizer=seq(split(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", "Isolated"), BARE))
+    for p in (r"[^a[b-d[0-9]]]+|[[ef] ]", r"[[:alpha:][0-4]_]+"):
+        v("Split " + p, "level", pre_tokenizer=seq(split(p, "Isolated"), BARE))
+    v("BLOOM", "level", pre_tokenizer=seq(split(" ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+", "Isolated"), BARE))
+    v("NeoX", "level", ranges=False, decode=False, normalizer={"type": "NFC"}, pre_tokenizer=dict(LEVEL, trim_offsets=True),
+      post_processor=dict(LEVEL, trim_offsets=True), added_tokens=base["level"]["added_tokens"] +
+      [added(" " * n, normalized=True) for n in (4, 3, 2)])
     v("Digits", "level", pre_tokenizer=seq({"type": "Digits", "individual_digits": False}, BARE))
     v("Digits individual", "level", pre_tokenizer=seq({"type": "Digits", "individual_digits": True}, LEVEL))
     v("Falcon", "level", pre_tokenizer=seq({"type": "Punctuation", "behavior": "Contiguous"}, LEVEL,

@@ -1,0 +1,24 @@
+#include "method.h"
+
+/* attn_lrp but for attention weights and gates, which are constant: nothing is
+ * lost in the softmax. */
+static const heedi_method_rule rules[] = {
+    {&heedi_rule_cp, NULL, {0}},
+    {&heedi_rule_constant_gate, "mlp.*", {0}},
+    {0},
+};
+
+const heedi_method heedi_method_cp_lrp = {
+    .info = {.name = "cp_lrp",
+             .aliases = "cplrp conservative_lrp",
+             .summary = "conservative propagation: attention weights and gates "
+                        "are constant",
+             .cite = "Ali et al. 2022, arXiv:2202.07304",
+             .reduce = "sum",
+             .has_target = 1,
+             .is_signed = 1,
+             .conserves = 1},
+    .pass = HEEDI_RELEVANCE,
+    .rules = rules,
+    .run = heedi_run_gradient,
+};

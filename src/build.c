@@ -1,0 +1,60 @@
+#include "build.h"
+
+heedi_node *heedi_linear_of(const heed_model *m, heedi_tape *t, int64_t l,
+                            const char *name, int w, int bias, heedi_node *x)
+{
+    const heedi_affine a = heedi_affine_of(m, l, w, bias);
+    return heedi_linear(t, name, a.w, a.b, x);
+}
+
+heedi_node *heedi_norm_of(const heed_model *m, heedi_tape *t, int64_t l,
+                          const heedi_op *op, const char *name, int w,
+                          const void *args, heedi_node *x)
+{
+    heedi_with with = {.name = name, .args = args};
+    with.vec = heedi_vector_of(m, l, w, &with.n_vec);
+    return heedi_apply(t, op, with, x);
+}
+
+heedi_affine heedi_affine_of(const heed_model *m, int64_t l, int w, int b)
+{
+    int64_t n;
+    return (heedi_affine){heedi_matrix(m, l, w), heedi_vector_of(m, l, b, &n)};
+}
+
+heedi_node *heedi_mlp(heedi_tape *t, heedi_affine fc, const heedi_act_args *f,
+                      heedi_affine proj, heedi_node *x)
+{
+    x = heedi_linear(t, "mlp.fc", fc.w, fc.b, x);
+    x = heedi_apply(t, &heedi_op_act,
+                    ((heedi_with){.name = "mlp.act", .args = f}), x);
+    return heedi_linear(t, "mlp.proj", proj.w, proj.b, x);
+}
+
+heedi_node *heedi_attend(heedi_tape *t, const heedi_attention_args *a,
+                         const heedi_rope_args *rope, heedi_node *q,
+                         heedi_node *k, heedi_node *v)
+{
+    if (rope) {
+        q = heedi_apply(t, &heedi_op_rope,
+                        ((heedi_with){.name = "attn.q_rope", .args = rope}), q);
+        k = heedi_apply(t, &heedi_op_rope,
+                        ((heedi_with){.name = "attn.k_rope", .args = rope}), k);
+    }
+    return heedi_apply(t, &heedi_op_attention,
+                       ((heedi_with){.name = "attn", .args = a}), q, k, v);
+}
+
+heedi_node *heedi_sum(heedi_tape *t, const char *name, heedi_node *a,
+                      heedi_node *b)
+{
+    return heedi_apply(t, &heedi_op_add, ((heedi_with){.name = name}), a, b);
+}
+
+heedi_node *heedi_embedding(heedi_tape *t, const heedi_weight *w,
+                            const heedi_embed_args *args)
+{
+    return heedi_apply(t, &heedi_op_embed,
+                       ((heedi_with){.name = "embed", .w = w, .args = args}),
+                       NULL);
+}

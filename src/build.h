@@ -1,0 +1,43 @@
+/* build.h - pieces of blocks that several families have. All of them fail as
+ * heedi_apply() does. */
+#ifndef HEEDI_BUILD_H
+#define HEEDI_BUILD_H
+
+#include "model.h"
+
+/* y = W x + b by the numbers of parameters of layer l; no bias where the
+ * checkpoint has none. */
+heedi_node *heedi_linear_of(const heed_model *m, heedi_tape *t, int64_t l,
+                            const char *name, int w, int bias, heedi_node *x);
+
+/* A normalisation with the gain w. */
+heedi_node *heedi_norm_of(const heed_model *m, heedi_tape *t, int64_t l,
+                          const heedi_op *op, const char *name, int w,
+                          const void *args, heedi_node *x);
+
+/* A matrix and its bias, or NULL. */
+typedef struct heedi_affine {
+    const heedi_weight *w;
+    const heed_real *b;
+} heedi_affine;
+
+heedi_affine heedi_affine_of(const heed_model *m, int64_t l, int w, int b);
+
+/* proj f(fc x): a feed-forward part without a gate, "mlp.fc", "mlp.act",
+ * "mlp.proj". */
+heedi_node *heedi_mlp(heedi_tape *t, heedi_affine fc, const heedi_act_args *f,
+                      heedi_affine proj, heedi_node *x);
+
+/* "attn", and "attn.q_rope", "attn.k_rope" before it unless rope is NULL. */
+heedi_node *heedi_attend(heedi_tape *t, const heedi_attention_args *a,
+                         const heedi_rope_args *rope, heedi_node *q,
+                         heedi_node *k, heedi_node *v);
+
+heedi_node *heedi_sum(heedi_tape *t, const char *name, heedi_node *a,
+                      heedi_node *b);
+
+/* The embedding of the tokens. */
+heedi_node *heedi_embedding(heedi_tape *t, const heedi_weight *w,
+                            const heedi_embed_args *args);
+
+#endif

@@ -1,0 +1,109 @@
+/* What the families of decoders refuse of a configuration, by name. */
+#include "testlib.h"
+
+#include "modeldir.h"
+
+static const struct refusal {
+    const char *model;    /* below tests/golden */
+    const char *was, *is; /* the first of config.json becomes the second */
+    heed_status st;
+    const char *text;
+} refusals[] = {
+    {"gpt_neox/plain", "\"num_attention_heads\": 3",
+     "\"num_attention_heads\": 5", HEED_EFORMAT,
+     "width 24 is no multiple of 5 heads"},
+    {"gpt_neox/plain", "{", "{\"rotary_pct\": 0.4, ", HEED_ENOTSUP,
+     "rotation of 3 of the 8 dimensions of a head, which is no even number"},
+    {"gpt_neox/plain", "{", "{\"rotary_pct\": 0, ", HEED_ENOTSUP,
+     "rotation of 0 of the 8 dimensions of a head"},
+    {"gpt_neox/plain", "{", "{\"rotary_pct\": 1.5, ", HEED_EFORMAT,
+     "is 1.5, must be from 0 to 1"},
+    {"gpt_neox/plain", "{", "{\"attention_bias\": false, ", HEED_EFORMAT,
+     "layer 0: attention_bias is false, but there are biases of queries, keys "
+     "and values, and one of the output"},
+    {"gpt_neox/no_bias_relu", "\"attention_bias\": false",
+     "\"attention_bias\": true", HEED_EFORMAT,
+     "attention_bias is true, but there are no biases"},
+    {"gpt_neox/plain", "{", "{\"use_parallel_residual\": 3, ", HEED_EFORMAT,
+     "'use_parallel_residual' is not true or false"},
+    {"gpt_neox/plain", "{", "{\"hidden_act\": \"prelu\", ", HEED_ENOTSUP,
+     "activation 'prelu' is not supported"},
+    {"gpt_neox/plain", "{", "{\"hidden_act\": 3, ", HEED_EFORMAT,
+     "'hidden_act' is not a string"},
+    {"gpt_neox/whole_tied", "\"tie_word_embeddings\": true",
+     "\"tie_word_embeddings\": 1", HEED_EFORMAT,
+     "'tie_word_embeddings' is not true or false"},
+    {"gpt_neox/dynamic_bare", "\"tie_word_embeddings\": true",
+     "\"tie_word_embeddings\": false", HEED_EFORMAT,
+     "the tensor of the head is missing"},
+    {"gptj/plain", "\"n_head\": 3", "\"n_head\": 7", HEED_EFORMAT,
+     "width 24 is no multiple of 7 heads"},
+    {"gptj/plain", "\"rotary_dim\": 4", "\"rotary_dim\": null", HEED_ENOTSUP,
+     "'rotary_dim' is null"},
+    {"gptj/plain", "\"rotary_dim\": 4", "\"rotary_dim\": 3", HEED_ENOTSUP,
+     "'rotary_dim' is 3, which is no even part of the 8 dimensions of a head"},
+    {"gptj/plain", "\"rotary_dim\": 4", "\"rotary_dim\": 10", HEED_EFORMAT,
+     "'rotary_dim' is 10, must be from 2 to 8"},
+    {"gptj/plain", "\"rotary_dim\": 4", "\"n_ctx\": 4", HEED_ENOTSUP,
+     "'rotary_dim' is 64, which is no even part of the 8 dimensions"},
+    {"gptj/plain", "{", "{\"rope_theta\": 500, ", HEED_ENOTSUP,
+     "'gptj' models have theta=10000 without scaling"},
+    {"gptj/plain", "{",
+     "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, ", HEED_ENOTSUP,
+     "'gptj' models have theta=10000 without scaling"},
+    {"bloom/plain", "{", "{\"n_head\": 5, ", HEED_EFORMAT,
+     "width 24 is no multiple of 5 heads"},
+    {"bloom/plain", "{",
+     "{\"apply_residual_connection_post_layernorm\": \"no\", ", HEED_EFORMAT,
+     "'apply_residual_connection_post_layernorm' is not true or false"},
+    {"bloom/plain", "\"hidden_size\": 24", "\"hidden_size\": 32", HEED_ESHAPE,
+     "tensor transformer.word_embeddings.weight has shape (61, 24), the "
+     "configuration says (61, 32)"},
+};
+
+/* The model with `was` of its configuration as `is`. */
+static heed_status load(heed_ctx *ctx, const struct refusal *r, heed_model **m)
+{
+    char path[256], text[4096];
+    size_t n;
+    snprintf(path, sizeof path, "tests/golden/%s/config.json", r->model);
+    char *config = modeldir_read(path, &n);
+    const char *at = strstr(config, r->was);
+    assert_non_null(at);
+    int size = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - config),
+                        config, r->is, at + strlen(r->was));
+    assert_true(size > 0 && (size_t)size < sizeof text);
+    modeldir_write("config.json", text, (size_t)size);
+    free(config);
+    snprintf(path, sizeof path, "../%s", r->model);
+    modeldir_weights(path);
+    return heed_model_load(m, ctx, modeldir);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        struct refusal r = refusals[i];
+        heed_status st = load(ctx, &r, &m);
+        assert_null(m);
+        if (st != r.st || !strstr(heed_error(ctx), r.text) ||
+            !strstr(heed_error(ctx), modeldir))
+            fail_msg("%s, %s: %d '%s', want %d '%s'", r.model, r.is, (int)st,
+                     heed_error(ctx), (int)r.st, r.text);
+        r.is = r.was; /* and as it was, it loads */
+        if (load(ctx, &r, &m) != HEED_OK)
+            fail_msg("%s", heed_error(ctx));
+        heed_model_free(m);
+    }
+    heed_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {test(test_refusals)};
+    return cmocka_run_group_tests_name(__FILE__, tests, modeldir_setup,
+                                       modeldir_teardown) != 0;
+}
