@@ -12,7 +12,7 @@
  * belongs to the token that stands there. */
 static const heedi_method_rule rules[] = {
     {&heedi_rule_position_read, NULL, {0}},
-    {&heedi_rule_type_read, NULL, {0}},
+    {&heedi_rule_segment_read, NULL, {0}},
     {&heedi_rule_rope_half, NULL, {0}},
     {&heedi_rule_bias_read, NULL, {0}},
     {0},

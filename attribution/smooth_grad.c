@@ -35,7 +35,7 @@ static heed_status start(void *ud, heedi_rounds *r, const heed_real *x,
     const int64_t c = r->e->leaf->cols;
     (void)point;
     for (int64_t s = 0; s < r->j->n; s++) {
-        const heed_real *v = x + r->e->batch.start[s] * c;
+        const heed_real *v = x + heedi_first_row(r->j, r->e, s) * c;
         double low = HUGE_VAL, high = -HUGE_VAL;
         for (int64_t i = 0; i < r->j->len[s] * c; i++) {
             low = fmin(low, (double)v[i]);
@@ -53,7 +53,7 @@ static double at(void *ud, const heedi_rounds *r, int64_t sample,
     const int64_t c = r->e->leaf->cols;
     for (int64_t s = 0; s < r->j->n; s++)
         for (int64_t t = 0; t < r->j->len[s]; t++) {
-            const int64_t i = (r->e->batch.start[s] + t) * c;
+            const int64_t i = (heedi_first_row(r->j, r->e, s) + t) * c;
             heedi_noise_add(r->j->q->seed, (uint64_t)sample, (uint64_t)t,
                             k->sigma[s], x + i, c, point + i);
         }

@@ -12,7 +12,7 @@ void heedi_rope_shared(const heedi_node *y, heedi_run *run);
 /* position: the share of the table is relevance of the position. */
 void heedi_position_read(const heedi_node *y, heedi_run *run);
 
-/* segment: the share of the table is relevance of the token's type. */
+/* segment: the same, of the token type. */
 void heedi_segment_read(const heedi_node *y, heedi_run *run);
 
 /* attention: the weights are constant and V takes all (CP-LRP); nothing for q

@@ -112,6 +112,28 @@ static void test_class(void **state)
     leave(&w);
 }
 
+/* What attn_lrp leaves unread of positions and types is theirs. */
+static void test_types(void **state)
+{
+    (void)state;
+    world w = enter_pair("bert", HALF);
+    ok(&w, (call){.method = "attn_lrp"});
+    const double unread = number(&w, "absorbed"), sum = number(&w, "sum");
+    ok(&w, (call){.method = "pa_lrp"});
+    const double type = number(&w, "type_sum");
+    const double position = number(&w, "position_sum");
+    const heed_array *a = heed_result_get(w.r, w.group, "type_relevance");
+    double all = 0;
+    assert_non_null(a);
+    for (int i = 0; i < T; i++)
+        all += (double)((const heed_real *)a->data)[i];
+    assert_true(fabs(all - type) < limit() && type != 0);
+    assert_true(fabs(number(&w, "token_sum") - sum) < limit());
+    assert_true(fabs(number(&w, "absorbed") + type + position - unread) <
+                limit());
+    leave(&w);
+}
+
 /* R_t = F(x) - F(x with zeros at t), one run after the other; labels see every
  * token. */
 static void test_occlusion(void **state)
@@ -451,10 +473,10 @@ static void test_pooling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_labels),  test(test_class),   test(test_occlusion),
-        test(test_masked),  test(test_embed),   test(test_similarity),
-        test(test_no_pair), test(test_configs), test(test_unnamed),
-        test(test_pooling)};
+        test(test_labels),     test(test_class),   test(test_occlusion),
+        test(test_types),      test(test_masked),  test(test_embed),
+        test(test_similarity), test(test_no_pair), test(test_configs),
+        test(test_unnamed),    test(test_pooling)};
     return cmocka_run_group_tests_name(__FILE__, tests, modeldir_setup,
                                        modeldir_teardown) != 0;
 }

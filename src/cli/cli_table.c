@@ -248,9 +248,9 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         const char *text = heedi_cli_attr_str(r, group, "target_text", i);
         double position = heedi_cli_attr_num(r, group, "position_sum", i);
         double type = heedi_cli_attr_num(r, group, "type_sum", i);
-        const char *head = heedi_cli_attr_str(r, group, "head", 0);
         char where[32] = "", balance[256] = "", of[512] = "", against[512] = "";
         char gap[32];
+        const char *head = heedi_cli_attr_str(r, group, "head", 0);
         if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
             snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
                      at);

@@ -29,9 +29,9 @@ static void vjp(const heedi_node *y, heedi_run *run)
 void heedi_segment_read(const heedi_node *y, heedi_run *run)
 {
     heedi_readout *o = run->readout;
-    heedi_addend_share(y, run, at, HEEDI_ENTRY_type, o ? o->type : NULL);
     if (o)
         o->typed = true;
+    heedi_addend_share(y, run, at, HEEDI_ENTRY_type, o ? o->type : NULL);
     heedi_addend_pass(y, run);
 }
 

@@ -1,32 +1,30 @@
-"""attn_lrp on a BERT model, restated in float64 by the rules of gpt2_lrp.py: LayerNorm after each part, attention both
+"""attn_lrp on a BERT model, restated in float64 by the rules of lrp.py: LayerNorm after each part, attention both
 ways, and one of three heads. A similarity holds both lengths constant, and each text takes a half of the product."""
 import torch
 
-from encoder_lrp import Rules, closed
 from llama_lrp import FACTOR
+from lrp import Account, closed
 
 
-class Forward(Rules):
+class Forward(Account):
     """self.logits: (1, labels), (T, V), or, of a model with embeddings, the pooled one, (1, C)."""
-
-    LAYERED = ("bias_q", "bias_k", "bias_v", "bias_o", "bias_fc", "bias_mlp_proj", "beta_ln1", "beta_ln2")
-    SINGLE = ("beta_embed", "bias_pooler", "bias_transform", "beta_transform", "bias_head")
 
     def __init__(self, model, ids, segments, pooling=None, rules=True):
         super().__init__(rules)
         cfg, core, t = model.config, getattr(model, "bert", model), len(ids)
-        tables, self.layers, self.act = core.embeddings, cfg.num_hidden_layers, FACTOR[cfg.hidden_act]
+        tables, self.layers, heads = core.embeddings, cfg.num_hidden_layers, cfg.num_attention_heads
+        self.factor, self.act = FACTOR[cfg.hidden_act], core.encoder.layer[0].intermediate.intermediate_act_fn
         self.embed = tables.word_embeddings.weight[ids].detach().clone().requires_grad_()
-        self.addends = {"unread_type": tables.token_type_embeddings.weight[segments].detach(),
-                        "unread": tables.position_embeddings.weight[:t].detach()}
-        x = self.norm(0, "beta_embed", tables.LayerNorm, self.embed + sum(self.addends.values()))
+        self.types = tables.token_type_embeddings.weight[segments].detach()
+        self.positions = tables.position_embeddings.weight[:t].detach()
+        x = self.norm(0, "beta_embed", tables.LayerNorm, self.embed + self.types + self.positions)
         for l, block in enumerate(core.encoder.layer):
             a = block.attention
-            q, k, v = (self.linear(l, "bias_" + n, m, x) for n, m in zip("qkv", (a.self.query, a.self.key, a.self.value)))
-            o = self.attention(l, q, k, v, cfg.num_attention_heads, (cfg.hidden_size // cfg.num_attention_heads) ** -0.5)
+            q, k, v = (self.linear(l, "bias_" + n, m, x).view(t, heads, -1).transpose(0, 1)
+                       for n, m in zip("qkv", (a.self.query, a.self.key, a.self.value)))
+            o = self.attention(l, q, k, v, (cfg.hidden_size // heads) ** -0.5, causal=False)
             x = self.norm(l, "beta_ln1", a.output.LayerNorm, x + self.linear(l, "bias_o", a.output.dense, o))
-            f = self.linear(l, "bias_fc", block.intermediate.dense, x)
-            f = self.activation(f, block.intermediate.intermediate_act_fn, self.act)
+            f = self.activation(self.linear(l, "bias_fc", block.intermediate.dense, x))
             f = self.linear(l, "bias_mlp_proj", block.output.dense, f)
             x = self.norm(l, "beta_ln2", block.output.LayerNorm, x + f)
         self.logits = self.head(model, core, x, pooling)
@@ -37,13 +35,15 @@ class Forward(Rules):
             return x.sum(0, keepdim=True) / n if n else x[:1] if pooling == "cls" else x[-1:]
         if hasattr(model, "classifier"):
             p = self.linear(0, "bias_pooler", core.pooler.dense, x[:1])
-            return self.linear(0, "bias_head", model.classifier, self.activation(p, torch.tanh, FACTOR["tanh"]))
+            p = p * FACTOR["tanh"](p).detach() if self.rules else torch.tanh(p)
+            return self.linear(0, "bias_head", model.classifier, p)
         m = model.cls.predictions
-        y = self.activation(self.linear(0, "bias_transform", m.transform.dense, x), m.transform.transform_act_fn, self.act)
+        y = self.activation(self.linear(0, "bias_transform", m.transform.dense, x))
         return self.linear(0, "bias_head", m.decoder, self.norm(0, "beta_transform", m.transform.LayerNorm, y))
 
-    def linear(self, l, name, m, x):
-        return self.shifted(l, name, x @ m.weight.T, m.bias)
+    def read(self):
+        relevance, sinks = super().read()
+        return relevance, {**sinks, "unread_type": [float((self.types * self.embed.grad).sum())]}
 
 
 class Pair:

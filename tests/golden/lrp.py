@@ -31,10 +31,10 @@ class Account:
         y = x @ m.weight.T
         return y if m.bias is None else self.shifted(l, name, y, m.bias)
 
-    def attention(self, l, q, k, v, scale, bias=None):
+    def attention(self, l, q, k, v, scale, bias=None, causal=True):
         """(H, T, D) -> (T, H D); bias: (H, T, T), added to the scaled scores."""
         t = q.shape[1]
-        mask = torch.full((t, t), -math.inf).triu(1)
+        mask = torch.full((t, t), -math.inf).triu(1) if causal else 0.0
         q = self.keep(l, "q", q)
         s = self.product(q, k.transpose(1, 2)) * scale
         if bias is not None:
@@ -77,6 +77,10 @@ class Account:
     def explain(self, value):
         """value: a scalar made of self.logits, linear in them -> (T, C) relevance, {sink: (L,) or (1,)}."""
         value.backward()
+        return closed(float(value.detach()), *self.read())
+
+    def read(self):
+        """After a backward pass: relevance of the embeddings, and the sinks."""
         layers = range(self.layers)
         sinks = {"kappa": [self.kappa(l) for l in layers]}
         if self.biases:
@@ -86,8 +90,12 @@ class Account:
             sinks[name] = [self.absorbed(l, name) for l in layers if (l, name) in self.seen]
         if self.positions is not None:
             sinks["unread"] = [float((self.positions * self.embed.grad).sum())]
-        relevance, value = (self.embed * self.embed.grad).detach(), float(value.detach())
-        rest = value - float(relevance.sum()) - sum(map(sum, sinks.values()))
-        total = max(abs(value), float(relevance.abs().sum()))
-        assert abs(rest) < 1e-12 * total, (rest, total)
-        return relevance.numpy(), sinks, abs(rest) / total
+        return (self.embed * self.embed.grad).detach(), sinks
+
+
+def closed(value, relevance, sinks):
+    """The account must close."""
+    rest = value - float(relevance.sum()) - sum(map(sum, sinks.values()))
+    total = max(abs(value), float(relevance.abs().sum()))
+    assert abs(rest) < 1e-12 * total, (rest, total)
+    return relevance.numpy(), sinks, abs(rest) / total
