@@ -459,8 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_llama),    test(test_gpt2), test(test_mamba), test(test_bert),
-        test(test_gpt_neox), test(test_gptj), test(test_bloom),
-        test(test_bert),
+        test(test_gpt_neox), test(test_gptj), test(test_bloom), test(test_bert),
     };
     RUN(tests);
 }
