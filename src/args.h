@@ -26,11 +26,22 @@ typedef struct heedi_rope_args {
     int64_t head_dim;
 } heedi_rope_args;
 
-/* Query head h uses key and value head h / (heads / kv_heads). */
+/* Query head h uses key and value head h / (heads / kv_heads). A query sees
+ * itself and what is before it, or, bidirectional, everything. */
 typedef struct heedi_attention_args {
     int64_t heads, kv_heads, head_dim;
     double scale;   /* of the scores: 1/sqrt(head_dim) unless stated */
-    int64_t window; /* keys that a query sees, itself included; 0: all */
+    int64_t window; /* 0: none; else so many keys, the query's own included;
+                       bidirectional: the keys at most so far away */
+    bool bidirectional;
+
+    /* What is added to the scaled score of query i and key j, by head and
+     * distance; of both, the sum. NULL: nothing. */
+    const double *slope;      /* (heads): -slope |i - j| (ALiBi) */
+    const heed_real *by_step; /* (heads, 2 reach + 1): of j - i = -reach ...
+                                 reach; a farther key has the value at the
+                                 end */
+    int64_t reach;
 } heedi_attention_args;
 
 /* Causal, one filter for each channel. */

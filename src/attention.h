@@ -8,12 +8,25 @@ size_t heedi_attention_scratch(const heedi_node *y, const heedi_batch *b,
                                int threads);
 void heedi_attention_forward(const heedi_node *y, heedi_run *run);
 
-/* g_q += c_qk dQ, g_k += c_qk dK, g_v += c_v dV with the standard gradients;
- * with `kappa`, 1/2 (<O, g> - <q, dQ>) is deposited for each sequence. */
+/* g_q += c_qk dQ, g_k += c_qk dK, g_v += c_v dV with the standard gradients
+ * dQ, dK, dV; dS is that of the scores and b what is added to them. With
+ * `kappa`, two entries are deposited for each sequence: kappa, which is
+ * 1/2 (<O, g> - <q, dQ> - <b, dS>), and pos_bias, 2 c_qk <b, dS>. */
 void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                           heed_real c_v, bool kappa);
 
-/* Keys and values of up to `len` positions. */
+/* The same, but 2 c_qk b dS is read out in place of being deposited: of each
+ * pair one half is added to share[row of the query] and one to share[row of
+ * the key]. share: (rows) of the batch, the caller's. */
+void heedi_attention_back_share(const heedi_node *y, heedi_run *run,
+                                heed_real c_qk, heed_real c_v, bool kappa,
+                                double *share);
+
+/* Query-key pairs of the batch, of one head. */
+double heedi_attention_pairs(const heedi_node *y, const heedi_batch *b);
+
+/* Keys and values of up to `len` positions; 0: a query sees later keys, so
+ * that nothing can be continued. */
 size_t heedi_attention_state(const heedi_node *y, int64_t len);
 void heedi_attention_state_init(const heedi_node *y, int64_t len);
 

@@ -93,10 +93,17 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
     e->n_ops = next_id + 1;
     for (int64_t b = 0; b < e->n_blocks; b++) {
         heedi_layout_block(e, b);
-        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
-            if (e->o.state > 0 && y->op->state)
-                e->state_bytes +=
-                    (size_t)n_seq * line(y->op->state(y, e->o.state)) + 64;
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next) {
+            if (e->o.state == 0 || !y->op->state)
+                continue;
+            size_t n = y->op->state(y, e->o.state);
+            if (n == 0)
+                return heedi_fail(e->ctx, HEED_ENOTSUP,
+                                  "%s: %s sees later positions, so no text "
+                                  "can be continued",
+                                  e->m->info.path, y->name);
+            e->state_bytes += (size_t)n_seq * line(n) + 64;
+        }
     }
     e->run = (heedi_run){.ctx = e->ctx,
                          .batch = &e->batch,

@@ -86,8 +86,8 @@ typedef struct heedi_op {
     int64_t (*heads)(const heedi_node *y); /* how many views it has */
     int operand; /* the input that the mixing matrix multiplies */
 
-    /* Bytes of state for one sequence of up to `len` positions, and what
-     * makes the zeroed memory at y->state one. */
+    /* Bytes of state for one sequence of up to `len` positions (0: y cannot be
+     * continued), and what makes the zeroed memory at y->state one. */
     size_t (*state)(const heedi_node *y, int64_t len);
     void (*state_init)(const heedi_node *y, int64_t len);
 

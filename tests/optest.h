@@ -247,6 +247,28 @@ static inline double optest_tol(double f, double d)
     return sizeof(heed_real) == 4 ? f : d;
 }
 
+static inline bool optest_seen(const heedi_attention_args *a, int64_t i,
+                               int64_t j)
+{
+    if (a->bidirectional)
+        return a->window == 0 || llabs(i - j) <= a->window;
+    return j <= i && (a->window == 0 || j > i - a->window);
+}
+
+static inline double optest_bias(const heedi_attention_args *a, int64_t h,
+                                 int64_t i, int64_t j)
+{
+    double b = a->slope ? -a->slope[h] * (double)llabs(i - j) : 0;
+    int64_t step = j - i;
+    if (step > a->reach)
+        step = a->reach;
+    if (step < -a->reach)
+        step = -a->reach;
+    if (a->by_step)
+        b += (double)a->by_step[h * (2 * a->reach + 1) + a->reach + step];
+    return b;
+}
+
 /* Softmax attention of one head as a matrix, in plain loops: scores (T, T) and
  * weights, 0 where a query does not see a key. row0: first row of the
  * sequence. */
@@ -265,8 +287,9 @@ static inline void optest_attention(const heedi_node *y, int64_t row0,
             double dot = 0;
             for (int64_t c = 0; c < d; c++)
                 dot += (double)q[c] * (double)k[c];
-            bool seen = j <= i && (a->window == 0 || j > i - a->window);
-            s[i * len + j] = seen ? a->scale * dot : 0;
+            bool seen = optest_seen(a, i, j);
+            s[i * len + j] =
+                seen ? a->scale * dot + optest_bias(a, h, i, j) : 0;
             sum += p[i * len + j] = seen ? exp(s[i * len + j]) : 0;
         }
         for (int64_t j = 0; j < len; j++)
@@ -274,21 +297,25 @@ static inline void optest_attention(const heedi_node *y, int64_t row0,
     }
 }
 
-/* kappa = 1/2 sum (A gA - S gS) over all heads (spec of attn_lrp). */
+/* kappa = 1/2 sum (A gA - S gS) over all heads (spec of attn_lrp), and, of
+ * each row, sum b gS over the pairs that it is the query of, and the key:
+ * (len), or NULL. */
 static inline double optest_kappa(const heedi_node *y, int64_t row0,
-                                  int64_t len)
+                                  int64_t len, double *query, double *key)
 {
     const heedi_attention_args *a = y->args;
     const int64_t d = a->head_dim, n = len * len;
     double *s = calloc((size_t)(3 * n), sizeof *s), *p = s + n, *ga = p + n;
     double kappa = 0;
+    for (int64_t i = 0; query && i < len; i++)
+        query[i] = key[i] = 0;
     for (int64_t h = 0; h < a->heads; h++) {
         optest_attention(y, row0, len, h, s, p);
         const int64_t g = h / (a->heads / a->kv_heads);
         for (int64_t i = 0; i < len; i++) {
             const heed_real *go = y->g + (row0 + i) * y->cols + h * d;
             double mean = 0;
-            for (int64_t j = 0; j <= i; j++) {
+            for (int64_t j = 0; j < len; j++) {
                 const heed_real *v =
                     y->in[2]->x + (row0 + j) * y->in[2]->cols + g * d;
                 ga[i * len + j] = 0;
@@ -296,9 +323,14 @@ static inline double optest_kappa(const heedi_node *y, int64_t row0,
                     ga[i * len + j] += (double)go[c] * (double)v[c];
                 mean += p[i * len + j] * ga[i * len + j];
             }
-            for (int64_t j = 0; j <= i; j++) {
+            for (int64_t j = 0; j < len; j++) {
                 int64_t k = i * len + j;
-                kappa += 0.5 * p[k] * (ga[k] - s[k] * (ga[k] - mean));
+                double gs = p[k] * (ga[k] - mean);
+                kappa += 0.5 * (p[k] * ga[k] - s[k] * gs);
+                if (!query)
+                    continue;
+                query[i] += optest_bias(a, h, i, j) * gs;
+                key[j] += optest_bias(a, h, i, j) * gs;
             }
         }
     }

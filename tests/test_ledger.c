@@ -259,7 +259,8 @@ static void spy_linear(const heedi_node *y, heedi_run *run)
 
 static void spy_attention(const heedi_node *y, heedi_run *run)
 {
-    expected[y->id][HEEDI_ENTRY_kappa] = optest_kappa(y, 0, run->batch->rows);
+    expected[y->id][HEEDI_ENTRY_kappa] =
+        optest_kappa(y, 0, run->batch->rows, NULL, NULL);
     original(y, run);
 }
 

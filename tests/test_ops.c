@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "args.h"
+#include "attention.h"
 #include "optest.h"
 
 /* ---- gradient ---- */
@@ -220,9 +221,26 @@ static double unread(const optest *t, int64_t seq)
     return sum;
 }
 
+static double kappa_and(const optest *t, int64_t seq, double *query,
+                        double *key)
+{
+    return optest_kappa(t->y, t->batch.start[seq], heedi_len(&t->batch, seq),
+                        query, key);
+}
+
 static double kappa(const optest *t, int64_t seq)
 {
-    return optest_kappa(t->y, t->batch.start[seq], heedi_len(&t->batch, seq));
+    return kappa_and(t, seq, NULL, NULL);
+}
+
+/* 1/2 sum b gS: the half of the product A V. */
+static double pos_bias(const optest *t, int64_t seq)
+{
+    double query[300], key[300], sum = 0;
+    kappa_and(t, seq, query, key);
+    for (int64_t i = 0; i < heedi_len(&t->batch, seq); i++)
+        sum += query[i] / 2;
+    return sum;
 }
 
 static const struct {
@@ -236,6 +254,7 @@ static const struct {
     {"layernorm", HEEDI_ENTRY_beta, beta},
     {"position", HEEDI_ENTRY_unread, unread},
     {"attention", HEEDI_ENTRY_kappa, kappa},
+    {"attention", HEEDI_ENTRY_pos_bias, pos_bias},
 };
 
 static void check_deposits(const heedi_op *op, const heedi_example *row,
@@ -249,16 +268,57 @@ static void check_deposits(const heedi_op *op, const heedi_example *row,
     optest_back(&t, HEEDI_RELEVANCE, 0, 0);
     for (int64_t s = 0; s < how.n_seq; s++)
         for (int e = 0; e < HEEDI_N_ENTRIES; e++) {
-            double want = 0;
+            double want = 0, tol = 0;
             for (size_t k = 0; k < sizeof deposits / sizeof *deposits; k++)
                 if (strcmp(deposits[k].op, op->name) == 0 &&
-                    (int)deposits[k].entry == e)
+                    (int)deposits[k].entry == e) {
                     want = deposits[k].value(&t, s);
+                    tol = optest_tol(1e-5, 1e-12);
+                }
             double got = heedi_ledger_entry(&t.ledger, s, (heedi_entry)e);
             within(op, row, heedi_entry_name[e],
-                   fabs(got - want) / fmax(1, fabs(want)),
-                   want != 0 ? optest_tol(1e-5, 1e-12) : 0);
+                   fabs(got - want) / fmax(1, fabs(want)), tol);
         }
+    optest_close(&t);
+}
+
+/* What the score biases get, read out by row: half to the query, half to the
+ * key; not deposited then, and nothing else changes. */
+static void check_share(const heedi_op *op, const heedi_example *row,
+                        optest_how how)
+{
+    optest t;
+    if (op != &heedi_op_attention)
+        return;
+    open_(&t, op, row, how);
+    const int64_t n = t.batch.rows;
+    const heedi_attention_args *a = t.y->args;
+    double *share = optest_alloc(&t, (size_t)n * sizeof *share);
+    optest_forward(&t);
+    optest_back(&t, HEEDI_RELEVANCE, 0, 0);
+    heed_real *g = optest_copy(&t, t.in[1]->g, n * t.in[1]->cols);
+    for (int i = 0; i < op->n_in; i++)
+        memset(t.in[i]->g, 0, (size_t)(n * t.in[i]->cols) * sizeof *g);
+    for (int64_t i = 0; i < n; i++)
+        share[i] = 3;
+    heedi_ledger_zero(&t.ledger);
+    heedi_attention_back_share(t.y, &t.run, (heed_real)0.25, (heed_real)0.5,
+                               true, share);
+    assert_memory_equal(t.in[1]->g, g, (size_t)(n * t.in[1]->cols) * sizeof *g);
+    for (int64_t s = 0; s < how.n_seq; s++) {
+        const int64_t first = t.batch.start[s], len = heedi_len(&t.batch, s);
+        double query[300], key[300], worst = 0, most_ = 0.1;
+        kappa_and(&t, s, query, key);
+        for (int64_t i = 0; i < len; i++) {
+            double want = (query[i] + key[i]) / 4;
+            worst = fmax(worst, fabs(share[first + i] - 3 - want));
+            most_ = fmax(most_, fabs(want));
+        }
+        within(op, row, "shares of the bias", worst / most_,
+               a->slope || a->by_step ? optest_tol(1e-5, 1e-12) : 0);
+        assert_true(heedi_ledger_entry(&t.ledger, s, HEEDI_ENTRY_pos_bias) ==
+                    0);
+    }
     optest_close(&t);
 }
 
@@ -274,7 +334,7 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
     double sum = 0, error = 0;
     for (int64_t j = 0; j < len; j++) {
         sum += (double)m[j];
-        bool out = j > q || (a && a->window > 0 && j <= q - a->window);
+        bool out = a ? !optest_seen(a, q, j) : j > q;
         if (out ? m[j] != 0 : !(m[j] >= 0))
             error = HUGE_VAL;
     }
@@ -365,12 +425,23 @@ static double pieces_error(const heedi_op *op, const heedi_example *row,
     return error;
 }
 
+/* It says so by a state of no bytes. */
+static bool cannot_continue(const heedi_op *op, const heedi_example *row)
+{
+    const heedi_attention_args *a = row->args;
+    heedi_node y = {.op = op, .args = a};
+    if (op != &heedi_op_attention || !a->bidirectional)
+        return false;
+    assert_int_equal(op->state(&y, 5), 0);
+    return true;
+}
+
 static void check_state(const heedi_op *op, const heedi_example *row,
                         optest_how how)
 {
     const double tol = optest_tol(1e-5, 1e-12);
     (void)how;
-    if (!op->state)
+    if (!op->state || cannot_continue(op, row))
         return;
     within(op, row, "one at a time", pieces_error(op, row, 20, 7, 1), tol);
     within(op, row, "from the start", pieces_error(op, row, 20, 1, 1), tol);
@@ -388,6 +459,7 @@ static void check_state(const heedi_op *op, const heedi_example *row,
 EVERY(gradient)
 EVERY(account)
 EVERY(deposits)
+EVERY(share)
 EVERY(mixing)
 EVERY(state)
 
@@ -431,8 +503,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_registry), test(test_gradient), test(test_account),
-        test(test_deposits), test(test_mixing),   test(test_state),
-
+        test(test_deposits), test(test_share),    test(test_mixing),
+        test(test_state),
     };
     RUN(tests);
 }

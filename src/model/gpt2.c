@@ -143,8 +143,10 @@ static heed_status finish(heed_model *m)
         k->k = heedi_weight_outputs(&qkv, c, c);
         k->v = heedi_weight_outputs(&qkv, 2 * c, c);
         k->attention = (heedi_attention_args){
-            m->dim['H'], m->dim['H'], m->dim['D'],
-            a->by_layer ? scale / (double)(l + 1) : scale, 0};
+            .heads = m->dim['H'],
+            .kv_heads = m->dim['H'],
+            .head_dim = m->dim['D'],
+            .scale = a->by_layer ? scale / (double)(l + 1) : scale};
         k->ln1 = (heedi_layernorm_args){a->eps, vector(m, l, P_ln1_b)};
         k->ln2 = (heedi_layernorm_args){a->eps, vector(m, l, P_ln2_b)};
     }

@@ -124,8 +124,11 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(read_rope(m));
     a->embed.scale = 1;
     a->rope = (heedi_rope_args){&m->rope[0], m->dim['D']};
-    a->attention = (heedi_attention_args){m->dim['H'], m->dim['K'], m->dim['D'],
-                                          1 / sqrt((double)m->dim['D']), 0};
+    a->attention =
+        (heedi_attention_args){.heads = m->dim['H'],
+                               .kv_heads = m->dim['K'],
+                               .head_dim = m->dim['D'],
+                               .scale = 1 / sqrt((double)m->dim['D'])};
     m->info.act = a->act.f->name;
     return HEED_OK;
 }

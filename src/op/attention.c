@@ -2,19 +2,28 @@
 #include "args.h"
 #include "op.h"
 
-/* O = softmax(scale Q K^T) V, causal, with grouped heads and a window.
+/* O = softmax(scale Q K^T + b) V, causal or not, with grouped heads, a window,
+ * and b by head and distance.
  * Scores are formed in blocks of query rows and never kept: the log-sum-exp of
  * each row is, and the weights are recomputed from it. Block borders are
  * counted from the start of the sequence.
  *
  * Relevance (AttnLRP): a half for each factor of A V and of Q K^T and the plain
  * derivative of the softmax, so that q and k get 1/4 and v 1/2 of the standard
- * gradients; the softmax keeps kappa. */
+ * gradients; the softmax keeps kappa, and pos_bias is 1/2 <b, dS>. */
+
+/* Of the two biases, those that are there. */
+static bool bad_bias(const heedi_attention_args *a)
+{
+    return a->reach < 0 || (a->reach > 0 && !a->by_step) ||
+           ((a->slope || a->by_step) && !(a->scale > 0));
+}
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
     const heedi_attention_args *a = y->args;
-    if (!a || a->heads < 1 || a->kv_heads < 1 || a->heads % a->kv_heads != 0 ||
+    if (!a || a->window < 0 || bad_bias(a) || a->heads < 1 || a->kv_heads < 1 ||
+        a->heads % a->kv_heads != 0 ||
         y->in[0]->cols != a->heads * a->head_dim ||
         y->in[1]->cols != a->kv_heads * a->head_dim ||
         y->in[2]->cols != y->in[1]->cols)
@@ -47,22 +56,73 @@ static void relevance(const heedi_node *y, heedi_run *run)
 
 static double flops(const heedi_node *y, const heedi_batch *b)
 {
-    double pairs = 0;
-    for (int64_t s = 0; s < b->n_seq; s++) {
-        double t = (double)heedi_len(b, s);
-        pairs += t * (t + 1) / 2;
-    }
-    return 4 * pairs * (double)y->cols;
+    return 4 * heedi_attention_pairs(y, b) * (double)y->cols;
 }
 
-static const heedi_attention_args plain = {3, 3, 4, 0.5, 0},
-                                  grouped = {4, 2, 6, 0.4, 0},
-                                  windowed = {2, 1, 2, 0.7, 3},
-                                  uneven = {3, 2, 4, 0.5, 0};
+static const double slopes[] = {0.5, 0.0625, 0, 0.25};
+static const heed_real steps[] = {(heed_real)-0.5,
+                                  (heed_real)0.25,
+                                  (heed_real)1.5,
+                                  (heed_real)0.75,
+                                  -1,
+                                  (heed_real)0.5,
+                                  -2,
+                                  (heed_real)1.25,
+                                  (heed_real)-0.3,
+                                  2};
+static const heedi_attention_args
+    plain = {.heads = 3, .kv_heads = 3, .head_dim = 4, .scale = 0.5},
+    grouped = {.heads = 4, .kv_heads = 2, .head_dim = 6, .scale = 0.4},
+    windowed = {.heads = 2,
+                .kv_heads = 1,
+                .head_dim = 2,
+                .scale = 0.7,
+                .window = 3},
+    uneven = {.heads = 3, .kv_heads = 2, .head_dim = 4, .scale = 0.5},
+    both_ways = {.heads = 2,
+                 .kv_heads = 2,
+                 .head_dim = 3,
+                 .scale = 0.6,
+                 .bidirectional = true},
+    alibi = {.heads = 4,
+             .kv_heads = 2,
+             .head_dim = 3,
+             .scale = 0.5,
+             .slope = slopes},
+    near_both = {.heads = 4,
+                 .kv_heads = 1,
+                 .head_dim = 2,
+                 .scale = 0.7,
+                 .window = 4,
+                 .bidirectional = true,
+                 .slope = slopes},
+    by_step = {.heads = 2,
+               .kv_heads = 1,
+               .head_dim = 4,
+               .scale = 0.5,
+               .window = 150,
+               .by_step = steps,
+               .reach = 2},
+    all = {.heads = 2,
+           .kv_heads = 1,
+           .head_dim = 3,
+           .scale = 0.9,
+           .bidirectional = true,
+           .slope = slopes + 1,
+           .by_step = steps,
+           .reach = 2},
+    unscaled = {.heads = 3, .kv_heads = 3, .head_dim = 4, .slope = slopes},
+    no_table = {.heads = 3,
+                .kv_heads = 3,
+                .head_dim = 4,
+                .scale = 1,
+                .reach = 1},
+    backward = {
+        .heads = 3, .kv_heads = 3, .head_dim = 4, .scale = 0.5, .window = -1};
 
 const heedi_op heedi_op_attention = {
     .name = "attention",
-    .formula = "O = softmax(s Q K^T) V",
+    .formula = "O = softmax(s Q K^T + b) V",
     .n_in = 3,
     .conserves = true,
     .assigns = true,
@@ -73,12 +133,20 @@ const heedi_op heedi_op_attention = {
             {.in = {12, 12, 12}, .args = &plain},
             {.in = {24, 12, 12}, .args = &grouped},
             {.in = {4, 2, 2}, .args = &windowed},
+            {.in = {6, 6, 6}, .args = &both_ways},
+            {.in = {12, 6, 6}, .args = &alibi},
+            {.in = {8, 2, 2}, .args = &near_both},
+            {.in = {8, 4, 4}, .args = &by_step},
+            {.in = {6, 3, 3}, .args = &all},
             {.in = {0}},
         },
     .refused =
         (const heedi_example[]){
             {.in = {12, 8, 8}, .args = &uneven},
             {.in = {12, 12, 11}, .args = &plain},
+            {.in = {12, 12, 12}, .args = &unscaled},
+            {.in = {12, 12, 12}, .args = &no_table},
+            {.in = {12, 12, 12}, .args = &backward},
             {.in = {12, 12, 12}},
             {.in = {0}},
         },

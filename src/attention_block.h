@@ -1,0 +1,116 @@
+/* attention_block.h - what the forward and the backward pass of attention.h
+ * share: who sees whom, blocks of queries, their working memory, weights. */
+#ifndef HEEDI_ATTENTION_BLOCK_H
+#define HEEDI_ATTENTION_BLOCK_H
+
+#include <omp.h>
+
+#include "args.h"
+#include "attention.h"
+
+enum { BLOCK = 128 }; /* query rows at a time */
+
+/* Keys or columns. */
+typedef struct range {
+    int64_t from, to; /* to: the first that is not seen */
+} range;
+
+/* Keys that the query at position i of len sees. */
+static inline range seen(const heedi_attention_args *a, int64_t i, int64_t len)
+{
+    const int64_t w = a->window;
+    range r = {0, a->bidirectional ? len : i + 1};
+    if (w > 0 && i - w + !a->bidirectional > 0)
+        r.from = i - w + !a->bidirectional;
+    if (w > 0 && a->bidirectional && i + w + 1 < len)
+        r.to = i + w + 1;
+    return r;
+}
+
+/* Queries at positions i0 ... i0+n-1 against keys j0 ... j0+w-1, which are all
+ * that any of them sees. */
+typedef struct block {
+    int64_t len, i0, n, j0, w;
+} block;
+
+static inline block block_at(const heedi_attention_args *a, int64_t i0,
+                             int64_t n, int64_t len)
+{
+    block t = {.len = len, .i0 = i0, .n = n, .j0 = seen(a, i0, len).from};
+    t.w = seen(a, i0 + n - 1, len).to - t.j0;
+    return t;
+}
+
+/* The columns of a block that its row i sees. */
+static inline range columns(const heedi_attention_args *a, const block *t,
+                            int64_t i)
+{
+    range r = seen(a, t->i0 + i, t->len);
+    return (range){r.from - t->j0, r.to - t->j0};
+}
+
+/* How many a sequence of t positions has. */
+static inline int64_t blocks(int64_t t)
+{
+    return (t + BLOCK - 1) / BLOCK;
+}
+
+static inline size_t align16(size_t n)
+{
+    return (n + 15) / 16 * 16;
+}
+
+static inline bool biased(const heedi_attention_args *a)
+{
+    return a->slope || a->by_step;
+}
+
+/* Working memory of one thread: scores of a block, their gradients, its dQ, and
+ * what is added to the scores. */
+typedef struct room {
+    heed_real *p, *s, *dq, *bias;
+    size_t size;
+} room;
+
+static inline room room_of(const heedi_attention_args *a, int64_t n_keys,
+                           heed_real *first)
+{
+    const size_t part = align16((size_t)(BLOCK * n_keys)),
+                 dq = align16((size_t)(BLOCK * a->head_dim));
+    const size_t bias = biased(a) ? align16((size_t)(BLOCK + n_keys)) : 0;
+    room r = {.size = 2 * part + dq + bias};
+    if (first) { /* that of the first thread */
+        first += r.size * (size_t)omp_get_thread_num();
+        r.p = first;
+        r.s = r.p + part;
+        r.dq = r.s + part;
+        r.bias = r.dq + dq;
+    }
+    return r;
+}
+
+/* Sums of each sequence and head, and what each row gets of each head. */
+static inline size_t n_sums(const heedi_attention_args *a, const heedi_batch *b)
+{
+    return (size_t)(2 * b->n_seq * a->heads + 7) / 8 * 8;
+}
+
+static inline size_t n_shares(const heedi_attention_args *a,
+                              const heedi_batch *b)
+{
+    return biased(a) ? (size_t)(b->rows * a->heads) : 0;
+}
+
+/* What is added to row i of a block. */
+static inline const heed_real *bias_of(const room *r, const block *t, int64_t i)
+{
+    return r->bias + t->n - 1 - i;
+}
+
+/* Weights of a block again, from the kept log-sum-exp, into r->p. k: keys of
+ * the head, from the first position of the sequence on; row: of the batch.
+ * r->bias may be NULL for a single query. */
+void heedi_attention_weights(const heedi_node *y, const heed_real *k, int64_t h,
+                             int64_t row, const block *t, const room *r);
+
+#endif
