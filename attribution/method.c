@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "ctx.h"
+#include "patches.h"
 #include "words.h"
 
 #define ROW(name) extern const heedi_method heedi_method_##name;
@@ -173,32 +174,74 @@ static heed_status reduction(heedi_job *j, const heedi_method *m)
 
 static const heed_target default_target = HEED_TARGET;
 
+/* The names of the rows, which an image need not bring along. */
+static heed_status tokens(heedi_job *j, int64_t s)
+{
+    const heed_input *in = &j->q->input[s];
+    if (in->pixels) {
+        HEEDI_TRY(heedi_patches_check(j->ctx, j->q->model, in->pixels));
+        if (!in->tokens)
+            HEEDI_TRY(
+                heed_image_tokens(&j->own[s], j->ctx, j->q->model, in->pixels));
+    }
+    j->tokens[s] = in->tokens ? in->tokens : j->own[s];
+    if (!j->tokens[s])
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "input %lld has neither tokens nor an image",
+                          (long long)s);
+    if (in->pixels && j->tokens[s]->n != heedi_patch_tokens(j->q->model))
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "input %lld: %lld tokens for an image of %lld",
+                          (long long)s, (long long)j->tokens[s]->n,
+                          (long long)heedi_patch_tokens(j->q->model));
+    if (!in->pixels != !j->q->input[0].pixels)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "one input is an image and another is not");
+    return HEED_OK;
+}
+
+/* What the run is made on: ids, or pixels. */
+static heed_status rows(heedi_job *j)
+{
+    const heed_model *m = j->q->model;
+    const int64_t cols = heedi_leaf_cols(m);
+    heed_real *x = NULL;
+    j->id = heedi_arena_alloc(&j->mem, (size_t)(j->rows + 1) * sizeof *j->id);
+    if (!j->id)
+        return HEED_ENOMEM;
+    if (j->q->input[0].pixels) {
+        x = heedi_arena_alloc(&j->mem, (size_t)(j->rows * cols) * sizeof *x);
+        if (!x)
+            return HEED_ENOMEM;
+    }
+    for (int64_t s = 0, row = 0; s < j->n; row += j->len[s++]) {
+        if (x)
+            heedi_patches_fill(m, j->q->input[s].pixels, x + row * cols);
+        for (int64_t i = 0; i < j->len[s]; i++)
+            j->id[row + i] = j->tokens[s]->token[i].id;
+    }
+    j->o.pixels = x;
+    return HEED_OK;
+}
+
 static heed_status inputs(heedi_job *j)
 {
     const heed_request *q = j->q;
     const size_t n = (size_t)j->n;
-    int64_t rows = 0;
     if (j->n < 1)
         return heedi_fail(j->ctx, HEED_EINVAL, "no input");
-    for (int64_t s = 0; s < j->n; s++) {
-        if (!q->input[s].tokens)
-            return heedi_fail(j->ctx, HEED_EINVAL, "input %lld has no tokens",
-                              (long long)s);
-        rows += q->input[s].tokens->n;
-    }
-    j->rows = rows;
     j->len = heedi_arena_alloc(&j->mem, n * sizeof *j->len);
-    j->id = heedi_arena_alloc(&j->mem, (size_t)(rows + 1) * sizeof *j->id);
+    j->tokens = heedi_arena_alloc(&j->mem, n * sizeof *j->tokens);
+    j->own = heedi_arena_alloc(&j->mem, n * sizeof *j->own);
     j->target = heedi_arena_alloc(&j->mem, n * sizeof *j->target);
     j->n_targets = heedi_arena_alloc(&j->mem, n * sizeof *j->n_targets);
-    if (!j->len || !j->id || !j->target || !j->n_targets)
+    if (!j->len || !j->tokens || !j->own || !j->target || !j->n_targets)
         return HEED_ENOMEM;
-    rows = 0;
     for (int64_t s = 0; s < j->n; s++) {
         const heed_input *in = &q->input[s];
-        j->len[s] = in->tokens->n;
-        for (int64_t i = 0; i < in->tokens->n; i++)
-            j->id[rows++] = in->tokens->token[i].id;
+        HEEDI_TRY(tokens(j, s));
+        j->len[s] = j->tokens[s]->n;
+        j->rows += j->len[s];
         j->target[s] = in->target ? in->target : &default_target;
         j->n_targets[s] = in->target ? in->n_targets : 1;
         if (j->n_targets[s] < 1)
@@ -207,12 +250,17 @@ static heed_status inputs(heedi_job *j)
         if (j->n_targets[s] > j->rounds)
             j->rounds = j->n_targets[s];
     }
-    return HEED_OK;
+    return rows(j);
 }
 
 static heed_status keep(heedi_job *j, const heedi_method *m)
 {
     for (const char *const *k = j->q->keep; k && *k; k++) {
+        if (heedi_same_name(*k, "channel") && !m->mixing &&
+            j->q->model->patch.rows > 0) {
+            j->keep_channels = true;
+            continue;
+        }
         if (m->tokens_only)
             return heedi_fail(j->ctx, HEED_ENOTSUP,
                               "%s: relevance of '%s' cannot be kept, there is "
@@ -242,6 +290,18 @@ static uint64_t maps(const heedi_job *j)
     return sum * layers * heads * sizeof(heed_real);
 }
 
+/* Bytes of patches, and of the relevance of pixels and channels. */
+static uint64_t pictures(const heedi_job *j)
+{
+    const heedi_patch *p = &j->q->model->patch;
+    const int64_t area = p->image_h * p->image_w;
+    uint64_t sum = 0;
+    for (int64_t s = 0; s < j->n && p->rows > 0; s++)
+        sum += (uint64_t)(j->len[s] * heedi_patch_size(j->q->model) +
+                          j->n_targets[s] * area * (1 + p->channels));
+    return sum * sizeof(heed_real);
+}
+
 /* What the run will need of the engine. */
 static void engine(heedi_job *j, const heedi_method *m)
 {
@@ -261,6 +321,7 @@ static void engine(heedi_job *j, const heedi_method *m)
     j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
     if (m->mixing && !j->q->streams)
         j->o.results += maps(j);
+    j->o.results += pictures(j);
 }
 
 /* Only of a logit is there a mean of the others. */
@@ -346,6 +407,13 @@ static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)
     heedi_arena_init(&j->mem, ctx);
 }
 
+static void stop(heedi_job *j)
+{
+    for (int64_t s = 0; j->own && s < j->n; s++)
+        heed_tokens_free(j->ctx, j->own[s]);
+    heedi_arena_clear(&j->mem);
+}
+
 heed_status heed_attribute(heed_ctx *ctx, const heed_request *q,
                            const heed_sink *sink)
 {
@@ -356,7 +424,7 @@ heed_status heed_attribute(heed_ctx *ctx, const heed_request *q,
     heed_status st = prepare(&j, &m);
     if (st == HEED_OK)
         st = m->run(&j);
-    heedi_arena_clear(&j.mem);
+    stop(&j);
     if (st == HEED_OK && j.late != HEED_OK)
         return heedi_fail(ctx, j.late, "%s", j.late_msg);
     return st;
@@ -374,7 +442,7 @@ heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
     else if (st == HEED_OK)
         st = heedi_exec_plan(&e, ctx, q->model, j.len, j.n, j.id, &j.o);
     *out = e.plan;
-    heedi_arena_clear(&j.mem);
+    stop(&j);
     return st;
 }
 
@@ -394,6 +462,6 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
             {HEEDI_GRADIENT, NULL}, j.o.rules, j.opt};
         st = heedi_check_run(ctx, model, j.id, tokens->n, o, &rules, out);
     }
-    heedi_arena_clear(&j.mem);
+    stop(&j);
     return st;
 }

@@ -4,6 +4,7 @@
 #include "baseline.h"
 #include "ctx.h"
 #include "method.h"
+#include "patches.h"
 
 /* R_t = F(x) - F(x with another embedding at t). A token before t cannot tell
  * the difference: the GROUP positions from k on start from the state that the
@@ -82,7 +83,8 @@ static heed_status with_copies(heedi_job *j, int64_t s, int64_t copies,
         memcpy(id + i * t, ids_of(j, s), (size_t)t * sizeof *id);
     }
     o.state = t;
-    o.results += (uint64_t)(n * t * j->q->model->dim['C']) * sizeof(heed_real);
+    o.results +=
+        (uint64_t)(n * t * heedi_leaf_cols(j->q->model)) * sizeof(heed_real);
     return fn(e, j->ctx, j->q->model, len, n, id, &o);
 }
 

@@ -219,7 +219,7 @@ static heed_status rule(probe *p, heed_check_row *row)
             mass += fabs(r);
         }
     for (int64_t i = 0; i < n_seq; i++) {
-        double kept = heedi_ledger_total(&ledger, i);
+        double kept = heedi_ledger_deposits(&ledger, i);
         out += kept;
         mass += fabs(kept);
     }

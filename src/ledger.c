@@ -42,6 +42,15 @@ double heedi_ledger_total(const heedi_ledger *l, int64_t seq)
 {
     double sum = 0;
     for (int e = 0; e < HEEDI_N_ENTRIES; e++)
+        if (!heedi_entry_is_read((heedi_entry)e))
+            sum += heedi_ledger_entry(l, seq, (heedi_entry)e);
+    return sum;
+}
+
+double heedi_ledger_deposits(const heedi_ledger *l, int64_t seq)
+{
+    double sum = 0;
+    for (int e = 0; e < HEEDI_N_ENTRIES; e++)
         sum += heedi_ledger_entry(l, seq, (heedi_entry)e);
     return sum;
 }

@@ -23,6 +23,7 @@
     X(softcap, "soft-capping with its plain derivative")       \
     X(gate, "gates propagated with their plain derivative")    \
     X(unread, "additive embeddings that are not read out")     \
+    X(prefix, "learned tokens, <c, g>: their relevance")       \
     X(leak, "shares that a parity option drops")               \
     X(eps, "stabilisers of the relevance form")                \
     X(target, "target value less <seed, logits>")              \
@@ -60,10 +61,17 @@ static inline void heedi_deposit(heedi_ledger *l, int64_t seq, int op,
         l->sink[(seq * l->n_ops + op) * HEEDI_N_ENTRIES + (int)e] += value;
 }
 
-/* Sum of one entry over all operations, whether any is not 0, and the sum of
- * all entries. */
+/* Entries that are relevance of something rather than absorbed. */
+static inline bool heedi_entry_is_read(heedi_entry e)
+{
+    return e == HEEDI_ENTRY_prefix;
+}
+
+/* Sum of one entry over all operations, whether any is not 0, the sum of all
+ * entries that are not read out, which is what is absorbed, and of all. */
 double heedi_ledger_entry(const heedi_ledger *l, int64_t seq, heedi_entry e);
 bool heedi_ledger_has(const heedi_ledger *l, int64_t seq, heedi_entry e);
 double heedi_ledger_total(const heedi_ledger *l, int64_t seq);
+double heedi_ledger_deposits(const heedi_ledger *l, int64_t seq);
 
 #endif

@@ -56,6 +56,14 @@ typedef struct heedi_family {
                          heedi_node *x);
 } heedi_family;
 
+/* How a picture is cut; rows is 0 where a model reads text. */
+typedef struct heedi_patch {
+    int64_t rows, cols;              /* patches */
+    int64_t channels, height, width; /* of a patch, in pixels */
+    int64_t image_h, image_w;        /* in pixels */
+    int64_t prefix;                  /* learned tokens before them */
+} heedi_patch;
+
 struct heed_model {
     heed_ctx *ctx;
     heedi_arena mem;
@@ -69,6 +77,8 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
+    bool classifies; /* logits are those of row 0, once for a sequence */
+    heedi_patch patch;
     bool fixed_context; /* positions beyond dim['X'] do not exist */
     int n_rope;
     heedi_rope rope[HEEDI_MAX_ROPE];
@@ -109,6 +119,10 @@ heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
 /* The vocabulary's size where the configuration gives none: the tokens of a
  * GGUF file, else def. HEED_EFORMAT if that is 0. */
 heed_status heedi_vocabulary_of(heed_model *m, int64_t def);
+
+/* Names of the classes into m->info.labels, their number into dim['V'].
+ * HEED_EFORMAT if one is missing. */
+heed_status heedi_labels_read(heed_model *m);
 
 /* Set m->head: the embedding if `tied`, else the head, which must be there.
  * A head that is there and not used is told of. */

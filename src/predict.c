@@ -5,6 +5,7 @@
 #include "ctx.h"
 #include "head.h"
 #include "kernel.h"
+#include "patches.h"
 
 /* Keep the `top` best of z in out, best first. */
 static void choose(const heed_real *z, int64_t v, int64_t top,
@@ -51,15 +52,18 @@ static heed_status predict(heedi_exec *e, const int64_t *at, int64_t n_at,
     return HEED_OK;
 }
 
-heed_status heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id,
-                         int64_t n, const int64_t *at, int64_t n_at,
-                         int64_t top, heed_candidate *out)
+/* o: what the input is, beside ids */
+static heed_status run(heed_ctx *ctx, const heed_model *m, const int32_t *id,
+                       int64_t n, const int64_t *at, int64_t n_at, int64_t top,
+                       heedi_exec_options o, heed_candidate *out)
 {
-    heedi_begin(ctx);
     const int64_t v = m->head.rows;
     if (top < 1 || top > v)
         return heedi_fail(ctx, HEED_EINVAL,
-                          "%lld tokens are asked for, the vocabulary has %lld",
+                          m->classifies
+                              ? "%lld classes are asked for, there are %lld"
+                              : "%lld tokens are asked for, the vocabulary has "
+                                "%lld",
                           (long long)top, (long long)v);
     for (int64_t i = 0; i < n_at; i++)
         if (at[i] < 0 || at[i] >= n)
@@ -69,13 +73,44 @@ heed_status heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id,
                               (long long)at[i], (long long)n);
     static const heedi_exec zero;
     heedi_exec e = zero;
-    heedi_exec_options o = {.head_rows = n_at,
-                            .head_full = true,
-                            .results = (uint64_t)v * sizeof(heed_real)};
+    o.head_rows = n_at;
+    o.head_full = true;
+    o.results += (uint64_t)v * sizeof(heed_real);
     HEEDI_TRY(heedi_exec_init(&e, ctx, m, &n, 1, id, &o));
     heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
     heed_status st = z ? predict(&e, at, n_at, top, z, out) : HEED_ENOMEM;
     heedi_exec_clear(&e);
+    return st;
+}
+
+heed_status heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id,
+                         int64_t n, const int64_t *at, int64_t n_at,
+                         int64_t top, heed_candidate *out)
+{
+    heedi_begin(ctx);
+    return run(ctx, m, id, n, at, n_at, top, (heedi_exec_options){0}, out);
+}
+
+heed_status heed_predict_image(heed_ctx *ctx, const heed_model *m,
+                               const heed_pixels *pixels, int64_t top,
+                               heed_candidate *out)
+{
+    heedi_begin(ctx);
+    HEEDI_TRY(heedi_patches_check(ctx, m, pixels));
+    const int64_t t = heedi_patch_tokens(m), cls = 0;
+    const size_t n = (size_t)(t * heedi_patch_size(m));
+    heed_real *rows = heedi_alloc_raw(ctx, n * sizeof *rows);
+    int32_t *id = heedi_alloc(ctx, (size_t)t * sizeof *id); /* of nothing */
+    heed_status st = rows && id ? HEED_OK : HEED_ENOMEM;
+    if (st == HEED_OK) {
+        heedi_patches_fill(m, pixels, rows);
+        st = run(
+            ctx, m, id, t, &cls, 1, top,
+            (heedi_exec_options){.pixels = rows, .results = n * sizeof *rows},
+            out);
+    }
+    heedi_free(ctx, rows);
+    heedi_free(ctx, id);
     return st;
 }
 

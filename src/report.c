@@ -53,6 +53,14 @@ heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
     return st;
 }
 
+heed_status heedi_report_input(heedi_job *j, int64_t input)
+{
+    const heed_sink *s = &j->sink[input];
+    const heed_pixels *p = j->q->input[input].pixels;
+    HEEDI_TRY(heed_put_input(s, j->ctx, j->tokens[input]));
+    return p ? heed_put_pixels(s, j->ctx, p, 1) : HEED_OK;
+}
+
 /* Everything about one explanation group. */
 typedef struct report {
     heedi_job *j;
@@ -73,6 +81,8 @@ static const char *text_of(heedi_job *j, int32_t id)
 {
     heed_tokens *t;
     const char *s = "";
+    if (j->q->model->info.labels)
+        return j->q->model->info.labels[id];
     if (heed_tokens_of(&t, j->ctx, j->q->tokenizer, &id, 1) != HEED_OK)
         return NULL;
     if (t->n == 1) {
@@ -201,6 +211,11 @@ static const void *relevance_of(const heedi_outcome *r, int arg)
     return r->relevance;
 }
 
+static const void *pixels_of(const heedi_outcome *r, int by_channel)
+{
+    return by_channel ? r->channel : r->pixel;
+}
+
 static const void *layer_of(const heedi_outcome *r, int arg)
 {
     (void)arg;
@@ -261,11 +276,33 @@ static heed_status put_ledger(const report *p)
     return put_rows(p, group, &v, ledger_of, -1);
 }
 
+static heed_status put_pixels(const report *p)
+{
+    const heedi_patch *k = &p->j->q->model->patch;
+    heed_var v = {.name = "pixel_relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 2,
+                  .dim = {"row", "column"},
+                  .len = {k->image_h, k->image_w},
+                  .units = units(p->j),
+                  .long_name = "relevance of the pixels that the model reads"};
+    heed_var w = {.name = "channel_relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 3,
+                  .dim = {"channel", "row", "column"},
+                  .len = {k->channels, k->image_h, k->image_w},
+                  .units = v.units,
+                  .long_name = "the same by channel, before the reduction"};
+    HEEDI_TRY(put_rows(p, p->j->group, &v, pixels_of, 0));
+    return p->j->keep_channels ? put_rows(p, p->j->group, &w, pixels_of, 1)
+                               : HEED_OK;
+}
+
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
 {
     const heed_sink *s = &j->sink[input];
     report p = {j, s, r, j->n_targets[input], j->len[input]};
-    HEEDI_TRY(heed_put_input(s, j->ctx, j->q->input[input].tokens));
+    HEEDI_TRY(heedi_report_input(j, input));
     heed_var v = {.name = "relevance",
                   .type = HEED_TYPE_REAL,
                   .nd = 1,
@@ -274,6 +311,8 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
                   .units = units(j),
                   .long_name = j->info->summary};
     HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
+    if (r[0].pixel)
+        HEEDI_TRY(put_pixels(&p));
     if (r[0].layer) {
         heed_var w = {.name = "relevance_layer",
                       .type = HEED_TYPE_REAL,

@@ -78,6 +78,9 @@ static double perplexity(const heed_real *z, int64_t v, int32_t t, int32_t f,
 
 static const heedi_target_kind kinds[] = {
     {{"logit", "logits", "logit of a token", 0}, false, NULL},
+    {{"class", "classes", "score of a class, of models that classify", 0},
+     false,
+     NULL},
     {{"probability", "prob probabilities", "its probability", 0},
      true,
      probability},
@@ -110,6 +113,8 @@ const heedi_target_kind *heedi_target_kind_named(const char *name)
             return &kinds[i];
     return NULL;
 }
+
+enum { LOGIT, CLASS };
 
 static const heedi_target_kind *kind_of(const heed_target *t)
 {
@@ -199,7 +204,13 @@ heed_status heedi_aim_at(heedi_aim *a, heedi_exec *e, const heed_target *t,
     const int64_t v = e->m->head.rows;
     *a = (heedi_aim){.token = t->token, .foil = -1};
     HEEDI_TRY(heedi_target_check(e->ctx, t, len, v, &a->kind));
-    a->at = t->at < 0 ? t->at + len : t->at;
+    if (a->kind == &kinds[CLASS] && !e->m->classifies)
+        return heedi_fail(e->ctx, HEED_EINVAL,
+                          "target 'class': '%s' models do not classify",
+                          e->m->family->info.name);
+    if (a->kind == &kinds[LOGIT] && e->m->classifies)
+        a->kind = &kinds[CLASS];
+    a->at = e->m->classifies ? 0 : t->at < 0 ? t->at + len : t->at;
     a->seed.row = row0 + a->at;
     if (a->kind->info.contrast)
         a->foil = t->foil;

@@ -1,6 +1,7 @@
 /* Every golden model against what transformers and a restatement of the rules
  * made of it in float64; prints a table of the largest differences, each
- * relative to the largest value. tests/golden/llama.py tells of the arrays.
+ * relative to the largest value. tests/golden/llama.py tells of the arrays, and
+ * vit.py of those of models that read images.
  * GOLDEN=name takes one model. */
 #include "testlib.h"
 
@@ -9,6 +10,7 @@
 #include "exec.h"
 #include "expect.h"
 #include "head.h"
+#include "patches.h"
 #include "target.h"
 #include "words.h"
 
@@ -81,13 +83,41 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
     return HEED_OK;
 }
 
-static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
-                  const int64_t *id, int64_t t, heedi_pass pass)
+/* The rows of the leaf of a model that reads images; NULL: one of text. */
+static heed_real *patches(const heed_model *m, const expect *x,
+                          const char *prefix)
 {
-    int32_t *ids = malloc((size_t)t * sizeof *ids);
-    for (int64_t i = 0; i < t; i++)
+    const heedi_patch *p = &m->patch;
+    int64_t n;
+    const double *want = expect_get(x, prefix, "pixels", &n);
+    if (p->rows == 0)
+        return NULL;
+    heed_pixels pixels = {
+        .channels = p->channels, .height = p->image_h, .width = p->image_w};
+    assert_int_equal(n, p->channels * p->image_h * p->image_w);
+    pixels.x = malloc((size_t)n * sizeof *pixels.x);
+    for (int64_t i = 0; i < n; i++)
+        pixels.x[i] = (heed_real)want[i];
+    heed_real *rows = malloc(
+        (size_t)(heedi_patch_tokens(m) * heedi_patch_size(m)) * sizeof *rows);
+    heedi_patches_fill(m, &pixels, rows);
+    free(pixels.x);
+    return rows;
+}
+
+/* rows: what patches() gave; it must stay as long as the run. */
+static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
+                  const expect *x, const char *prefix, const heed_real *rows,
+                  heedi_pass pass)
+{
+    int64_t t;
+    const int64_t *id = expect_get(x, prefix, "ids", &t);
+    t = rows ? heedi_patch_tokens(m) : t;
+    int32_t *ids = calloc((size_t)t, sizeof *ids);
+    for (int64_t i = 0; !rows && i < t; i++)
         ids[i] = (int32_t)id[i];
     heedi_exec_options o = {.rules = {pass, NULL},
+                            .pixels = rows,
                             .mixing = pass == HEEDI_FORWARD,
                             .account = pass == HEEDI_RELEVANCE,
                             .detail = pass == HEEDI_RELEVANCE,
@@ -101,10 +131,10 @@ static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
 static void forward(heed_ctx *ctx, const heed_model *m, const expect *x,
                     const char *prefix, row *r)
 {
-    int64_t t, n, rows;
-    const int64_t *id = expect_get(x, prefix, "ids", &t);
+    int64_t n, rows;
     heedi_exec e;
-    start(&e, ctx, m, id, t, HEEDI_FORWARD);
+    heed_real *leaf = patches(m, x, prefix);
+    start(&e, ctx, m, x, prefix, leaf, HEEDI_FORWARD);
     sight s = {r, x, prefix};
     assert_int_equal(heedi_exec_forward(&e, visit, &s), HEED_OK);
     const double *want = expect_get(x, prefix, "logits", &n);
@@ -116,6 +146,7 @@ static void forward(heed_ctx *ctx, const heed_model *m, const expect *x,
         assert_int_equal(heedi_head_row(&e, at[i], z + i * v), HEED_OK);
     compare(r, LOGITS, z, want, n);
     free(z);
+    free(leaf);
     heedi_exec_clear(&e);
 }
 
@@ -180,6 +211,9 @@ static const struct {
     {"bias_conv", "mixer.conv", HEEDI_ENTRY_bias, 1},
     {"bias_in", "mixer.x mixer.z", HEEDI_ENTRY_bias, 1},
     {"bias_out", "mixer.out", HEEDI_ENTRY_bias, 1},
+    {"bias_patch", "patch", HEEDI_ENTRY_bias, 0},
+    {"bias_head", "head", HEEDI_ENTRY_bias, 0},
+    {"prefix", "prefix", HEEDI_ENTRY_prefix, 0},
 };
 
 /* The entry of all operations "blk.L.NAME" (or "NAME") of the list. */
@@ -224,7 +258,7 @@ static void sinks(back *k, const char *suffix, double value, double sum,
         double d = l->in[j] - l->out[j];
         for (int e = 0; e < HEEDI_N_ENTRIES; e++)
             d -= l->sink[j * HEEDI_N_ENTRIES + e];
-        if (strcmp(l->op_name[j], "embed") != 0)
+        if (strcmp(l->op_name[j], k->e.leaf->name) != 0)
             k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(d) / scale);
     }
 }
@@ -234,7 +268,7 @@ static void relevance(back *k, heed_target target, const char *suffix)
     char name[64];
     int64_t n;
     double value = aim(k, target), sum = 0, magnitude = 0;
-    const heedi_node *leaf = k->e.leaf;
+    const heedi_node *leaf = k->e.leaf, *prefix = k->e.prefix;
     const int64_t t = k->e.batch.rows, c = leaf->cols;
     heed_real *all = calloc((size_t)(t * c), sizeof *all);
     heed_real *token = calloc((size_t)t, sizeof *token);
@@ -244,6 +278,9 @@ static void relevance(back *k, heed_target target, const char *suffix)
             s += (double)leaf->x[j] * (double)leaf->g[j];
             all[j] = leaf->x[j] * leaf->g[j];
         }
+        for (int64_t j = 0; i < k->e.m->patch.prefix && j < prefix->cols; j++)
+            s += (double)prefix->x[i * prefix->cols + j] *
+                 (double)prefix->g[i * prefix->cols + j];
         token[i] = (heed_real)s;
         sum += s;
         magnitude += fabs(s);
@@ -264,8 +301,8 @@ static void relevance(back *k, heed_target target, const char *suffix)
 static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
                      const char *prefix, row *r)
 {
-    int64_t t, n;
-    const int64_t *id = expect_get(x, prefix, "ids", &t);
+    int64_t n;
+    heed_real *leaf = patches(m, x, prefix);
     const int64_t *top = expect_get(x, prefix, "target", &n);
     const int64_t *pair = expect_get(x, prefix, "contrast", &n);
     heed_target logit = {NULL, top[0], (int32_t)top[1], -1};
@@ -276,7 +313,7 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
                                  (int32_t)pair[2]};
     for (int pass = HEEDI_GRADIENT; pass <= HEEDI_RELEVANCE; pass++) {
         back k = {.x = x, .prefix = prefix, .r = r};
-        start(&k.e, ctx, m, id, t, (heedi_pass)pass);
+        start(&k.e, ctx, m, x, prefix, leaf, (heedi_pass)pass);
         assert_int_equal(heedi_exec_forward(&k.e, NULL, NULL), HEED_OK);
         if (pass == HEEDI_GRADIENT) {
             gradient(&k, logit, "grad_logit");
@@ -289,6 +326,7 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
         }
         heedi_exec_clear(&k.e);
     }
+    free(leaf);
 }
 
 /* 1 if every column is within its limit. */
@@ -302,11 +340,11 @@ static int one_model(heed_ctx *ctx, const char *model, const char *file,
         fail_msg("%s: cannot be read", file);
     if (heed_model_load(&m, ctx, model) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
-    static const char *const prefix[] = {"T1", "T2", "T37", "T130"};
+    static const char *const prefix[] = {"T1", "T2", "T37", "T130", "image"};
     int lengths = 0;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         int64_t n;
-        if (!expect_get(&x, prefix[i], "ids", &n))
+        if (!expect_get(&x, prefix[i], "logits", &n))
             continue;
         lengths++;
         forward(ctx, m, &x, prefix[i], &r);
@@ -387,6 +425,12 @@ static void test_gpt2(void **state)
     family("tests/golden/gpt2");
 }
 
+static void test_vit(void **state)
+{
+    (void)state;
+    family("tests/golden/vit");
+}
+
 static void test_mamba(void **state)
 {
     (void)state;
@@ -396,6 +440,6 @@ static void test_mamba(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_llama), test(test_gpt2),
-                                       test(test_mamba)};
+                                       test(test_vit), test(test_mamba)};
     RUN(tests);
 }

@@ -142,7 +142,7 @@ static double account_error(const heedi_op *op, const heedi_example *row,
         double scale = 0, mass = 0, c = t.y->cols;
         double in = dot(t.y->x + r * t.y->cols, t.y->g + r * t.y->cols,
                         n * t.y->cols, &mass);
-        double out = heedi_ledger_total(&t.ledger, s);
+        double out = heedi_ledger_deposits(&t.ledger, s);
         scale = fmax(fabs(in), fabs(out)) + 1e-3 * c;
         mass = 0;
         for (int i = 0; i < op->n_in; i++)
@@ -221,6 +221,16 @@ static double unread(const optest *t, int64_t seq)
     return sum;
 }
 
+static double learned(const optest *t, int64_t seq)
+{
+    double sum = 0;
+    const heedi_prefix_args *a = t->y->args;
+    const int64_t n = heedi_len(&t->batch, seq), c = a->cols;
+    for (int64_t i = 0; i < (n < a->n ? n : a->n) * c; i++)
+        sum += (double)a->c[i] * (double)t->y->g[t->batch.start[seq] * c + i];
+    return sum;
+}
+
 static double kappa_and(const optest *t, int64_t seq, double *query,
                         double *key)
 {
@@ -253,6 +263,7 @@ static const struct {
     {"act", HEEDI_ENTRY_gate, gate},
     {"layernorm", HEEDI_ENTRY_beta, beta},
     {"position", HEEDI_ENTRY_unread, unread},
+    {"prefix", HEEDI_ENTRY_prefix, learned},
     {"attention", HEEDI_ENTRY_kappa, kappa},
     {"attention", HEEDI_ENTRY_pos_bias, pos_bias},
 };

@@ -2,6 +2,7 @@
 #ifndef HEED_ATTRIBUTE_H
 #define HEED_ATTRIBUTE_H
 
+#include <heed/image.h>
 #include <heed/method.h>
 #include <heed/model.h>
 #include <heed/result.h>
@@ -15,8 +16,9 @@ extern "C" {
 typedef struct heed_target {
     const char *kind; /* see heed_target_at(); NULL: "logit" */
     int64_t at;       /* position whose next token is explained; negative
-                         counts from the end; default -1 */
-    int32_t token;    /* -1: the most likely one */
+                         counts from the end; default -1; a model that
+                         classifies has one output and does not heed it */
+    int32_t token;    /* token, or class; -1: the most likely one */
     int32_t foil;     /* of a contrast; -1: the second most likely one */
 } heed_target;
 #define HEED_TARGET   \
@@ -35,9 +37,10 @@ HEED_API const heed_target_info *heed_target_at(int i);
 
 /* One sequence and what to explain of it. */
 typedef struct heed_input {
-    const heed_tokens *tokens;
+    const heed_tokens *tokens; /* with pixels: heed_image_tokens(), or NULL */
     const heed_target *target; /* n_targets of them; NULL: the default one */
     int64_t n_targets;
+    const heed_pixels *pixels; /* of a model that reads images; else NULL */
 } heed_input;
 
 /* Zero-initialise and set by name, so that fields added later keep their
@@ -58,7 +61,8 @@ typedef struct heed_request {
     double tol; /* largest accepted residual, relative to the greater of
                    |target| and sum |R|; 0: 1e-4, and none for methods that
                    approximate */
-    const char *const *keep; /* ends at NULL: "layer"; NULL: nothing more */
+    const char *const *keep; /* ends at NULL: "layer", of images "channel";
+                                NULL: nothing more */
     const char *group;       /* NULL: "explanations/METHOD"; where results go */
     uint64_t seed;           /* of methods that draw random numbers */
     int streams; /* 1: the sink keeps no array in memory: of method "attention",

@@ -2,8 +2,9 @@
 #ifndef HEED_IMAGE_H
 #define HEED_IMAGE_H
 
-#include <heed/ctx.h>
-#include <heed/real.h>
+#include <heed/model.h>
+#include <heed/result.h>
+#include <heed/token.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -65,6 +66,21 @@ HEED_API HEED_NODISCARD heed_status heed_pixels_of(heed_pixels **out,
                                                    const char *path);
 /* NULL is allowed. */
 HEED_API void heed_pixels_free(heed_ctx *ctx, heed_pixels *pixels);
+
+/* The rows of a picture as a model cuts it: "[CLS]", with DeiT "[DIST]", then
+ * "patch ROW,COLUMN", none with a text. Freed with heed_tokens_free().
+ * Returns HEED_EINVAL (a model of text; other channels), HEED_ENOTSUP (another
+ * size than the model's: positions are not interpolated), HEED_ENOMEM. */
+HEED_API HEED_NODISCARD heed_status
+heed_image_tokens(heed_tokens **out, heed_ctx *ctx, const heed_model *m,
+                  const heed_pixels *pixels);
+
+/* What a picture was, as attributes of group "input"; and, if `picture` is not
+ * 0, the picture as the model reads it, input/image (row, column, rgb). */
+HEED_API HEED_NODISCARD heed_status heed_put_pixels(const heed_sink *s,
+                                                    heed_ctx *ctx,
+                                                    const heed_pixels *pixels,
+                                                    int picture);
 
 #ifdef __cplusplus
 }

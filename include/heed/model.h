@@ -36,6 +36,11 @@ typedef struct heed_model_info {
     int64_t n_weights;    /* numbers */
     int64_t weight_bytes; /* on disk */
     int tied;             /* the head is the embedding */
+    int classifies;       /* 1: scores of classes, once for an input; `vocab` is
+                             how many */
+    const char *const *labels; /* of the classes, `vocab` of them; or NULL */
+    int64_t image_height, image_width, image_channels; /* 0: reads text */
+    int64_t patch_height, patch_width;                 /* in pixels */
 } heed_model_info;
 
 /* Load a checkpoint: a Hugging Face directory (config.json and

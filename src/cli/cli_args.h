@@ -10,6 +10,7 @@
 #define HEEDI_SETS(S)                        \
     S(MODEL, "Model")                        \
     S(TEXT, "Input")                         \
+    S(IMAGE, "Image")                        \
     S(MANY, "Many inputs")                   \
     S(LENGTH, "Length and memory")           \
     S(METHOD, "Method")                      \
@@ -91,7 +92,7 @@ typedef struct heedi_args {
     int color;           /* HEEDI_COLOR_... */
     const char *operand; /* what follows the command: "-", a name */
     /* model and input */
-    const char *model, *prompt, *input_file, *dataset, *text_field;
+    const char *model, *prompt, *input_file, *dataset, *text_field, *image;
     heedi_ints ids;
     int special, bos, no_bos, per_file, decode, raw_tokens;
     int64_t threads, context, batch, tokens;

@@ -53,6 +53,9 @@ const heedi_flag heedi_cli_flags[] = {
     SWITCH("bos", bos, INPUT, "begin with the BOS token"),
     SWITCH("no-bos", no_bos, INPUT, "do not add a BOS token"),
 
+    TEXT(0, "image", 0, image, "FILE", HEEDI_SET_IMAGE,
+         "PNG or JPEG, for models that read images"),
+
     TEXT(0, "dataset", 0, dataset, "FILE.jsonl", MANY,
          "many inputs, one JSON object on each line"),
     TEXT(0, "text-field", 0, text_field, "NAME", MANY,

@@ -4,10 +4,11 @@
 
 #include "cli.h"
 
-/* The texts of -p, -f, - or --dataset; with --ids one that has none. */
+/* The texts of -p, -f, - or --dataset; with --ids and --image one that has
+ * none. */
 typedef struct heedi_cli_texts {
     struct {
-        char *s; /* NULL: --ids */
+        char *s; /* NULL: --ids, --image */
         int64_t len;
     } * v;
     int64_t n;
@@ -35,6 +36,7 @@ typedef struct heedi_cli_input {
     int64_t n_prompt;   /* tokens of the prompt */
     heed_target *target;
     int64_t n_targets;
+    heed_pixels *pixels;        /* of --image; else NULL */
     heed_tokens *full, *joined; /* what the view looks into */
     heed_token *kept;
 } heedi_cli_input;

@@ -210,7 +210,7 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
         char where[32] = "", balance[96] = "", against[512] = "";
-        if (!isnan(at))
+        if (!isnan(at) && !heed_model_about(c->model)->classifies)
             snprintf(where, sizeof where, " after %.0f", at);
         if (!isnan(absorbed))
             snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g",

@@ -85,12 +85,28 @@ heed_status heedi_cli_at(heedi_cli *c, int64_t at, int64_t n, int64_t *out)
                           (long long)at, (long long)(n - 1));
 }
 
+/* A class by its name. */
+static heed_status class_of(heedi_cli *c, const char *name, const char *text,
+                            int32_t *out)
+{
+    const heed_model_info *m = heed_model_about(c->model);
+    for (int64_t i = 0; i < m->vocab; i++)
+        if (strcmp(m->labels[i], text) == 0) {
+            *out = (int32_t)i;
+            return HEED_OK;
+        }
+    return heedi_cli_fail(c, HEED_EINVAL, "--%s-token: no class is called '%s'",
+                          name, text);
+}
+
 /* A token by its text or id; -1 if neither was given. */
 static heed_status token_id(heedi_cli *c, const char *name, const char *text,
                             int64_t id, int32_t *out)
 {
     int64_t vocab = heed_model_about(c->model)->vocab;
     *out = (int32_t)id;
+    if (text && heed_model_about(c->model)->labels)
+        return class_of(c, name, text, out);
     if (text) {
         HEEDI_TRY(heedi_cli_tokenizer(c));
         heed_status st = heed_token_id(out, c->ctx, c->tokenizer, text);

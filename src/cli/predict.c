@@ -20,6 +20,11 @@ static heed_status rows(job *j)
 {
     const heedi_ints *at = &j->c->args.at;
     int64_t n = j->in.tokens.n;
+    if (j->in.pixels) { /* one output */
+        j->n_at = 1;
+        j->at = heedi_cli_calloc(j->c, 1, sizeof *j->at);
+        return j->at ? HEED_OK : HEED_ENOMEM;
+    }
     j->n_at = at->n < 0 ? n : at->n > 0 ? at->n : 1;
     j->at = heedi_cli_calloc(j->c, j->n_at, sizeof *j->at);
     if (!j->at)
@@ -63,11 +68,21 @@ static heed_status predict(job *j)
         free(id);
         return HEED_ENOMEM;
     }
-    heed_status st = heed_predict(c->ctx, c->model, id, j->in.tokens.n, j->at,
-                                  j->n_at, j->top, j->best);
+    heed_status st = j->in.pixels
+                         ? heed_predict_image(c->ctx, c->model, j->in.pixels,
+                                              j->top, j->best)
+                         : heed_predict(c->ctx, c->model, id, j->in.tokens.n,
+                                        j->at, j->n_at, j->top, j->best);
     free(id);
     heedi_cli_progress_end();
     return st == HEED_OK ? name_tokens(j) : heedi_cli_lib(c, st);
+}
+
+/* The name of a class, or the text of a token. */
+static const char *text_of(const job *j, int64_t i)
+{
+    const char *const *label = heed_model_about(j->c->model)->labels;
+    return label ? label[j->best[i].id] : j->tokens->token[i].text;
 }
 
 static void print_table(const job *j)
@@ -77,7 +92,7 @@ static void print_table(const job *j)
         const heed_candidate *b = &j->best[i];
         printf("%lld\t%lld\t%d\t", (long long)j->at[i / j->top],
                (long long)(i % j->top), (int)b->id);
-        heedi_cli_print_cell(stdout, j->tokens->token[i].text);
+        heedi_cli_print_cell(stdout, text_of(j, i));
         putchar('\t');
         heedi_cli_print_number(stdout, b->logit, '\t');
         heedi_cli_print_number(stdout, b->logprob, '\t');
@@ -105,7 +120,7 @@ static heed_status put_columns(const job *j, const heed_sink *s, int32_t *id,
     int64_t n = j->n_at * j->top;
     for (int64_t i = 0; i < n; i++) {
         id[i] = j->best[i].id;
-        text[i] = j->tokens->token[i].text;
+        text[i] = text_of(j, i);
         x[i] = j->best[i].logit;
         x[n + i] = j->best[i].logprob;
         x[2 * n + i] = exp(j->best[i].logprob);
@@ -134,6 +149,8 @@ static heed_status put_predictions(job *j)
     heed_status st = id && text && x ? HEED_OK : HEED_ENOMEM;
     if (st == HEED_OK) {
         st = heed_put_input(&s, c->ctx, &j->in.tokens);
+        if (st == HEED_OK && j->in.pixels)
+            st = heed_put_pixels(&s, c->ctx, j->in.pixels, 0);
         if (st == HEED_OK)
             st = heed_put(&s, c->ctx, &pos, j->at);
         if (st == HEED_OK)
@@ -187,9 +204,10 @@ static heed_status run(heedi_cli *c)
 
 const heedi_command heedi_command_predict = {
     .name = "predict",
-    .summary = "the most likely next tokens",
+    .summary = "the most likely next tokens, or classes of an image",
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_LENGTH | HEEDI_SET_AT | HEEDI_SET_TOP | HEEDI_SET_FILE,
+            HEEDI_SET_IMAGE | HEEDI_SET_LENGTH | HEEDI_SET_AT | HEEDI_SET_TOP |
+            HEEDI_SET_FILE,
     .run = run,
 };
