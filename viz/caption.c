@@ -149,26 +149,42 @@ const char *heedi_view_title(heedi_view *v, const char *given)
     return method ? spoken(&v->arena, method) : "Relevance of the tokens";
 }
 
-const char *heedi_view_subtitle(heedi_view *v)
+const char *heedi_view_source(heedi_view *v)
+{
+    const char *method = heedi_view_str(v, "method");
+    const char *model = heedi_model_text(&v->arena, v->r);
+    method = method ? spoken(&v->arena, method) : "";
+    if (!method || !model)
+        return NULL;
+    return heedi_arena_print(&v->arena, "%s%s%s", method,
+                             *method && *model ? DOT : "", model);
+}
+
+const char *heedi_view_measure(heedi_view *v)
 {
     char num[HEEDI_NUMBER];
-    const char *method = heedi_view_str(v, "method");
-    const char *kind = heedi_view_str(v, "target_kind");
-    const char *model = heedi_model_text(&v->arena, v->r), *value = "";
+    const char *kind = heedi_view_str(v, "target_kind"), *value = "";
     double x = heedi_view_num(v, "target_value");
-    method = method ? spoken(&v->arena, method) : "";
     if (isfinite(x)) {
         kind = spoken(&v->arena, kind ? kind : "target");
-        value = kind ? heedi_arena_print(&v->arena, "%s %s", kind,
+        value = kind ? heedi_arena_print(&v->arena, "%s %s" DOT, kind,
                                          heedi_number_text(num, x, true))
                      : NULL;
     }
-    if (!method || !model || !value)
-        return NULL;
-    return heedi_arena_print(&v->arena, "%s%s%s%s%s%s%lld token%s", method,
-                             *method ? DOT : "", model, *model ? DOT : "",
-                             value, *value ? DOT : "", (long long)v->n_tokens,
-                             v->n_tokens == 1 ? "" : "s");
+    return value ? heedi_arena_print(&v->arena, "%s%lld token%s", value,
+                                     (long long)v->n_tokens,
+                                     v->n_tokens == 1 ? "" : "s")
+                 : NULL;
+}
+
+const char *heedi_view_subtitle(heedi_view *v)
+{
+    const char *source = heedi_view_source(v);
+    const char *measure = heedi_view_measure(v);
+    return source && measure
+               ? heedi_arena_print(&v->arena, "%s%s%s", source,
+                                   *source ? DOT : "", measure)
+               : NULL;
 }
 
 const char *heedi_view_low(heedi_view *v)

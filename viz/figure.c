@@ -29,6 +29,12 @@ const heed_figure_info *heed_figure_at(int i)
     return i >= 0 && i < N_FIGURES ? &figures[i]->info : NULL;
 }
 
+const char *heed_cmap_at(int i)
+{
+    const heedi_cmap *m = heedi_cmap_at(i);
+    return m ? m->name : NULL;
+}
+
 int heed_cmap_known(const char *name)
 {
     return heedi_cmap_named(name) != NULL;
@@ -81,18 +87,27 @@ static heed_status options(heedi_picture *p, const heed_figure_options *o)
     return HEED_OK;
 }
 
-heed_status heed_figure_draw(heed_ctx *ctx, const char *figure,
-                             const char *path, const heed_result *r,
-                             const char *group, const heed_figure_options *o)
+heed_status heed_figure_draw_parts(heed_ctx *ctx, const char *figure,
+                                   const char *path,
+                                   const heed_figure_part *part,
+                                   int64_t n_parts,
+                                   const heed_figure_options *o)
 {
     heedi_place place;
-    heedi_picture p = {.ctx = ctx, .r = r, .group = group};
+    heedi_picture p = {.ctx = ctx, .part = part, .n_parts = n_parts};
     heedi_begin(ctx);
     const heedi_figure *f = find(figure);
     if (!f)
         return heedi_fail(ctx, HEED_EINVAL, "no figure %s", figure);
+    if (n_parts < 1 || (n_parts > 1 && !f->info.several))
+        return heedi_fail(ctx, HEED_EINVAL,
+                          "figure %s draws one explanation, not %lld",
+                          f->info.name, (long long)n_parts);
     HEEDI_TRY(kind_of(&p, path));
     HEEDI_TRY(options(&p, o));
+    p.r = part->r;
+    p.group = part->group;
+    p.o.target = part->target;
     heed_status st = heedi_place_init(&place, ctx, path, p.o.force);
     if (st == HEED_OK)
         st = heedi_canvas_render(&p, f, &place);
@@ -103,16 +118,26 @@ heed_status heed_figure_draw(heed_ctx *ctx, const char *figure,
     return st;
 }
 #else
-heed_status heed_figure_draw(heed_ctx *ctx, const char *figure,
-                             const char *path, const heed_result *r,
-                             const char *group, const heed_figure_options *o)
+heed_status heed_figure_draw_parts(heed_ctx *ctx, const char *figure,
+                                   const char *path,
+                                   const heed_figure_part *part,
+                                   int64_t n_parts,
+                                   const heed_figure_options *o)
 {
     (void)path;
-    (void)r;
-    (void)group;
+    (void)part;
+    (void)n_parts;
     (void)o;
     heedi_begin(ctx);
     return heedi_fail(ctx, HEED_ENOTSUP,
                       "figure %s: this build has no Cairo and Pango", figure);
 }
 #endif
+
+heed_status heed_figure_draw(heed_ctx *ctx, const char *figure,
+                             const char *path, const heed_result *r,
+                             const char *group, const heed_figure_options *o)
+{
+    const heed_figure_part part = {r, group, o ? o->target : 0};
+    return heed_figure_draw_parts(ctx, figure, path, &part, 1, o);
+}

@@ -63,11 +63,15 @@ const char *heedi_view_str(const heedi_view *v, const char *key);
 
 /* Captions, in the arena; NULL if there is no memory.
  *   title     the question; `given` if that is not NULL
- *   subtitle  method, model, target value, number of tokens
+ *   source    method and model
+ *   measure   target value, number of tokens
+ *   subtitle  source and measure
  *   low, high what the ends of the colour bar mean
  *   account   target = tokens + absorbed; "" if there is none
  *   residual  "" unless it is beyond its tolerance */
 const char *heedi_view_title(heedi_view *v, const char *given);
+const char *heedi_view_source(heedi_view *v);
+const char *heedi_view_measure(heedi_view *v);
 const char *heedi_view_subtitle(heedi_view *v);
 const char *heedi_view_low(heedi_view *v);
 const char *heedi_view_high(heedi_view *v);

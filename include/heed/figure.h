@@ -12,6 +12,7 @@ typedef struct heed_figure_info {
     const char *name;    /* "token_heat": also the name of its source file */
     const char *draws;   /* the array it needs: "relevance" */
     const char *summary; /* one line */
+    int several;         /* 1: draws several explanations side by side */
 } heed_figure_info;
 
 /* i-th figure of this build in name order, or NULL if i is out of range.
@@ -47,6 +48,20 @@ HEED_API HEED_NODISCARD heed_status heed_figure_draw(
     heed_ctx *ctx, const char *figure, const char *path, const heed_result *r,
     const char *group, const heed_figure_options *o);
 
+/* One of several explanations that a figure draws. */
+typedef struct heed_figure_part {
+    const heed_result *r;
+    const char *group;
+    int64_t target; /* which of several; o->target does not count */
+} heed_figure_part;
+
+/* The same of n_parts >= 1 explanations, in one picture; more than one only
+ * with a figure that draws several. */
+HEED_API HEED_NODISCARD heed_status heed_figure_draw_parts(
+    heed_ctx *ctx, const char *figure, const char *path,
+    const heed_figure_part *part, int64_t n_parts,
+    const heed_figure_options *o);
+
 /* The token heat as text for a terminal of `columns` columns, with the escape
  * codes of 24-bit colour and a colour bar.
  *   out  NUL-terminated, owned by the caller: heed_text_free() */
@@ -55,6 +70,9 @@ HEED_API HEED_NODISCARD heed_status heed_terminal_heat(
     int columns, const heed_figure_options *o);
 HEED_API void heed_text_free(heed_ctx *ctx, char *text);
 
+/* Name of the i-th colour map, or NULL if i is out of range. Static storage.
+ * Cannot fail. */
+HEED_API const char *heed_cmap_at(int i);
 /* Whether a colour map has this name, in upper or lower case. */
 HEED_API int heed_cmap_known(const char *name);
 

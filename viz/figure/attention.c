@@ -302,8 +302,7 @@ static heed_status draw_matrix(heedi_picture *q, heedi_canvas *c,
     }
     q->width = fmin(ceil(fmax(right, reach)), q->o.width);
     q->height = ceil(bottom + MARGIN);
-    q->vmin = m->low;
-    q->vmax = m->high;
+    heedi_picture_range(q, m->low, m->high);
     q->cmap = m->cmap;
     return HEED_OK;
 }
@@ -320,6 +319,6 @@ static heed_status draw(heedi_picture *q, heedi_canvas *c)
 
 const heedi_figure heedi_figure_attention = {
     .info = {"attention", "attention",
-             "one attention matrix: a row for each query"},
+             "one attention matrix: a row for each query", 0},
     .draw = draw,
 };
