@@ -41,6 +41,7 @@ static heed_status draw_on(heedi_picture *p, const heedi_figure *f,
     cairo_scale(c->cr, scale, scale);
     cairo_set_source_rgb(c->cr, 1, 1, 1);
     cairo_paint(c->cr);
+    *p->low = *p->high = '\0';
     st = f->draw(p, c);
     cairo_status_t bad = cairo_status(c->cr);
     if (st == HEED_OK && bad == CAIRO_STATUS_NO_MEMORY)
@@ -51,6 +52,31 @@ static heed_status draw_on(heedi_picture *p, const heedi_figure *f,
     g_object_unref(c->pango);
     cairo_destroy(c->cr);
     return st;
+}
+
+void heedi_picture_range(heedi_picture *p, double low, double high)
+{
+    char a[32], b[32];
+    size_t m = strlen(p->low), n = strlen(p->high);
+    snprintf(a, sizeof a, "%s%.9g", m ? " " : "", low);
+    snprintf(b, sizeof b, "%s%.9g", n ? " " : "", high);
+    if (m + strlen(a) >= sizeof p->low || n + strlen(b) >= sizeof p->high)
+        return;
+    strcpy(p->low + m, a);
+    strcpy(p->high + n, b);
+}
+
+/* "explanations/attn_lrp of SmolLM2-135M", of each part. */
+static void write_source(char *out, size_t size, const heedi_picture *p)
+{
+    size_t n = 0;
+    for (int64_t i = 0; i < p->n_parts && n + 1 < size; i++) {
+        const char *model = heed_result_str(p->part[i].r, "", "model_name");
+        int wrote =
+            snprintf(out + n, size - n, "%s%s%s%s", i ? "; " : "",
+                     p->part[i].group, model ? " of " : "", model ? model : "");
+        n += wrote > 0 ? (size_t)wrote : 0;
+    }
 }
 
 /* ---- PNG ----------------------------------------------------------------- */
@@ -135,17 +161,13 @@ static bool png_write_all(png_structp png, png_infop info, const png_job *j)
 
 static heed_status write_png(heedi_picture *p, heedi_out *o, cairo_surface_t *s)
 {
-    char low[32], high[32], source[512];
+    char source[512];
     char keys[5][16] = {"Software", "heed:cmap", "heed:vmin", "heed:vmax",
                         "heed:source"};
     char version[] = "heed " HEED_VERSION, cmap[32];
-    const char *model = heed_result_str(p->r, "", "model_name");
-    snprintf(low, sizeof low, "%.9g", p->vmin);
-    snprintf(high, sizeof high, "%.9g", p->vmax);
     snprintf(cmap, sizeof cmap, "%s", p->cmap ? p->cmap->name : "");
-    snprintf(source, sizeof source, "%s%s%s", p->group, model ? " of " : "",
-             model ? model : "");
-    char *values[5] = {version, cmap, low, high, source};
+    write_source(source, sizeof source, p);
+    char *values[5] = {version, cmap, p->low, p->high, source};
     png_text text[5];
     memset(text, 0, sizeof text);
     for (int i = 0; i < 5; i++) {

@@ -10,13 +10,21 @@ extern "C" {
 
 typedef struct heed_figure_info {
     const char *name;    /* "token_heat": also the name of its source file */
-    const char *draws;   /* the array it needs: "relevance" */
+    const char *draws;   /* the array it needs: "relevance", "ledger/op_name" */
     const char *summary; /* one line */
+    int several;         /* 1: draws several explanations side by side */
+    int all_targets;     /* 1: one picture of all targets, not one for each */
+    const char *keep;    /* what `keep` of a request must name for that array;
+                            NULL: nothing */
 } heed_figure_info;
 
 /* i-th figure of this build in name order, or NULL if i is out of range.
  * Static storage. Cannot fail. */
 HEED_API const heed_figure_info *heed_figure_at(int i);
+
+/* Whether a group of r has what a figure draws. Cannot fail. */
+HEED_API int heed_figure_fits(const heed_figure_info *figure,
+                              const heed_result *r, const char *group);
 
 /* Zero-initialise and set by name; zero means the default. */
 typedef struct heed_figure_options {
@@ -24,7 +32,8 @@ typedef struct heed_figure_options {
                           unsigned ones, "blues" for attention */
     double vmin, vmax; /* both 0: from the values, symmetric around zero if
                           they are signed */
-    double robust;     /* percentile of |x| that the range covers; 0: 100 */
+    double robust;     /* percentile of |x| that the range covers; 0: 100, or
+                          what the figure says it covers */
     double width;      /* of the page, in px at 96 dpi; 0: 760 */
     double min_font;   /* px; 0: 9 */
     double scale;      /* pixels for each px of a PNG; 0: 2 */
@@ -47,6 +56,20 @@ HEED_API HEED_NODISCARD heed_status heed_figure_draw(
     heed_ctx *ctx, const char *figure, const char *path, const heed_result *r,
     const char *group, const heed_figure_options *o);
 
+/* One of several explanations that a figure draws. */
+typedef struct heed_figure_part {
+    const heed_result *r;
+    const char *group;
+    int64_t target; /* which of several; o->target does not count */
+} heed_figure_part;
+
+/* The same of n_parts >= 1 explanations, in one picture; more than one only
+ * with a figure that draws several. */
+HEED_API HEED_NODISCARD heed_status
+heed_figure_draw_parts(heed_ctx *ctx, const char *figure, const char *path,
+                       const heed_figure_part *part, int64_t n_parts,
+                       const heed_figure_options *o);
+
 /* The token heat as text for a terminal of `columns` columns, with the escape
  * codes of 24-bit colour and a colour bar.
  *   out  NUL-terminated, owned by the caller: heed_text_free() */
@@ -55,6 +78,9 @@ HEED_API HEED_NODISCARD heed_status heed_terminal_heat(
     int columns, const heed_figure_options *o);
 HEED_API void heed_text_free(heed_ctx *ctx, char *text);
 
+/* Name of the i-th colour map, or NULL if i is out of range. Static storage.
+ * Cannot fail. */
+HEED_API const char *heed_cmap_at(int i);
 /* Whether a colour map has this name, in upper or lower case. */
 HEED_API int heed_cmap_known(const char *name);
 
