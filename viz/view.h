@@ -91,6 +91,10 @@ const char *heedi_model_text(heedi_arena *a, const heed_result *r);
  * control characters, "␣" for spaces if asked for. In the arena, or NULL. */
 const char *heedi_display(heedi_arena *a, const char *s, size_t n, bool space);
 
+/* A token as a label: on one line, without the space before a word; a lone
+ * space as "␣". In the arena, or NULL. */
+const char *heedi_label(heedi_arena *a, const char *s);
+
 /* Printed into the arena; NULL, with a message, if there is no memory. */
 const char *heedi_arena_print(heedi_arena *a, const char *fmt, ...)
     HEEDI_PRINTF(2, 3);
