@@ -27,6 +27,11 @@ double heedi_round_up(double x)
     return 10 * power;
 }
 
+int64_t heedi_step(double least)
+{
+    return least > 1 ? (int64_t)llrint(heedi_round_up(least)) : 1;
+}
+
 static int linear_ticks(const heedi_scale *s, double room, double *tick)
 {
     double length = fabs(s->to - s->from), span = s->high - s->low;

@@ -22,4 +22,7 @@ int heedi_scale_ticks(const heedi_scale *s, double room,
 /* 1, 2 or 5 times a power of 10, the least that is not below x > 0. */
 double heedi_round_up(double x);
 
+/* The same as a number of things: at least 1. */
+int64_t heedi_step(double least);
+
 #endif

@@ -15,8 +15,7 @@ void heedi_grid_fit(double room, int64_t n, double most, double least,
         *pool = (int64_t)ceil((double)n * least / fmax(room, least));
         each = least;
     }
-    /* edges on whole pixels of a double-size picture: no seams */
-    *cell = each > 1 ? floor(2 * each) / 2 : each;
+    *cell = each;
 }
 
 int64_t heedi_grid_rows(const heedi_grid *g)
@@ -89,6 +88,9 @@ static void draw_cells(const heedi_grid *g, heedi_canvas *c)
 {
     const int64_t rows = heedi_grid_rows(g), columns = heedi_grid_columns(g);
     double space = g->cell_w >= 8 && g->cell_h >= 8 ? gap : 0;
+    cairo_antialias_t keep = cairo_get_antialias(c->cr);
+    if (space == 0) /* no seams where cells meet inside a pixel */
+        cairo_set_antialias(c->cr, CAIRO_ANTIALIAS_NONE);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < columns; k++) {
             double value = cell_value(g, i, k);
@@ -105,6 +107,7 @@ static void draw_cells(const heedi_grid *g, heedi_canvas *c)
             if (g->number > 0 && fabs(value) >= g->number)
                 draw_number(c, g, x, y, value, color);
         }
+    cairo_set_antialias(c->cr, keep);
 }
 
 /* A pixel for each cell. */

@@ -6,10 +6,11 @@
 #include "view.h"
 
 enum { LONGEST = 90 };
-static const heedi_type type = {9, 0x333333, false, HEEDI_RIGHT, LONGEST};
+static const heedi_type type = {9, 0x5a5a5a, false, HEEDI_RIGHT, LONGEST};
 
-/* Lines of text this far apart do not touch, in sizes of the text. */
-static const double line = 1.0, apart = 1.35;
+/* Lines of text this far apart do not touch, in sizes of the text; where some
+ * are left out, those that stay stand out more. */
+static const double line = 0.92, apart = 1.35;
 
 static double size_of(const heedi_canvas *c)
 {
@@ -72,11 +73,14 @@ double heedi_labels_below(const heedi_labels *l, heedi_canvas *c,
                                                    l->text[i], (long long)i);
         if (!text)
             return -1;
+        heedi_type t = type;
+        t.bold = l->weight[i] >= l->strong;
+        t.color = t.bold ? 0x111111 : t.color;
         cairo_save(c->cr);
         cairo_translate(c->cr,
                         l->x + (double)i * l->pitch + 0.34 * size_of(c), y);
         cairo_rotate(c->cr, -1.5707963267948966);
-        most = fmax(most, heedi_canvas_text(c, 0, 0, type, text));
+        most = fmax(most, heedi_canvas_text(c, 0, 0, t, text));
         cairo_restore(c->cr);
     }
     return y + most;

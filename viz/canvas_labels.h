@@ -10,6 +10,7 @@ typedef struct heedi_labels {
     const double *weight;    /* n: which matter most, if not all have room */
     int64_t n;
     double x, pitch; /* middle of the first, px from each to the next */
+    double strong;   /* labels of this weight and more stand out */
 } heedi_labels;
 
 /* Upright, the ends of their lines at y. Without room for all, those of the

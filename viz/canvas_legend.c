@@ -57,22 +57,23 @@ double heedi_legend_bar(heedi_view *v, heedi_canvas *c, double x, double y,
     return w;
 }
 
-double heedi_legend_remark(heedi_canvas *c, double x, double y, double width,
-                           double bar, const char *remark, const char *wrong)
+double heedi_legend_remark(heedi_canvas *c, double x, double width,
+                           double taken, double beside, double below,
+                           const char *remark, const char *wrong)
 {
     heedi_type t = heedi_remark_type, alarm = t;
     alarm.color = red;
     if (!*remark && !*wrong)
-        return y + 21;
+        return beside;
     double a = *remark ? heedi_canvas_width(c, t, remark) : 0;
     double r = *wrong ? heedi_canvas_width(c, alarm, wrong) : 0;
     double gap = *remark && *wrong ? 8 : 0;
-    double at = x + width - a - gap - r, base = y + 1;
-    if (bar + 24 + a + gap + r > width) {
+    double at = x + width - a - gap - r, base = beside;
+    if (taken + 24 + a + gap + r > width) {
         at = x;
-        base = y + 38;
+        base = below;
     }
-    if (a + gap + r > width) { /* narrow page: as many lines as it takes */
+    if (a + gap + r > width) { /* narrow page */
         t.most = alarm.most = width;
         if (*remark)
             base = heedi_canvas_lines(c, at, base, 13, t, remark) + 13;
@@ -81,7 +82,14 @@ double heedi_legend_remark(heedi_canvas *c, double x, double y, double width,
     }
     heedi_canvas_text(c, at, base, t, remark);
     heedi_canvas_text(c, at + a + gap, base, alarm, wrong);
-    return fmax(base, y + 21);
+    return base;
+}
+
+double heedi_legend_beside(heedi_canvas *c, double x, double y, double width,
+                           double bar, const char *remark, const char *wrong)
+{
+    return fmax(y + 21, heedi_legend_remark(c, x, width, bar, y + 1, y + 38,
+                                            remark, wrong));
 }
 
 double heedi_legend_account(heedi_view *v, heedi_canvas *c, double x, double y,
@@ -91,5 +99,5 @@ double heedi_legend_account(heedi_view *v, heedi_canvas *c, double x, double y,
     const char *residual = heedi_view_residual(v);
     if (!account || !residual)
         return -1;
-    return heedi_legend_remark(c, x, y, width, bar, account, residual);
+    return heedi_legend_beside(c, x, y, width, bar, account, residual);
 }

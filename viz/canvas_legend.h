@@ -20,10 +20,16 @@ double heedi_heading(heedi_canvas *c, const heedi_picture *p, const char *title,
 double heedi_legend_bar(heedi_view *v, heedi_canvas *c, double x, double y,
                         double width);
 
-/* Something and, in red, what is wrong with it; at the right end of `width`
- * on the height of a bar whose top is at y and which takes `bar` px at the
- * left, or below that. Returns the lowest baseline of both. */
-double heedi_legend_remark(heedi_canvas *c, double x, double y, double width,
+/* A sentence and, in red, what is wrong: with its baseline at `beside` and at
+ * the right end of `width`, if the first `taken` px leave the room, else at
+ * `below` and as many lines as it takes. Returns the last baseline; `beside` if
+ * there is nothing to say. */
+double heedi_legend_remark(heedi_canvas *c, double x, double width,
+                           double taken, double beside, double below,
+                           const char *remark, const char *wrong);
+/* Beside or below a colour bar whose top is at y; returns the lowest baseline
+ * of both. */
+double heedi_legend_beside(heedi_canvas *c, double x, double y, double width,
                            double bar, const char *remark, const char *wrong);
 /* The same of the view's account and residual; -1 without memory. */
 double heedi_legend_account(heedi_view *v, heedi_canvas *c, double x, double y,

@@ -74,6 +74,19 @@ const char *heedi_label(heedi_arena *a, const char *s)
     return d ? copy : NULL;
 }
 
+const char *heedi_piece_label(heedi_view *v, const heedi_piece *p)
+{
+    const char *s = p->text + (*p->text == ' ' && p->text[1]);
+    size_t n = strlen(s);
+    char *out = heedi_arena_alloc(&v->arena, n + 4), *to = out;
+    if (out && strspn(s, " ") == n)
+        return strcpy(out, "\xe2\x90\xa3"); /* ␣ */
+    for (; out && *s; s++)
+        if (*s != '\n')
+            *to++ = *s;
+    return out;
+}
+
 /* ---- pieces -------------------------------------------------------------- */
 
 typedef struct source {
@@ -355,8 +368,10 @@ bool heedi_view_outside(const heedi_view *v, const heedi_piece *p)
 
 /* ---- the whole ----------------------------------------------------------- */
 
-static heed_status choose_cmap(heedi_view *v, const heed_figure_options *o)
+heed_status heedi_view_sign(heedi_view *v, bool is_signed,
+                            const heed_figure_options *o)
 {
+    v->is_signed = is_signed;
     const char *name = o->cmap ? o->cmap : v->is_signed ? "rdbu_r" : "viridis";
     v->cmap = heedi_cmap_named(name);
     return v->cmap ? HEED_OK
@@ -378,8 +393,7 @@ heed_status heedi_view_init(heedi_view *v, heed_ctx *ctx, const heed_result *r,
     heedi_arena_init(&v->arena, ctx);
     HEEDI_TRY(open_source(&s, v, o));
     const char *sign = heedi_view_str(v, "sign");
-    v->is_signed = !sign || strcmp(sign, "unsigned") != 0;
-    HEEDI_TRY(choose_cmap(v, o));
+    HEEDI_TRY(heedi_view_sign(v, !sign || strcmp(sign, "unsigned") != 0, o));
     v->target_text = named(v, "target_text");
     v->foil_text = named(v, "foil_text");
     if ((!v->target_text && heedi_view_str(v, "target_text")) ||

@@ -118,7 +118,7 @@ typedef struct heedi_args {
     const char *output, *format, *png, *svg, *pdf, *picture;
     int force, no_hash;
     /* how it is drawn */
-    const char *cmap, *title;
+    const char *figure, *cmap, *title;
     int theme; /* HEEDI_THEME_... */
     double vmin, vmax, robust, width, min_font;
     int log, drop_first, drop_special, show_space;

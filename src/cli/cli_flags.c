@@ -135,6 +135,8 @@ const heedi_flag heedi_cli_flags[] = {
     TEXT(0, "pdf", 0, pdf, "FILE", PICTURE, "picture"),
     TEXT(0, "viz-path", 0, picture, "FILE", PICTURE, NULL),
     SWITCH("force", force, FILE_ | PICTURE, "replace existing files"),
+    TEXT(0, "figure", 0, figure, "NAME", PICTURE,
+         "what is drawn (token_heat); see `heed formats`"),
     TEXT(0, "cmap", 0, cmap, "NAME", PICTURE,
          "rdbu_r, viridis, blues, ... (by what is drawn)"),
     NUMBER("vmin", vmin, -HUGE_NUMBER, HUGE_NUMBER, PICTURE,

@@ -41,6 +41,8 @@ bool heedi_cli_has_picture(const heedi_args *a);
 heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
                                const char *group, const char *array,
                                int64_t index, const char *word, int64_t target);
+/* That of --figure, or NULL. */
+const heed_figure_info *heedi_cli_figure(const heedi_cli *c);
 /* What --cmap and the like say. HEED_ENOTSUP for what cannot be drawn. */
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o);
 

@@ -1,4 +1,5 @@
 /* Pictures of results, next to the result file. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,32 @@
 bool heedi_cli_has_picture(const heedi_args *a)
 {
     return a->png || a->svg || a->pdf || a->picture;
+}
+
+const heed_figure_info *heedi_cli_figure(const heedi_cli *c)
+{
+    const heed_figure_info *f;
+    const char *name = c->args.figure;
+    for (int i = 0; name && (f = heed_figure_at(i)); i++)
+        if (heedi_cli_listed(f->name, ' ', name))
+            return f;
+    return NULL;
+}
+
+static heed_status check_figure(heedi_cli *c)
+{
+    const heed_figure_info *f;
+    char list[400] = "";
+    size_t used = 0;
+    if (!c->args.figure || heedi_cli_figure(c) || !heed_figure_at(0))
+        return HEED_OK;
+    for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.30s",
+                                 used ? ", " : "", f->name);
+    return heedi_cli_fail(c, HEED_EINVAL,
+                          "--figure '%.40s': there is no such figure; there "
+                          "are %s",
+                          c->args.figure, list);
 }
 
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
@@ -26,6 +53,10 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--cmap '%s': there is no such colour map",
                               a->cmap);
+    HEEDI_TRY(check_figure(c));
+    if (a->figure && !heedi_cli_has_picture(a))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--figure: only with --png, --svg or --pdf");
     *o = (heed_figure_options){
         .cmap = a->cmap,
         .vmin = a->vmin,
@@ -67,7 +98,13 @@ heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
         o.layer = a->layers.v[0];
     if (a->heads.n == 1)
         o.head = a->heads.v[0];
-    const heed_figure_info *f = figure_of(array);
+    const heed_figure_info *f =
+        a->figure ? heedi_cli_figure(c) : figure_of(array);
+    if (f && f->all_targets) {
+        if (target > 0)
+            return HEED_OK; /* it is in the picture of the first */
+        target = -1;
+    }
     if (!f)
         return heedi_cli_fail(c, HEED_ENOTSUP,
                               "pictures: this build has no figure of '%s'",

@@ -258,7 +258,9 @@ static heed_status draw(heedi_picture *q, heedi_canvas *c)
 }
 
 const heedi_figure heedi_figure_attention = {
-    .info = {"attention", "attention",
-             "one attention matrix: a row for each query", 0},
+    .info = {.name = "attention",
+             .draws = "attention",
+             .summary = "one attention matrix: a row for each query"},
+    .least_dims = 2,
     .draw = draw,
 };

@@ -34,7 +34,8 @@ static heed_status draw(heedi_picture *p, heedi_canvas *c)
 }
 
 const heedi_figure heedi_figure_token_heat = {
-    .info = {"token_heat", "relevance",
-             "the text, each token on the colour of its relevance", 0},
+    .info = {.name = "token_heat",
+             .draws = "relevance",
+             .summary = "the text, each token on the colour of its relevance"},
     .draw = draw,
 };
