@@ -1,6 +1,7 @@
 #include "axis.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 static double bent(const heedi_scale *s, double x)
 {
@@ -44,17 +45,44 @@ static int linear_ticks(const heedi_scale *s, double room, double *tick)
     return n;
 }
 
-/* Every k-th decade, so that they are far enough apart. */
+/* Sizes in order that are far enough apart: parts of the threshold, then
+ * decades and what divides them, or every k-th decade. */
+static int sizes(const heedi_scale *s, double room, double *size)
+{
+    static const double part[] = {0.1, 0.2, 0.5, 1};
+    double unit = fabs(s->to - s->from) / (bent(s, s->high) - bent(s, s->low));
+    double most = fmax(fabs(s->low), fabs(s->high)) * (1 + 1e-9);
+    int i = 0, n = 0;
+    while (i < 3 && part[i] * unit < room)
+        i++;
+    for (int k = 1; k * part[i] < 1 + 1e-9; k++)
+        size[n++] = k * (part[i] * s->threshold);
+    bool fine = log10(2) * unit >= room;
+    double every = pow(10, fmax(1, ceil(room / unit)));
+    for (double x = s->threshold; n + 3 < HEEDI_MAX_TICKS; x *= every) {
+        if (fine) {
+            size[n++] = 2 * x;
+            size[n++] = 5 * x;
+        }
+        size[n++] = x * every;
+        if (x * every > most)
+            break;
+    }
+    while (n > 0 && size[n - 1] > most)
+        n--;
+    return n;
+}
+
 static int bent_ticks(const heedi_scale *s, double room, double *tick)
 {
-    double unit = fabs(s->to - s->from) / (bent(s, s->high) - bent(s, s->low));
-    int every = (int)fmax(1, ceil(room / unit)), n = 0;
-    for (double k = -300; k <= 300; k++) {
-        double x = k == 0 ? 0
-                          : copysign(s->threshold *
-                                         pow(10, (fabs(k) - 1) * every), k);
-        if (x >= s->low * (1 + 1e-9) - 1e-300 && x <= s->high * (1 + 1e-9) &&
-            n < HEEDI_MAX_TICKS)
+    double size[HEEDI_MAX_TICKS];
+    int k = sizes(s, room, size), n = 0;
+    for (int i = k - 1; i >= 0; i--)
+        if (-size[i] >= s->low && n < HEEDI_MAX_TICKS)
+            tick[n++] = -size[i];
+    for (int i = -1; i < k; i++) {
+        double x = i < 0 ? 0 : size[i];
+        if (x >= s->low && x <= s->high * (1 + 1e-9) && n < HEEDI_MAX_TICKS)
             tick[n++] = x;
     }
     return n;

@@ -4,18 +4,34 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "view.h"
+
 static const double gap = 0.6;
 
 void heedi_grid_fit(double room, int64_t n, double most, double least,
                     double *cell, int64_t *pool)
 {
-    double each = fmin(most, room / (double)n);
-    *pool = 1;
-    if (each < least) {
-        *pool = (int64_t)ceil((double)n * least / fmax(room, least));
-        each = least;
-    }
-    *cell = each;
+    *pool = (int64_t)ceil((double)n * least / fmax(room, least) - 1e-9);
+    *pool = *pool > 1 ? *pool : 1;
+    int64_t cells = (n + *pool - 1) / *pool;
+    *cell = fmin(most, fmax(room, least) / (double)cells);
+}
+
+const char *heedi_grid_pooling(const heedi_grid *g, heedi_arena *mem,
+                               const char *rows)
+{
+    if (g->pool_rows == 1 && g->pool_columns == 1)
+        return "";
+    if (g->pool_rows == 1)
+        return heedi_arena_print(
+            mem, " \xc2\xb7 each column is the greatest of %lld tokens",
+            (long long)g->pool_columns);
+    return heedi_arena_print(mem,
+                             " \xc2\xb7 each cell is the greatest of %lld %s "
+                             "\xc3\x97 %lld token%s",
+                             (long long)g->pool_rows, rows,
+                             (long long)g->pool_columns,
+                             g->pool_columns == 1 ? "" : "s");
 }
 
 int64_t heedi_grid_rows(const heedi_grid *g)
@@ -87,14 +103,15 @@ static void draw_number(heedi_canvas *c, const heedi_grid *g, double x,
 static void draw_cells(const heedi_grid *g, heedi_canvas *c)
 {
     const int64_t rows = heedi_grid_rows(g), columns = heedi_grid_columns(g);
-    double space = g->cell_w >= 8 && g->cell_h >= 8 ? gap : 0;
+    double space = !g->edge && g->cell_w >= 8 && g->cell_h >= 8 ? gap : 0;
     cairo_antialias_t keep = cairo_get_antialias(c->cr);
     if (space == 0) /* no seams where cells meet inside a pixel */
         cairo_set_antialias(c->cr, CAIRO_ANTIALIAS_NONE);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < columns; k++) {
             double value = cell_value(g, i, k);
-            double x = g->x + (double)k * g->cell_w;
+            double x = g->edge ? g->edge[k] : g->x + (double)k * g->cell_w;
+            double w = g->edge ? g->edge[k + 1] - g->edge[k] : g->cell_w;
             double y =
                 g->y + (double)(g->is_flipped ? rows - 1 - i : i) * g->cell_h;
             if (isnan(value))
@@ -102,8 +119,7 @@ static void draw_cells(const heedi_grid *g, heedi_canvas *c)
             heedi_rgb color = g->color(g->ud, value);
             if (heedi_rgb_hex(color) == 0xffffff)
                 continue;
-            heedi_canvas_box(c, x, y, g->cell_w - space, g->cell_h - space, 0,
-                             color);
+            heedi_canvas_box(c, x, y, w - space, g->cell_h - space, 0, color);
             if (g->number > 0 && fabs(value) >= g->number)
                 draw_number(c, g, x, y, value, color);
         }
@@ -145,7 +161,7 @@ static heed_status draw_pixels(const heedi_grid *g, heedi_canvas *c)
 
 heed_status heedi_grid_draw(const heedi_grid *g, heedi_canvas *c)
 {
-    if (g->cell_w < 3 || g->cell_h < 3)
+    if (!g->edge && (g->cell_w < 3 || g->cell_h < 3))
         return draw_pixels(g, c);
     draw_cells(g, c);
     return HEED_OK;

@@ -2,6 +2,7 @@
 #ifndef HEEDI_CANVAS_GRID_H
 #define HEEDI_CANVAS_GRID_H
 
+#include "arena.h"
 #include "canvas.h"
 
 /* A cell shows one value or, pooled, the greatest by size of several. */
@@ -14,6 +15,7 @@ typedef struct heedi_grid {
     double (*at)(const void *ud, int64_t row, int64_t column);
     heedi_rgb (*color)(const void *ud, double x);
     const void *ud;
+    const double *edge; /* n_columns + 1 places in px; NULL: cell_w apart */
     double number; /* values of this size and more are printed; 0: none */
 } heedi_grid;
 
@@ -30,6 +32,11 @@ double heedi_grid_height(const heedi_grid *g);
 /* The middle of a row or column of values, px. */
 double heedi_grid_row_at(const heedi_grid *g, int64_t row);
 double heedi_grid_column_at(const heedi_grid *g, int64_t column);
+
+/* " · each column is the greatest of 3 tokens", or ""; NULL without memory.
+ * rows: "blocks" */
+const char *heedi_grid_pooling(const heedi_grid *g, heedi_arena *mem,
+                               const char *rows);
 
 heed_status heedi_grid_draw(const heedi_grid *g, heedi_canvas *c);
 

@@ -41,12 +41,9 @@ heed_status heedi_heat_text(heedi_heat *h, heedi_canvas *c,
     return HEED_OK;
 }
 
-heed_status heedi_heat_legend(heedi_heat *h, heedi_canvas *c, double y)
+/* What is not on the colour scale, below everything else. */
+static heed_status list_outliers(heedi_heat *h, heedi_canvas *c)
 {
-    double bar = heedi_legend_bar(&h->view, c, h->x, y, h->width);
-    h->bottom = bar < 0 ? -1
-                        : heedi_legend_account(&h->view, c, h->x, y, h->width,
-                                               bar);
     const char *outliers = heedi_view_outliers(&h->view);
     if (h->bottom < 0 || !outliers)
         return HEED_ENOMEM;
@@ -57,4 +54,20 @@ heed_status heedi_heat_legend(heedi_heat *h, heedi_canvas *c, double y)
             heedi_canvas_lines(c, h->x, h->bottom + 18, 13, list, outliers);
     }
     return HEED_OK;
+}
+
+heed_status heedi_heat_bar(heedi_heat *h, heedi_canvas *c, double y)
+{
+    double bar = heedi_legend_bar(&h->view, c, h->x, y, h->width);
+    h->bottom = bar < 0 ? -1 : y + 21;
+    return list_outliers(h, c);
+}
+
+heed_status heedi_heat_legend(heedi_heat *h, heedi_canvas *c, double y)
+{
+    double bar = heedi_legend_bar(&h->view, c, h->x, y, h->width);
+    h->bottom = bar < 0 ? -1
+                        : heedi_legend_account(&h->view, c, h->x, y, h->width,
+                                               bar);
+    return list_outliers(h, c);
 }

@@ -18,6 +18,13 @@ double heedi_heading(heedi_canvas *c, const heedi_picture *p, const char *title,
     return heedi_canvas_lines(c, HEEDI_MARGIN, y + 18, 14, s, subtitle);
 }
 
+double heedi_heading_width(heedi_canvas *c, const char *title,
+                           const char *subtitle)
+{
+    return HEEDI_MARGIN + fmax(heedi_canvas_width(c, title_type, title),
+                               heedi_canvas_width(c, subtitle_type, subtitle));
+}
+
 /* An end of the bar in its own colour, unless that is too pale to read. */
 static uint32_t end_color(const heedi_view *v, double x)
 {

@@ -15,6 +15,10 @@ extern const heedi_type heedi_remark_type; /* sentences below a figure */
 double heedi_heading(heedi_canvas *c, const heedi_picture *p, const char *title,
                      const char *subtitle);
 
+/* How far to the right it reaches if it need not be broken. */
+double heedi_heading_width(heedi_canvas *c, const char *title,
+                           const char *subtitle);
+
 /* The colour bar of the view, with words and numbers, its top at y; returns
  * its width, or -1 without memory. */
 double heedi_legend_bar(heedi_view *v, heedi_canvas *c, double x, double y,

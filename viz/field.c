@@ -78,7 +78,7 @@ heed_status heedi_field_targets(heedi_field *f, const heedi_view *v,
 }
 
 heed_status heedi_field_range(const heedi_field *f, heedi_view *v,
-                              const heed_figure_options *o)
+                              const heed_figure_options *o, bool by_token)
 {
     heedi_range range = {0, 1};
     int64_t n = 0;
@@ -86,12 +86,8 @@ heed_status heedi_field_range(const heedi_field *f, heedi_view *v,
                                         sizeof *x);
     if (!x)
         return HEED_ENOMEM;
-    bool by_token = f->n_columns == v->n_tokens;
-    for (int64_t i = 0; i < v->n || !by_token; i++) {
-        int64_t first = by_token ? v->piece[i].first : i;
-        if (!by_token && i >= f->n_columns)
-            break;
-        if (by_token && (first < 0 || v->piece[i].drop))
+    for (int64_t i = 0; i < (by_token ? v->n : f->n_columns); i++) {
+        if (by_token && (v->piece[i].first < 0 || v->piece[i].drop))
             continue;
         for (int64_t k = 0; k < f->n_rows; k++)
             x[n++] = fabs(by_token ? heedi_field_piece(f, k, &v->piece[i])
@@ -102,4 +98,15 @@ heed_status heedi_field_range(const heedi_field *f, heedi_view *v,
     v->low = range.low;
     v->high = range.high;
     return st;
+}
+
+const heed_array *heedi_coordinates(const heed_result *r, const char *group,
+                                    const char *dim, int64_t n)
+{
+    const heed_array *a = heed_result_get(r, group, dim);
+    if (!a || a->var.nd != 1 || a->var.len[0] != n)
+        a = heed_result_get(r, "", dim);
+    return a && a->var.nd == 1 && a->var.len[0] == n && a->var.type != HEED_STR
+               ? a
+               : NULL;
 }

@@ -25,9 +25,14 @@ double heedi_field_piece(const heedi_field *f, int64_t row,
 /* Over all rows of a column. */
 double heedi_field_column(const heedi_field *f, int64_t column);
 
-/* The range of colours from all values but those of columns that do not
- * count; every value has a sign. */
+/* The range of colours from all values; if columns are tokens, from those of
+ * the pieces that count. */
 heed_status heedi_field_range(const heedi_field *f, heedi_view *v,
-                              const heed_figure_options *o);
+                              const heed_figure_options *o, bool by_token);
+
+/* The numbers that the model gives to the n indices of a dimension, or NULL:
+ * an array of the dimension's name, in the group or the root. */
+const heed_array *heedi_coordinates(const heed_result *r, const char *group,
+                                    const char *dim, int64_t n);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "field.h"
 #include "range.h"
 #include "result.h"
 #include "view.h"
@@ -28,25 +29,13 @@ heedi_rgb heedi_matrix_color(const heedi_matrix *m, double x)
 
 /* ---- which matrix -------------------------------------------------------- */
 
-/* The numbers that the model gives to the indices of a dimension, or NULL. */
-static const heed_array *numbers(const heed_result *r, const char *group,
-                                 const char *dim, int64_t n)
-{
-    const heed_array *a = heed_result_get(r, group, dim);
-    if (!a || a->var.nd != 1 || a->var.len[0] != n)
-        a = heed_result_get(r, "", dim);
-    return a && a->var.nd == 1 && a->var.len[0] == n && a->var.type != HEED_STR
-               ? a
-               : NULL;
-}
-
 static heed_status pick(heedi_matrix *m, const heed_result *r,
                         const char *group, int d, int64_t want, int64_t *index,
                         int64_t *number)
 {
     const heed_var *v = &m->a->var;
     int64_t n = v->len[d];
-    const heed_array *a = numbers(r, group, v->dim[d], n);
+    const heed_array *a = heedi_coordinates(r, group, v->dim[d], n);
     for (int64_t i = 0; i < n; i++) {
         *number = a ? (int64_t)heedi_number(a->var.type, a->data, i) : i;
         *index = i;

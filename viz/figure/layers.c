@@ -81,11 +81,8 @@ static void row_labels(const layers *l, heedi_canvas *c, const heedi_grid *g)
 static const char *subtitle(layers *l, const heedi_grid *g)
 {
     heedi_view *v = &l->view;
-    const char *source = heedi_view_subtitle(v), *pooled = "";
-    if (g->pool_rows > 1 || g->pool_columns > 1)
-        pooled = heedi_arena_print(
-            &v->arena, " \xc2\xb7 each cell is the greatest of %lld x %lld",
-            (long long)g->pool_rows, (long long)g->pool_columns);
+    const char *source = heedi_view_subtitle(v);
+    const char *pooled = heedi_grid_pooling(g, &v->arena, "blocks");
     return source && pooled
                ? heedi_arena_print(&v->arena,
                                    "%s \xc2\xb7 at the input of each block, "
@@ -159,7 +156,7 @@ static heed_status draw(heedi_picture *p, heedi_canvas *c)
     if (st == HEED_OK)
         st = heedi_field_init(&l.field, v, "relevance_layer", v->n_tokens);
     if (st == HEED_OK)
-        st = heedi_field_range(&l.field, v, &p->o);
+        st = heedi_field_range(&l.field, v, &p->o, true);
     if (st == HEED_OK)
         st = columns(&l);
     if (st == HEED_OK)

@@ -23,6 +23,7 @@ typedef struct targets {
     double *weight; /* the greatest of each column, by size */
     int64_t *last;  /* the last column that each row can rest on */
     int64_t n;
+    double reach; /* to the right, px */
 } targets;
 
 static double value_at(const void *ud, int64_t row, int64_t column)
@@ -108,6 +109,10 @@ static heed_status rows(targets *t)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < t->field.n_rows; i++)
         HEEDI_TRY(row(t, i));
+    int64_t last = 0; /* columns that no target rests on are not drawn */
+    for (int64_t i = 0; i < t->field.n_rows; i++)
+        last = t->last[i] > last ? t->last[i] : last;
+    t->n = last + 1;
     v->target = 0;
     /* the bar speaks of every target */
     v->target_text = v->foil_text = NULL;
@@ -147,11 +152,8 @@ static const char *title(targets *t, const char *given)
 static const char *subtitle(targets *t, const heedi_grid *g)
 {
     heedi_view *v = &t->view;
-    const char *source = heedi_view_source(v), *pooled = "";
-    if (g->pool_rows > 1 || g->pool_columns > 1)
-        pooled = heedi_arena_print(
-            &v->arena, " \xc2\xb7 each cell is the greatest of %lld x %lld",
-            (long long)g->pool_rows, (long long)g->pool_columns);
+    const char *source = heedi_view_source(v);
+    const char *pooled = heedi_grid_pooling(g, &v->arena, "targets");
     return source && pooled
                ? heedi_arena_print(
                      &v->arena,
@@ -183,18 +185,19 @@ static void row_labels(const targets *t, heedi_canvas *c, const heedi_grid *g,
     }
 }
 
-/* At 45 degrees above the columns; returns how far to the right they reach. */
-static void slanted(const targets *t, heedi_canvas *c, const heedi_grid *g)
+/* At 45 degrees above the columns. */
+static void slanted(targets *t, heedi_canvas *c, const heedi_grid *g)
 {
     heedi_type s = row_type;
     s.align = HEEDI_LEFT;
     for (int64_t i = 0; i < t->n; i++) {
         cairo_save(c->cr);
-        cairo_translate(c->cr, heedi_grid_column_at(g, i) + 0.28 * s.size,
-                        g->y - 6);
+        double x = heedi_grid_column_at(g, i) + 0.28 * s.size;
+        cairo_translate(c->cr, x, g->y - 6);
         cairo_rotate(c->cr, -0.78539816339744831);
-        heedi_canvas_text(c, 0, 0, s, t->column_text[i]);
+        double w = heedi_canvas_text(c, 0, 0, s, t->column_text[i]);
         cairo_restore(c->cr);
+        t->reach = fmax(t->reach, x + 0.7071 * w + 4);
     }
 }
 
@@ -232,6 +235,9 @@ static heed_status legend(targets *t, heedi_picture *p, heedi_canvas *c,
     const char *covers = heedi_view_covers(v, &p->o, most);
     if (bar < 0 || !covers)
         return HEED_ENOMEM;
+    t->reach = fmax(t->reach, x + bar);
+    if (*covers)
+        t->reach = p->o.width;
     double base = heedi_legend_beside(c, x, y, width, bar, covers, "");
     p->height = ceil(base + 22);
     return HEED_OK;
@@ -297,7 +303,10 @@ static heed_status draw_targets(targets *t, heedi_picture *p, heedi_canvas *c)
     if (y < 0)
         return HEED_ENOMEM;
     HEEDI_TRY(legend(t, p, c, g.x, y + 30));
-    p->width = p->o.width;
+    p->width = fmin(p->o.width,
+                    ceil(fmax(heedi_heading_width(c, heading, sub),
+                              fmax(right, t->reach)) +
+                         HEEDI_MARGIN));
     p->cmap = v->cmap;
     heedi_picture_range(p, v->low, v->high);
     return HEED_OK;
@@ -311,7 +320,7 @@ static heed_status draw(heedi_picture *p, heedi_canvas *c)
     if (st == HEED_OK)
         st = heedi_field_targets(&t.field, v, "relevance", v->n_tokens);
     if (st == HEED_OK)
-        st = heedi_field_range(&t.field, v, &p->o);
+        st = heedi_field_range(&t.field, v, &p->o, true);
     if (st == HEED_OK)
         st = columns(&t);
     if (st == HEED_OK)
