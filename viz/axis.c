@@ -52,21 +52,20 @@ static int sizes(const heedi_scale *s, double room, double *size)
     static const double part[] = {0.1, 0.2, 0.5, 1};
     double unit = fabs(s->to - s->from) / (bent(s, s->high) - bent(s, s->low));
     double most = fmax(fabs(s->low), fabs(s->high)) * (1 + 1e-9);
-    int i = 0, n = 0;
+    int skip = (int)fmax(1, ceil(room / unit - 1e-9)), i = 0, n = 0;
+    bool fine = log10(2) * unit >= room;
     while (i < 3 && part[i] * unit < room)
         i++;
-    for (int k = 1; k * part[i] < 1 + 1e-9; k++)
+    for (int k = 1; skip == 1 && k * part[i] < 1 + 1e-9; k++)
         size[n++] = k * (part[i] * s->threshold);
-    bool fine = log10(2) * unit >= room;
-    double every = pow(10, fmax(1, ceil(room / unit)));
-    for (double x = s->threshold; n + 3 < HEEDI_MAX_TICKS; x *= every) {
+    double every = pow(10, skip);
+    double x = skip > 1 ? s->threshold / 10 : s->threshold;
+    for (; n + 3 < HEEDI_MAX_TICKS && x <= most; x *= every) {
         if (fine) {
             size[n++] = 2 * x;
             size[n++] = 5 * x;
         }
         size[n++] = x * every;
-        if (x * every > most)
-            break;
     }
     while (n > 0 && size[n - 1] > most)
         n--;

@@ -6,9 +6,9 @@
 
 /* Linear, or logarithmic beyond +-threshold with a line through zero. */
 typedef struct heedi_scale {
-    double low, high;   /* values */
-    double from, to;    /* their places, px */
-    double threshold;   /* 0: linear */
+    double low, high; /* values */
+    double from, to;  /* their places, px */
+    double threshold; /* 0: linear */
 } heedi_scale;
 
 double heedi_scale_at(const heedi_scale *s, double x);

@@ -72,9 +72,9 @@ static void write_source(char *out, size_t size, const heedi_picture *p)
     size_t n = 0;
     for (int64_t i = 0; i < p->n_parts && n + 1 < size; i++) {
         const char *model = heed_result_str(p->part[i].r, "", "model_name");
-        int wrote = snprintf(out + n, size - n, "%s%s%s%s", i ? "; " : "",
-                             p->part[i].group, model ? " of " : "",
-                             model ? model : "");
+        int wrote =
+            snprintf(out + n, size - n, "%s%s%s%s", i ? "; " : "",
+                     p->part[i].group, model ? " of " : "", model ? model : "");
         n += wrote > 0 ? (size_t)wrote : 0;
     }
 }

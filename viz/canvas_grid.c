@@ -70,8 +70,8 @@ static double cell_value(const heedi_grid *g, int64_t i, int64_t k)
     double best = (double)NAN;
     int64_t rows = g->pool_rows, columns = g->pool_columns;
     for (int64_t a = i * rows; a < (i + 1) * rows && a < g->n_rows; a++)
-        for (int64_t b = k * columns;
-             b < (k + 1) * columns && b < g->n_columns; b++) {
+        for (int64_t b = k * columns; b < (k + 1) * columns && b < g->n_columns;
+             b++) {
             double x = g->at(g->ud, a, b);
             if (isnan(best) || fabs(x) > fabs(best))
                 best = x;
@@ -130,8 +130,8 @@ static void draw_cells(const heedi_grid *g, heedi_canvas *c)
 static heed_status draw_pixels(const heedi_grid *g, heedi_canvas *c)
 {
     const int64_t rows = heedi_grid_rows(g), columns = heedi_grid_columns(g);
-    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24,
-                                                    (int)columns, (int)rows);
+    cairo_surface_t *s =
+        cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)columns, (int)rows);
     if (cairo_surface_status(s) != CAIRO_STATUS_SUCCESS) {
         cairo_surface_destroy(s);
         return heedi_fail(c->ctx, HEED_ENOMEM, "no memory for the picture");
@@ -141,9 +141,8 @@ static heed_status draw_pixels(const heedi_grid *g, heedi_canvas *c)
     for (int64_t i = 0; i < rows; i++)
         for (int64_t k = 0; k < columns; k++) {
             double value = cell_value(g, i, k);
-            uint32_t pixel = isnan(value)
-                                 ? 0xffffff
-                                 : heedi_rgb_hex(g->color(g->ud, value));
+            uint32_t pixel =
+                isnan(value) ? 0xffffff : heedi_rgb_hex(g->color(g->ud, value));
             int64_t line = g->is_flipped ? rows - 1 - i : i;
             memcpy(data + line * stride + 4 * k, &pixel, sizeof pixel);
         }

@@ -16,7 +16,7 @@ typedef struct heedi_grid {
     heedi_rgb (*color)(const void *ud, double x);
     const void *ud;
     const double *edge; /* n_columns + 1 places in px; NULL: cell_w apart */
-    double number; /* values of this size and more are printed; 0: none */
+    double number;      /* values of this size and more are printed; 0: none */
 } heedi_grid;
 
 /* The size of n cells that share `room` px, `most` each if they can, and how

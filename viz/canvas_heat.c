@@ -66,8 +66,8 @@ heed_status heedi_heat_bar(heedi_heat *h, heedi_canvas *c, double y)
 heed_status heedi_heat_legend(heedi_heat *h, heedi_canvas *c, double y)
 {
     double bar = heedi_legend_bar(&h->view, c, h->x, y, h->width);
-    h->bottom = bar < 0 ? -1
-                        : heedi_legend_account(&h->view, c, h->x, y, h->width,
-                                               bar);
+    h->bottom = bar < 0
+                    ? -1
+                    : heedi_legend_account(&h->view, c, h->x, y, h->width, bar);
     return list_outliers(h, c);
 }

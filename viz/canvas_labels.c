@@ -39,8 +39,7 @@ static int by_weight(const void *a, const void *b)
 static heed_status choose(const heedi_labels *l, const heedi_canvas *c,
                           heedi_arena *mem, bool *shown)
 {
-    const int64_t near =
-        (int64_t)ceil(apart * size_of(c) / l->pitch - 1e-9);
+    const int64_t near = (int64_t)ceil(apart * size_of(c) / l->pitch - 1e-9);
     ranked *all = heedi_arena_alloc(mem, (size_t)l->n * sizeof *all);
     if (!all)
         return HEED_ENOMEM;
@@ -77,8 +76,8 @@ double heedi_labels_below(const heedi_labels *l, heedi_canvas *c,
         t.bold = l->weight[i] >= l->strong;
         t.color = t.bold ? 0x111111 : t.color;
         cairo_save(c->cr);
-        cairo_translate(c->cr,
-                        l->x + (double)i * l->pitch + 0.34 * size_of(c), y);
+        cairo_translate(c->cr, l->x + (double)i * l->pitch + 0.34 * size_of(c),
+                        y);
         cairo_rotate(c->cr, -1.5707963267948966);
         most = fmax(most, heedi_canvas_text(c, 0, 0, t, text));
         cairo_restore(c->cr);

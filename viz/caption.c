@@ -64,7 +64,10 @@ const char *heedi_tick_text(char buf[HEEDI_NUMBER], double x)
     if (e) /* 1e-05 */
         snprintf(e + 1, sizeof digits - (size_t)(e + 1 - digits), "%d",
                  atoi(e + 1));
-    snprintf(buf, HEEDI_NUMBER, "%s%s", x < 0 ? MINUS : x > 0 ? "+" : "",
+    snprintf(buf, HEEDI_NUMBER, "%s%s",
+             x < 0   ? MINUS
+             : x > 0 ? "+"
+                     : "",
              digits);
     return buf;
 }
@@ -203,10 +206,9 @@ const char *heedi_view_subtitle(heedi_view *v)
 {
     const char *source = heedi_view_source(v);
     const char *measure = heedi_view_measure(v);
-    return source && measure
-               ? heedi_arena_print(&v->arena, "%s%s%s", source,
-                                   *source ? DOT : "", measure)
-               : NULL;
+    return source && measure ? heedi_arena_print(&v->arena, "%s%s%s", source,
+                                                 *source ? DOT : "", measure)
+                             : NULL;
 }
 
 const char *heedi_view_target(heedi_view *v)
@@ -370,7 +372,7 @@ const char *heedi_view_covers(heedi_view *v, const heed_figure_options *o,
     char num[HEEDI_NUMBER];
     if (!heedi_is_percentile(o) || most <= v->high)
         return "";
-    return heedi_arena_print(
-        &v->arena, "range: %g %% of |values|, the greatest %s", o->robust,
-        heedi_number_text(num, most, false));
+    return heedi_arena_print(&v->arena,
+                             "range: %g %% of |values|, the greatest %s",
+                             o->robust, heedi_number_text(num, most, false));
 }

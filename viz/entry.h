@@ -5,9 +5,9 @@
 #include "view.h"
 
 typedef struct heedi_entry_look {
-    const char *name; /* sink_NAME */
-    const char *text; /* "softmax κ" */
-    uint32_t color;   /* one for each, in every picture */
+    const char *name;  /* sink_NAME */
+    const char *text;  /* "softmax κ" */
+    uint32_t color;    /* one for each, in every picture */
     bool is_relevance; /* read out beside the tokens, not absorbed */
 } heedi_entry_look;
 

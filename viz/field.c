@@ -34,9 +34,9 @@ static heed_status check(const heedi_field *f, const heedi_view *v,
 {
     const heed_var *w = &f->a->var;
     if (columns && f->n_columns != columns)
-        return heedi_fail(v->ctx, HEED_EINVAL, "%s/%s has %lld columns, not %lld",
-                          v->group, w->name, (long long)f->n_columns,
-                          (long long)columns);
+        return heedi_fail(v->ctx, HEED_EINVAL,
+                          "%s/%s has %lld columns, not %lld", v->group, w->name,
+                          (long long)f->n_columns, (long long)columns);
     for (int64_t i = 0; i < f->n_rows; i++)
         for (int64_t k = 0; k < f->n_columns; k++)
             if (!isfinite(heedi_field_at(f, i, k)))
@@ -82,8 +82,8 @@ heed_status heedi_field_range(const heedi_field *f, heedi_view *v,
 {
     heedi_range range = {0, 1};
     int64_t n = 0;
-    double *x = heedi_alloc(v->ctx, (size_t)(f->n_rows * f->n_columns) *
-                                        sizeof *x);
+    double *x =
+        heedi_alloc(v->ctx, (size_t)(f->n_rows * f->n_columns) * sizeof *x);
     if (!x)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < (by_token ? v->n : f->n_columns); i++) {

@@ -55,8 +55,7 @@ static const heed_array *drawn(const heedi_figure *f, const heed_result *r,
     return heed_result_get(r, inner, slash ? slash + 1 : name);
 }
 
-static bool fits(const heedi_figure *f, const heed_result *r,
-                 const char *group)
+static bool fits(const heedi_figure *f, const heed_result *r, const char *group)
 {
     const heed_array *a = drawn(f, r, group);
     return a && a->var.nd >= f->least_dims;
@@ -114,10 +113,10 @@ static heed_status refuse(const heedi_picture *p)
         if (fits(figures[i], p->r, p->group))
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%.30s",
                                      used ? ", " : "", figures[i]->info.name);
-    const char *why = drawn(p->figure, p->r, p->group)
-                          ? f->all_targets ? " of several targets"
-                                           : " of so many dimensions"
-                          : "";
+    const char *why =
+        drawn(p->figure, p->r, p->group)
+            ? f->all_targets ? " of several targets" : " of so many dimensions"
+            : "";
     return heedi_fail(p->ctx, HEED_EINVAL,
                       "figure %s: %s has no %s%s; what fits: %s", f->name,
                       p->group, f->draws, why, used ? list : "nothing");

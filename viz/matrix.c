@@ -106,9 +106,9 @@ static heed_status labels(heedi_matrix *m, const heed_result *r,
     if (!*out)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < n; i++) {
-        (*out)[i] = a ? heedi_label(&m->arena,
-                                    ((const char *const *)a->data)[i])
-                      : heedi_arena_print(&m->arena, "%lld", (long long)i);
+        (*out)[i] =
+            a ? heedi_label(&m->arena, ((const char *const *)a->data)[i])
+              : heedi_arena_print(&m->arena, "%lld", (long long)i);
         if (!(*out)[i])
             return HEED_ENOMEM;
     }

@@ -24,7 +24,7 @@ typedef struct heedi_picture {
     const struct heedi_figure *figure;
     heed_figure_options o; /* with the defaults put in */
     heedi_picture_kind kind;
-    double width, height; /* px */
+    double width, height;     /* px */
     char low[160], high[160]; /* heedi_picture_range() */
     const heedi_cmap *cmap;
 } heedi_picture;
@@ -38,8 +38,8 @@ struct heedi_canvas;
  * then on the page. */
 typedef struct heedi_figure {
     heed_figure_info info;
-    double robust;   /* percentile that is its default; 0: 100 */
-    int least_dims;  /* of the array that it draws; 0: any */
+    double robust;  /* percentile that is its default; 0: 100 */
+    int least_dims; /* of the array that it draws; 0: any */
     heed_status (*draw)(heedi_picture *p, struct heedi_canvas *c);
 } heedi_figure;
 

@@ -13,7 +13,8 @@ typedef struct heedi_range {
 bool heedi_is_percentile(const heed_figure_options *o);
 
 /* From the sizes |x| of n values, which may get sorted: their greatest, or
- * their percentile o->robust, unless o->vmin and o->vmax say it. HEED_EINVAL: the range is empty. */
+ * their percentile o->robust, unless o->vmin and o->vmax say it. HEED_EINVAL:
+ * the range is empty. */
 heed_status heedi_range_of(heedi_range *out, heed_ctx *ctx, double *x,
                            int64_t n, bool is_signed,
                            const heed_figure_options *o);

@@ -101,8 +101,8 @@ heed_status heedi_steps_init(heedi_steps *s, heedi_view *v)
         !isfinite(s->target) || !isfinite(s->tokens))
         return heedi_fail(v->ctx, HEED_EINVAL, "%s has no account", v->group);
     const int64_t n = names->var.len[0];
-    int64_t *block_of = heedi_arena_alloc(&v->arena,
-                                          (size_t)n * sizeof *block_of);
+    int64_t *block_of =
+        heedi_arena_alloc(&v->arena, (size_t)n * sizeof *block_of);
     if (!block_of)
         return HEED_ENOMEM;
     HEEDI_TRY(make_blocks(s, v, names, block_of));

@@ -65,10 +65,10 @@ typedef struct heed_figure_part {
 
 /* The same of n_parts >= 1 explanations, in one picture; more than one only
  * with a figure that draws several. */
-HEED_API HEED_NODISCARD heed_status heed_figure_draw_parts(
-    heed_ctx *ctx, const char *figure, const char *path,
-    const heed_figure_part *part, int64_t n_parts,
-    const heed_figure_options *o);
+HEED_API HEED_NODISCARD heed_status
+heed_figure_draw_parts(heed_ctx *ctx, const char *figure, const char *path,
+                       const heed_figure_part *part, int64_t n_parts,
+                       const heed_figure_options *o);
 
 /* The token heat as text for a terminal of `columns` columns, with the escape
  * codes of 24-bit colour and a colour bar.

@@ -16,8 +16,8 @@ typedef struct job {
     heed_figure_options figure;
     char reduce[32];
     const char **keep; /* of --keep, and what --figure draws */
-    heed_plan *plan;  /* of each method, the greatest one */
-    heed_status late; /* of a residual that is too large: all was written */
+    heed_plan *plan;   /* of each method, the greatest one */
+    heed_status late;  /* of a residual that is too large: all was written */
     char late_why[1024];
 } job;
 

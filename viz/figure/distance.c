@@ -106,8 +106,8 @@ static int by_value(const void *a, const void *b)
 static heed_status set_y(profile *q, bool logarithmic)
 {
     double low = 0, high = 0, most, quarter;
-    double *size = heedi_arena_alloc(&q->view.arena,
-                                     (size_t)q->n * sizeof *size);
+    double *size =
+        heedi_arena_alloc(&q->view.arena, (size_t)q->n * sizeof *size);
     if (!size)
         return HEED_ENOMEM;
     for (int64_t k = 0; k < q->n; k++) {
@@ -164,8 +164,8 @@ static void draw_x(const profile *q, heedi_canvas *c, double y)
     for (int i = 0; i < n; i++) {
         if (fabs(tick[i] - rint(tick[i])) > 1e-6)
             continue;
-        snprintf(text, sizeof text, "%s%.0f",
-                 tick[i] < 0 ? "\xe2\x88\x92" : "", fabs(tick[i]));
+        snprintf(text, sizeof text, "%s%.0f", tick[i] < 0 ? "\xe2\x88\x92" : "",
+                 fabs(tick[i]));
         heedi_canvas_text(c, heedi_scale_at(&q->x, tick[i]), y, t, text);
     }
     heedi_canvas_text(c, (q->x.from + q->x.to) / 2, y + 15, t,
@@ -266,13 +266,11 @@ static heed_status legend(profile *q, heedi_picture *p, heedi_canvas *c,
     const char *near = nearness(q);
     if (bar < 0 || !covers || !near)
         return HEED_ENOMEM;
-    const char *remark = heedi_arena_print(&v->arena, "%s%s%s", near,
-                                           *near && *covers ? "; " : "",
-                                           covers);
+    const char *remark = heedi_arena_print(
+        &v->arena, "%s%s%s", near, *near && *covers ? "; " : "", covers);
     if (!remark)
         return HEED_ENOMEM;
-    double base =
-        heedi_legend_beside(c, q->x.from, y, width, bar, remark, "");
+    double base = heedi_legend_beside(c, q->x.from, y, width, bar, remark, "");
     p->height = ceil(base + 22);
     return HEED_OK;
 }
@@ -287,8 +285,9 @@ static heed_status draw_profile(profile *q, heedi_picture *p, heedi_canvas *c)
                     .color = color_of,
                     .ud = q};
     const double left = HEEDI_MARGIN +
-                        heedi_canvas_width(c, heedi_small_type, "\xe2\x88\x92"
-                                                                "0.0005") +
+                        heedi_canvas_width(c, heedi_small_type,
+                                           "\xe2\x88\x92"
+                                           "0.0005") +
                         7;
     set_x(q, left, p->o.width - HEEDI_MARGIN);
     HEEDI_TRY(set_columns(q));
@@ -296,10 +295,11 @@ static heed_status draw_profile(profile *q, heedi_picture *p, heedi_canvas *c)
     const char *heading = title(q, p->o.title), *head = bars_head(q);
     const char *sub = heedi_view_subtitle(v);
     if (q->is_pooled && sub)
-        sub = heedi_arena_print(&v->arena,
-                                "%s \xc2\xb7 a narrow column is the greatest of "
-                                "several distances",
-                                sub);
+        sub =
+            heedi_arena_print(&v->arena,
+                              "%s \xc2\xb7 a narrow column is the greatest of "
+                              "several distances",
+                              sub);
     if (!heading || !head || !sub)
         return HEED_ENOMEM;
     double y = heedi_heading(c, p, heading, sub) + 28;

@@ -49,8 +49,7 @@ static heed_status columns(layers *l)
         if (!l->label[l->n])
             return HEED_ENOMEM;
         for (int64_t k = 0; k < l->field.n_rows; k++)
-            l->weight[l->n] = fmax(l->weight[l->n],
-                                   fabs(value_at(l, k, l->n)));
+            l->weight[l->n] = fmax(l->weight[l->n], fabs(value_at(l, k, l->n)));
         l->n++;
     }
     return HEED_OK;
@@ -123,15 +122,16 @@ static heed_status draw_layers(layers *l, heedi_picture *p, heedi_canvas *c)
                    &g.pool_rows);
     heedi_grid_fit(p->o.width - HEEDI_MARGIN - g.x, g.n_columns, column_most,
                    column_least, &g.cell_w, &g.pool_columns);
-    const char *title = p->o.title ? p->o.title
-                                   : heedi_view_title(v, NULL);
+    const char *title = p->o.title ? p->o.title : heedi_view_title(v, NULL);
     const char *sub = subtitle(l, &g);
     if (!title || !sub)
         return HEED_ENOMEM;
     g.y = ceil(heedi_heading(c, p, title, sub) + 18);
     HEEDI_TRY(heedi_grid_draw(&g, c));
     row_labels(l, c, &g);
-    const heedi_labels labels = {l->label, l->weight, l->n,
+    const heedi_labels labels = {l->label,
+                                 l->weight,
+                                 l->n,
                                  heedi_grid_column_at(&g, 0),
                                  g.cell_w / (double)g.pool_columns,
                                  0.35 * v->high};

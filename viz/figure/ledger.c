@@ -64,7 +64,8 @@ static void set_last(waterfall *w, const heedi_view *v)
     double size = fabs(s->tokens);
     w->last[w->n_last++] =
         (final){"tokens", s->tokens,
-                heedi_rgb_hex(heedi_cmap_color(v->cmap, size > 0 ? s->tokens / size : 1))};
+                heedi_rgb_hex(heedi_cmap_color(
+                    v->cmap, size > 0 ? s->tokens / size : 1))};
     for (int i = 0; i < s->n_entries; i++) {
         if (s->look[i]->is_relevance && w->n_last < MOST_FINAL)
             w->last[w->n_last++] =
@@ -167,8 +168,8 @@ static double draw_blocks(waterfall *w, heedi_canvas *c, double clear,
         }
         draw_level(w, c, end, x + all, at);
     }
-    draw_level(w, c, slot_at(w, s->n_blocks) + all,
-               slot_at(w, s->n_blocks + 1), at);
+    draw_level(w, c, slot_at(w, s->n_blocks) + all, slot_at(w, s->n_blocks + 1),
+               at);
     return at;
 }
 
@@ -195,12 +196,11 @@ static heed_status draw_last(waterfall *w, heedi_canvas *c, heedi_view *v)
             order[k - 1] = swap;
         }
     for (int i = w->n_last - 2; i >= 0; i--) /* none covers another */
-        label[order[i]] =
-            fmin(label[order[i]], label[order[i + 1]] - pitch);
+        label[order[i]] = fmin(label[order[i]], label[order[i + 1]] - pitch);
     for (int i = 0; i < w->n_last; i++) {
         heedi_type t = bold;
-        const char *text = heedi_named_number(v, w->last[i].text,
-                                              w->last[i].value);
+        const char *text =
+            heedi_named_number(v, w->last[i].text, w->last[i].value);
         if (!text)
             return HEED_ENOMEM;
         t.color = w->last[i].color;
@@ -278,8 +278,7 @@ static double draw_entries(waterfall *w, heedi_canvas *c, heedi_view *v,
         if (!text)
             return -1;
         double width = heedi_canvas_width(c, heedi_remark_type, text);
-        heedi_rgb color =
-            heedi_rgb_of(is_entry ? s->look[i]->color : 0x777777);
+        heedi_rgb color = heedi_rgb_of(is_entry ? s->look[i]->color : 0x777777);
         if (x > w->x && x + 15 + width > right) {
             x = w->x;
             y += 17;
@@ -325,8 +324,8 @@ static heed_status place(waterfall *w, heedi_picture *p, heedi_canvas *c,
         left = fmax(left, heedi_canvas_width(c, heedi_small_type,
                                              heedi_tick_text(num, tick[i])));
     for (int i = 0; i < w->n_last; i++) {
-        const char *text = heedi_named_number(v, w->last[i].text,
-                                              w->last[i].value);
+        const char *text =
+            heedi_named_number(v, w->last[i].text, w->last[i].value);
         if (!text)
             return HEED_ENOMEM;
         right = fmax(right, heedi_canvas_width(c, bold, text));

@@ -80,9 +80,8 @@ static heed_status draw_panels(panel *q, heedi_picture *p, heedi_canvas *c)
         if (q[i].is_there)
             HEEDI_TRY(draw_panel(&q[i], p, c, shares[i].name, &y));
     if (*account || *residual)
-        y = heedi_legend_remark(c, HEEDI_MARGIN,
-                                p->o.width - 2 * HEEDI_MARGIN, 0, y + 22,
-                                y + 22, account, residual);
+        y = heedi_legend_remark(c, HEEDI_MARGIN, p->o.width - 2 * HEEDI_MARGIN,
+                                0, y + 22, y + 22, account, residual);
     p->width = p->o.width;
     p->height = ceil(y + 22);
     p->cmap = v->cmap;

@@ -81,14 +81,13 @@ static heed_status row(targets *t, int64_t i)
                     : heedi_arena_print(&v->arena, "%lld", (long long)i);
     foil = foil && *foil ? heedi_label(&v->arena, foil) : "";
     if (target && foil && *foil)
-        target = heedi_arena_print(&v->arena, "%s \xe2\x88\x92 %s", target,
-                                   foil);
+        target =
+            heedi_arena_print(&v->arena, "%s \xe2\x88\x92 %s", target, foil);
     t->row_text[i] = foil ? target : NULL;
     t->row_value[i] =
-        isfinite(value)
-            ? heedi_arena_print(&v->arena, "%s",
-                                heedi_number_text(num, value, true))
-            : "";
+        isfinite(value) ? heedi_arena_print(&v->arena, "%s",
+                                            heedi_number_text(num, value, true))
+                        : "";
     t->last[i] = t->n - 1;
     for (int64_t k = 0; k < t->n && pos >= 0; k++)
         if ((double)t->column[k]->first > pos) {
@@ -160,8 +159,7 @@ static const char *subtitle(targets *t, const heedi_grid *g)
                      "%s%s%lld targets \xc2\xb7 %lld tokens \xc2\xb7 row = "
                      "target, column = token%s",
                      source, *source ? " \xc2\xb7 " : "",
-                     (long long)t->field.n_rows, (long long)v->n_tokens,
-                     pooled)
+                     (long long)t->field.n_rows, (long long)v->n_tokens, pooled)
                : NULL;
 }
 
@@ -295,7 +293,9 @@ static heed_status draw_targets(targets *t, heedi_picture *p, heedi_canvas *c)
     double y = g.y + heedi_grid_height(&g);
     if (slant)
         slanted(t, c, &g);
-    const heedi_labels below = {t->column_text, t->weight, t->n,
+    const heedi_labels below = {t->column_text,
+                                t->weight,
+                                t->n,
                                 heedi_grid_column_at(&g, 0),
                                 g.cell_w / (double)g.pool_columns,
                                 0.35 * v->high};
@@ -303,10 +303,9 @@ static heed_status draw_targets(targets *t, heedi_picture *p, heedi_canvas *c)
     if (y < 0)
         return HEED_ENOMEM;
     HEEDI_TRY(legend(t, p, c, g.x, y + 30));
-    p->width = fmin(p->o.width,
-                    ceil(fmax(heedi_heading_width(c, heading, sub),
-                              fmax(right, t->reach)) +
-                         HEEDI_MARGIN));
+    p->width = fmin(p->o.width, ceil(fmax(heedi_heading_width(c, heading, sub),
+                                          fmax(right, t->reach)) +
+                                     HEEDI_MARGIN));
     p->cmap = v->cmap;
     heedi_picture_range(p, v->low, v->high);
     return HEED_OK;
