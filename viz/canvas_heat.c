@@ -51,7 +51,8 @@ static heed_status list_outliers(heedi_heat *h, heedi_canvas *c)
         heedi_type list = heedi_remark_type;
         list.most = h->width;
         h->bottom =
-            heedi_canvas_lines(c, h->x, h->bottom + 18, 13, list, outliers);
+            heedi_canvas_lines(c, h->x, h->bottom + fmax(18, 1.3 * c->min_font),
+                               13, list, outliers);
     }
     return HEED_OK;
 }
@@ -59,7 +60,7 @@ static heed_status list_outliers(heedi_heat *h, heedi_canvas *c)
 heed_status heedi_heat_bar(heedi_heat *h, heedi_canvas *c, double y)
 {
     double bar = heedi_legend_bar(&h->view, c, h->x, y, h->width);
-    h->bottom = bar < 0 ? -1 : y + 21;
+    h->bottom = bar < 0 ? -1 : heedi_legend_base(c, y);
     return list_outliers(h, c);
 }
 

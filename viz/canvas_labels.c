@@ -56,6 +56,13 @@ static heed_status choose(const heedi_labels *l, const heedi_canvas *c,
     return HEED_OK;
 }
 
+static const char *numbered(heedi_arena *mem, const char *text, int64_t i)
+{
+    const char *s = heedi_isolated(mem, text);
+    return s ? heedi_arena_print(mem, "%s \xc2\xb7 %lld", s, (long long)i)
+             : NULL;
+}
+
 double heedi_labels_below(const heedi_labels *l, heedi_canvas *c,
                           heedi_arena *mem, double y)
 {
@@ -67,9 +74,7 @@ double heedi_labels_below(const heedi_labels *l, heedi_canvas *c,
     for (int64_t i = 0; i < l->n; i++) {
         if (!fit && !shown[i])
             continue;
-        const char *text = fit ? l->text[i]
-                               : heedi_arena_print(mem, "%s \xc2\xb7 %lld",
-                                                   l->text[i], (long long)i);
+        const char *text = fit ? l->text[i] : numbered(mem, l->text[i], i);
         if (!text)
             return -1;
         heedi_type t = type;

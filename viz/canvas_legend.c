@@ -15,7 +15,8 @@ double heedi_heading(heedi_canvas *c, const heedi_picture *p, const char *title,
     heedi_type t = title_type, s = subtitle_type;
     t.most = s.most = p->o.width - 2 * HEEDI_MARGIN;
     double y = heedi_canvas_lines(c, HEEDI_MARGIN, 42, 20, t, title);
-    return heedi_canvas_lines(c, HEEDI_MARGIN, y + 18, 14, s, subtitle);
+    return heedi_canvas_lines(c, HEEDI_MARGIN, y + fmax(18, 1.3 * c->min_font),
+                              14, s, subtitle);
 }
 
 double heedi_heading_width(heedi_canvas *c, const char *title,
@@ -23,6 +24,11 @@ double heedi_heading_width(heedi_canvas *c, const char *title,
 {
     return HEEDI_MARGIN + fmax(heedi_canvas_width(c, title_type, title),
                                heedi_canvas_width(c, subtitle_type, subtitle));
+}
+
+double heedi_legend_base(const heedi_canvas *c, double y)
+{
+    return y + fmax(21, 9 + 1.2 * c->min_font);
 }
 
 /* An end of the bar in its own colour, unless that is too pale to read. */
@@ -41,6 +47,7 @@ double heedi_legend_bar(heedi_view *v, heedi_canvas *c, double x, double y,
     heedi_type left = heedi_small_type, right = left, middle = left;
     if (!low || !high)
         return -1;
+    const double base = heedi_legend_base(c, y);
     double need = heedi_canvas_width(c, left, low) +
                   heedi_canvas_width(c, left, high) + 14;
     double w = fmin(width, fmin(fmax(BAR, need), 1.6 * BAR));
@@ -55,12 +62,12 @@ double heedi_legend_bar(heedi_view *v, heedi_canvas *c, double x, double y,
     heedi_canvas_text(c, x + w, y - 5, right, high);
     heedi_canvas_bar(c, x, y, w, 9, v->cmap);
     left.color = right.color = heedi_small_type.color;
-    heedi_canvas_text(c, x, y + 21, left,
+    heedi_canvas_text(c, x, base, left,
                       heedi_number_text(num, v->low, v->is_signed));
-    heedi_canvas_text(c, x + w, y + 21, right,
+    heedi_canvas_text(c, x + w, base, right,
                       heedi_number_text(num, v->high, v->is_signed));
     if (v->is_signed)
-        heedi_canvas_text(c, x + w / 2, y + 21, middle, "0");
+        heedi_canvas_text(c, x + w / 2, base, middle, "0");
     return w;
 }
 
@@ -70,6 +77,7 @@ double heedi_legend_remark(heedi_canvas *c, double x, double width,
 {
     heedi_type t = heedi_remark_type, alarm = t;
     alarm.color = red;
+    const double pitch = fmax(13, 1.25 * c->min_font);
     if (!*remark && !*wrong)
         return beside;
     double a = *remark ? heedi_canvas_width(c, t, remark) : 0;
@@ -83,9 +91,9 @@ double heedi_legend_remark(heedi_canvas *c, double x, double width,
     if (a + gap + r > width) { /* narrow page */
         t.most = alarm.most = width;
         if (*remark)
-            base = heedi_canvas_lines(c, at, base, 13, t, remark) + 13;
-        return *wrong ? heedi_canvas_lines(c, at, base, 13, alarm, wrong)
-                      : base - 13;
+            base = heedi_canvas_lines(c, at, base, pitch, t, remark) + pitch;
+        return *wrong ? heedi_canvas_lines(c, at, base, pitch, alarm, wrong)
+                      : base - pitch;
     }
     heedi_canvas_text(c, at, base, t, remark);
     heedi_canvas_text(c, at + a + gap, base, alarm, wrong);
@@ -95,8 +103,10 @@ double heedi_legend_remark(heedi_canvas *c, double x, double width,
 double heedi_legend_beside(heedi_canvas *c, double x, double y, double width,
                            double bar, const char *remark, const char *wrong)
 {
-    return fmax(y + 21, heedi_legend_remark(c, x, width, bar, y + 1, y + 38,
-                                            remark, wrong));
+    const double base = heedi_legend_base(c, y);
+    return fmax(base, heedi_legend_remark(c, x, width, bar, y + 1,
+                                          base + fmax(17, 1.3 * c->min_font),
+                                          remark, wrong));
 }
 
 double heedi_legend_account(heedi_view *v, heedi_canvas *c, double x, double y,

@@ -24,6 +24,9 @@ double heedi_heading_width(heedi_canvas *c, const char *title,
 double heedi_legend_bar(heedi_view *v, heedi_canvas *c, double x, double y,
                         double width);
 
+/* The baseline of the numbers below it. */
+double heedi_legend_base(const heedi_canvas *c, double y);
+
 /* A sentence and, in red, what is wrong: with its baseline at `beside` and at
  * the right end of `width`, if the first `taken` px leave the room, else at
  * `below` and as many lines as it takes. Returns the last baseline; `beside` if

@@ -8,6 +8,7 @@
 #include "entry.h"
 #include "range.h"
 #include "result.h"
+#include "utf8.h"
 #include "view.h"
 
 #define MINUS "\xe2\x88\x92"
@@ -149,6 +150,13 @@ const char *heedi_model_text(heedi_arena *a, const heed_result *r)
     return heedi_arena_print(a, "%.*s (%s)", (int)n, name, upper);
 }
 
+const char *heedi_isolated(heedi_arena *a, const char *s)
+{
+    return heedi_utf8_is_rtl(s, (int)strlen(s))
+               ? heedi_arena_print(a, "\xe2\x81\xa8%s\xe2\x81\xa9", s)
+               : s;
+}
+
 /* ---- captions ------------------------------------------------------------ */
 
 const char *heedi_view_title(heedi_view *v, const char *given)
@@ -217,12 +225,16 @@ const char *heedi_view_target(heedi_view *v)
     kind = spoken(&v->arena, kind ? kind : "target");
     if (!kind || !v->target_text)
         return kind;
+    const char *target = heedi_isolated(&v->arena, v->target_text);
+    const char *foil =
+        v->foil_text ? heedi_isolated(&v->arena, v->foil_text) : "";
+    if (!target || !foil)
+        return NULL;
     if (v->foil_text)
         return heedi_arena_print(&v->arena,
                                  OPEN "%s" CLOSE " " MINUS " " OPEN "%s" CLOSE,
-                                 v->target_text, v->foil_text);
-    return heedi_arena_print(&v->arena, "%s of " OPEN "%s" CLOSE, kind,
-                             v->target_text);
+                                 target, foil);
+    return heedi_arena_print(&v->arena, "%s of " OPEN "%s" CLOSE, kind, target);
 }
 
 const char *heedi_view_unit(heedi_view *v)

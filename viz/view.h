@@ -115,6 +115,9 @@ const char *heedi_display(heedi_arena *a, const char *s, size_t n, bool space);
  * space as "␣". In the arena, or NULL. */
 const char *heedi_label(heedi_arena *a, const char *s);
 
+/* A text that stays in its place in a sentence, whichever way it runs. */
+const char *heedi_isolated(heedi_arena *a, const char *s);
+
 /* Printed into the arena; NULL, with a message, if there is no memory. */
 const char *heedi_arena_print(heedi_arena *a, const char *fmt, ...)
     HEEDI_PRINTF(2, 3);

@@ -10,7 +10,8 @@
 #include "result.h"
 
 enum { BARS = 130, MOST_LINEAR = 64, BENT_FROM = 10 };
-static const double row_most = 14, row_least = 1, rows_height = 196;
+static const double row_most = 14, row_least = 1;
+static const double height = 196, height_most = 400;
 static const double narrowest = 1.5; /* of a column, px */
 static const uint32_t line_color = 0xe4e4e4, zero_color = 0x999999;
 static const heedi_type head_type = {10.5, 0x111111, true, HEEDI_LEFT, 0};
@@ -168,7 +169,9 @@ static void draw_x(const profile *q, heedi_canvas *c, double y)
                  fabs(tick[i]));
         heedi_canvas_text(c, heedi_scale_at(&q->x, tick[i]), y, t, text);
     }
-    heedi_canvas_text(c, (q->x.from + q->x.to) / 2, y + 15, t,
+    t.most = q->x.to - q->x.from;
+    heedi_canvas_text(c, (q->x.from + q->x.to) / 2,
+                      y + fmax(15, 1.3 * c->min_font), t,
                       "distance, query \xe2\x88\x92 key");
 }
 
@@ -303,20 +306,22 @@ static heed_status draw_profile(profile *q, heedi_picture *p, heedi_canvas *c)
     if (!heading || !head || !sub)
         return HEED_ENOMEM;
     double y = heedi_heading(c, p, heading, sub) + 28;
-    heedi_canvas_text(c, left, y, head_type, head);
+    heedi_type t = head_type;
+    t.most = q->x.to - left;
+    heedi_canvas_text(c, left, y, t, head);
     q->y.to = y + 14;
     q->y.from = q->y.to + BARS;
     draw_bars(q, c);
     y = q->y.from + 30;
-    heedi_canvas_text(c, left, y, head_type,
+    heedi_canvas_text(c, left, y, t,
                       q->field.n_rows > 1 ? "By layer, the last at the top"
                                           : "By layer");
     g.x = left;
     g.y = ceil(y + 8);
     g.n_columns = q->n;
     g.edge = q->edge;
-    heedi_grid_fit(rows_height, g.n_rows, row_most, row_least, &g.cell_h,
-                   &g.pool_rows);
+    heedi_grid_fit(fmin(height_most, fmax(height, 2 * (double)g.n_rows)),
+                   g.n_rows, row_most, row_least, &g.cell_h, &g.pool_rows);
     HEEDI_TRY(heedi_grid_draw(&g, c));
     draw_layers(q, c, &g);
     y = g.y + heedi_grid_height(&g) + 15;

@@ -8,7 +8,8 @@
 #include "canvas_legend.h"
 #include "field.h"
 
-static const double row_most = 16, row_least = 1, height = 196;
+static const double row_most = 16, row_least = 1;
+static const double height = 196, height_most = 400;
 static const double column_most = 26, column_least = 1;
 
 typedef struct layers {
@@ -118,8 +119,8 @@ static heed_status draw_layers(layers *l, heedi_picture *p, heedi_canvas *c)
                     .ud = l};
     heedi_type small = heedi_small_type;
     g.x = HEEDI_MARGIN + heedi_canvas_width(c, small, "out") + 9;
-    heedi_grid_fit(height, g.n_rows, row_most, row_least, &g.cell_h,
-                   &g.pool_rows);
+    heedi_grid_fit(fmin(height_most, fmax(height, 2 * (double)g.n_rows)),
+                   g.n_rows, row_most, row_least, &g.cell_h, &g.pool_rows);
     heedi_grid_fit(p->o.width - HEEDI_MARGIN - g.x, g.n_columns, column_most,
                    column_least, &g.cell_w, &g.pool_columns);
     const char *title = p->o.title ? p->o.title : heedi_view_title(v, NULL);

@@ -240,6 +240,8 @@ static void draw_block_labels(waterfall *w, heedi_canvas *c, double y)
             continue;
         double x = slot_at(w, b + 1) + fill * w->slot / 2;
         double half = heedi_canvas_width(c, t, s->block[b].label) / 2 + 4;
+        if (x - half < left)
+            continue;
         heedi_canvas_text(c, x, y, t, s->block[b].label);
         if (b < s->n_blocks / 2 + 1 && b + 1 < s->n_blocks)
             left = fmax(left, x + half);
@@ -254,8 +256,10 @@ static void draw_block_labels(waterfall *w, heedi_canvas *c, double y)
             x - half >= left && x + half <= right)
             heedi_canvas_text(c, x, y, t, text);
     }
-    heedi_canvas_text(c, (slot_at(w, 1) + slot_at(w, s->n_blocks + 1)) / 2,
-                      y + 15, t, "block, from the last to the first");
+    t.most = slot_at(w, s->n_blocks + 1 + w->n_last) - w->x;
+    heedi_canvas_text(c, (w->x + slot_at(w, s->n_blocks + 1 + w->n_last)) / 2,
+                      y + fmax(15, 1.3 * c->min_font), t,
+                      "block, from the last to the first");
 }
 
 /* A square of each entry with its sum; returns the last baseline, and where
@@ -281,7 +285,7 @@ static double draw_entries(waterfall *w, heedi_canvas *c, heedi_view *v,
         heedi_rgb color = heedi_rgb_of(is_entry ? s->look[i]->color : 0x777777);
         if (x > w->x && x + 15 + width > right) {
             x = w->x;
-            y += 17;
+            y += fmax(17, 1.3 * c->min_font);
         }
         heedi_canvas_box(c, x, y - 8.5, 10, 10, 0,
                          is_entry ? color : heedi_rgb_pale(color));
@@ -305,8 +309,9 @@ static heed_status draw_legend(waterfall *w, heedi_picture *p, heedi_canvas *c,
     if (y < 0 || !account || !residual)
         return HEED_ENOMEM;
     bool any = w->n_entries > 0;
-    double base = heedi_legend_remark(c, w->x, right - w->x, end - w->x, y,
-                                      y + (any ? 19 : 0), account, residual);
+    double base = heedi_legend_remark(
+        c, w->x, right - w->x, end - w->x, y,
+        y + (any ? fmax(19, 1.3 * c->min_font) : 0), account, residual);
     p->height = ceil(base + 22);
     return HEED_OK;
 }

@@ -57,8 +57,10 @@ static heed_status draw_panel(panel *q, heedi_picture *p, heedi_canvas *c,
     h->x = HEEDI_MARGIN;
     h->width = p->o.width - 2 * HEEDI_MARGIN;
     h->text_size = text_size;
+    heedi_type t = head_type;
+    t.most = h->width;
     *y += 30;
-    heedi_canvas_text(c, h->x, *y, head_type, head);
+    heedi_canvas_text(c, h->x, *y, t, head);
     HEEDI_TRY(heedi_heat_text(h, c, &p->o, *y + 9));
     HEEDI_TRY(heedi_heat_bar(h, c, h->bottom + 19));
     *y = h->bottom;
