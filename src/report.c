@@ -58,7 +58,14 @@ heed_status heedi_report_input(heedi_job *j, int64_t input)
     const heed_sink *s = &j->sink[input];
     const heed_pixels *p = j->q->input[input].pixels;
     HEEDI_TRY(heed_put_input(s, j->ctx, j->tokens[input]));
-    return p ? heed_put_pixels(s, j->ctx, p, 1) : HEED_OK;
+    const heedi_patch *k = &j->q->model->patch;
+    if (!p)
+        return HEED_OK;
+    HEEDI_TRY(heed_put_pixels(s, j->ctx, p, 1));
+    HEEDI_TRY(heed_put_int(s, j->ctx, "input", "patch_rows", k->rows));
+    HEEDI_TRY(heed_put_int(s, j->ctx, "input", "patch_columns", k->cols));
+    HEEDI_TRY(heed_put_int(s, j->ctx, "input", "patch_height", k->height));
+    return heed_put_int(s, j->ctx, "input", "patch_width", k->width);
 }
 
 /* Everything about one explanation group. */
