@@ -250,7 +250,8 @@ static heed_status inputs(heedi_job *j)
         if (j->n_targets[s] > j->rounds)
             j->rounds = j->n_targets[s];
     }
-    return rows(j);
+    HEEDI_TRY(rows(j));
+    return heedi_job_sequences(j);
 }
 
 static heed_status keep(heedi_job *j, const heedi_method *m)
@@ -316,9 +317,9 @@ static void engine(heedi_job *j, const heedi_method *m)
         for (int64_t k = 0; k < j->n_targets[s]; k++) {
             j->o.head_rows++;
             j->o.head_full |=
-                j->o.center || heedi_target_full(&j->target[s][k]);
+                j->o.center || heedi_target_full(model, &j->target[s][k]);
         }
-    j->o.results = (uint64_t)model->dim['V'] * 2 * sizeof(heed_real);
+    j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
     if (m->mixing && !j->q->streams)
         j->o.results += maps(j);
     j->o.results += pictures(j);
@@ -329,10 +330,9 @@ static heed_status center(heedi_job *j)
 {
     for (int64_t s = 0; j->o.center && s < j->n; s++)
         for (int64_t k = 0; k < j->n_targets[s]; k++) {
-            const char *kind = j->target[s][k].kind;
             const heedi_target_kind *t =
-                heedi_target_kind_named(kind ? kind : "logit");
-            if (t && (t->all || t->info.contrast))
+                heedi_target_kind_of(j->q->model, &j->target[s][k]);
+            if (t && (t->all || t->info.contrast || t->info.pair))
                 return heedi_fail(j->ctx, HEED_EINVAL,
                                   "logits are centred for targets of kind "
                                   "'logit', not '%s'",
@@ -440,7 +440,7 @@ heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
     if (st == HEED_OK && m->plan)
         st = m->plan(&j, &e.plan);
     else if (st == HEED_OK)
-        st = heedi_exec_plan(&e, ctx, q->model, j.len, j.n, j.id, &j.o);
+        st = heedi_job_plan(&j, &e);
     *out = e.plan;
     stop(&j);
     return st;
@@ -456,6 +456,7 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
     const heedi_method *m;
     *out = NULL;
     start(&j, ctx, &q);
+    j.alone = true;
     heed_status st = prepare(&j, &m);
     if (st == HEED_OK) {
         const heedi_check_rules rules = {

@@ -6,10 +6,11 @@
 #include "method.h"
 #include "patches.h"
 
-/* R_t = F(x) - F(x with another embedding at t). A token before t cannot tell
- * the difference: the GROUP positions from k on start from the state that the
- * model has before k, and run as a batch of copies of what follows. A token
- * after the explained position is not tried. */
+/* R_t = F(x) - F(x with another embedding at t). In a causal model a token
+ * before t cannot tell the difference: the GROUP positions from k on start from
+ * the state that the model has before k, and run as a batch of copies of what
+ * follows. A token after the explained position is not tried. Otherwise every
+ * copy is run as a whole. */
 
 enum { GROUP = 16 };
 
@@ -40,7 +41,12 @@ static heed_status check(heedi_job *j)
     for (int64_t s = 0; s < j->n; s++)
         for (int64_t k = 0; j->len[s] > 0 && k < j->n_targets[s]; k++)
             HEEDI_TRY(heedi_target_check(j->ctx, &j->target[s][k], j->len[s],
-                                         j->q->model->head.rows, &kind));
+                                         j->q->model, &kind));
+    if (j->parts > 1)
+        return heedi_fail(j->ctx, HEED_ENOTSUP,
+                          "%s: of one text at a time; the similarity of two is "
+                          "not supported",
+                          j->info->name);
     return heedi_baseline_read(&b, j, "replacement",
                                j->opt_text[opt_replacement]);
 }
@@ -53,16 +59,27 @@ static const int32_t *ids_of(const heedi_job *j, int64_t s)
     return id;
 }
 
-/* Positions up to the last explained one. */
+/* Positions that a target can see: up to the last explained one, or all. */
 static int64_t positions(const heedi_job *j, int64_t s)
 {
-    int64_t most = 0;
+    const heed_model *m = j->q->model;
+    int64_t most = m->bidirectional ? j->len[s] - 1 : 0;
     for (int64_t k = 0; k < j->n_targets[s]; k++) {
-        int64_t at = j->target[s][k].at;
-        at = at < 0 ? at + j->len[s] : at;
+        int64_t at = heedi_target_at(m, &j->target[s][k], j->len[s]);
         most = at > most ? at : most;
     }
     return most + 1;
+}
+
+/* The patches of an image, n times; NULL without memory. */
+static heed_real *pixels_of(heedi_job *j, int64_t s, int64_t n)
+{
+    const int64_t c = heedi_leaf_cols(j->q->model), size = j->len[s] * c;
+    heed_real *x = heedi_arena_alloc(&j->mem, (size_t)(n * size) * sizeof *x);
+    for (int64_t i = 0; x && i < n; i++)
+        memcpy(x + i * size, j->o.pixels + (ids_of(j, s) - j->id) * c,
+               (size_t)size * sizeof *x);
+    return x;
 }
 
 typedef heed_status exec_fn(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
@@ -76,13 +93,18 @@ static heed_status with_copies(heedi_job *j, int64_t s, int64_t copies,
     heedi_exec_options o = j->o;
     int64_t *len = heedi_arena_alloc(&j->mem, (size_t)n * sizeof *len);
     int32_t *id = heedi_arena_alloc(&j->mem, (size_t)(n * t) * sizeof *id);
-    if (!len || !id)
+    uint8_t *segment = heedi_arena_alloc(&j->mem, (size_t)(n * t));
+    if (!len || !id || !segment)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < n; i++) {
         len[i] = t;
         memcpy(id + i * t, ids_of(j, s), (size_t)t * sizeof *id);
+        memcpy(segment + i * t, j->segment + (ids_of(j, s) - j->id), (size_t)t);
     }
-    o.state = t;
+    o.segment = segment;
+    if (j->o.pixels && !(o.pixels = pixels_of(j, s, n)))
+        return HEED_ENOMEM;
+    o.state = j->q->model->bidirectional ? 0 : t;
     o.results +=
         (uint64_t)(n * t * heedi_leaf_cols(j->q->model)) * sizeof(heed_real);
     return fn(e, j->ctx, j->q->model, len, n, id, &o);
@@ -121,7 +143,7 @@ static heed_status prepare(trial *k)
 {
     heedi_job *j = k->j;
     const size_t t = (size_t)j->len[k->s], c = (size_t)k->e.leaf->cols;
-    const size_t v = (size_t)k->e.m->head.rows, size = sizeof *k->x;
+    const size_t v = (size_t)heedi_target_room(k->e.m), size = sizeof *k->x;
     const int64_t n = j->n_targets[k->s];
     k->row = heedi_arena_alloc(&k->e.mem, c * size);
     k->x = heedi_arena_alloc(&k->e.mem, t * c * size);
@@ -178,7 +200,7 @@ static heed_status read(trial *k, int64_t copy, int64_t at, heedi_outcome *o)
 {
     heedi_aim a;
     const heed_target t = heedi_target_of(&o->aim);
-    if (at > o->aim.at)
+    if (at > o->aim.at && !k->e.m->bidirectional)
         return HEED_OK;
     HEEDI_TRY(aim(k, copy, &t, &a));
     const double r = o->aim.value - a.value;
@@ -204,7 +226,8 @@ static heed_status group(trial *k, int64_t k0, int64_t k1, int64_t from)
 static heed_status run_all(trial *k)
 {
     const heedi_job *j = k->j;
-    bool whole = false; /* frequencies that change with the length */
+    /* nothing can be continued, or frequencies change with the length */
+    bool whole = j->q->model->bidirectional;
     for (int i = 0; i < j->q->model->n_rope; i++)
         whole = whole || j->q->model->rope[i].type->by_length;
     HEEDI_TRY(prepare(k));

@@ -70,6 +70,18 @@ typedef struct heedi_stack_args {
     int64_t n; /* rows that are put side by side */
 } heedi_stack_args;
 
+/* Which row, or what sum of rows, stands for a sequence. */
+typedef enum heedi_pooling {
+    HEEDI_POOL_MEAN,
+    HEEDI_POOL_ROOT, /* sum / sqrt(T) */
+    HEEDI_POOL_FIRST,
+    HEEDI_POOL_LAST
+} heedi_pooling;
+
+typedef struct heedi_pool_args {
+    heedi_pooling how;
+} heedi_pool_args;
+
 typedef struct heedi_embed_args {
     double scale; /* the embedding is multiplied by it: 1, sqrt(C), ... */
 } heedi_embed_args;

@@ -30,6 +30,15 @@ typedef struct heedi_batch {
 heed_status heedi_batch_init(heedi_batch *b, heedi_arena *mem,
                              const int64_t *len, int64_t n_seq, int64_t pos0);
 
+/* The sequence of a row. */
+static inline int64_t heedi_sequence_of(const heedi_batch *b, int64_t row)
+{
+    int64_t s = 0;
+    while (row >= b->start[s + 1])
+        s++;
+    return s;
+}
+
 static inline int64_t heedi_len(const heedi_batch *b, int64_t seq)
 {
     return b->start[seq + 1] - b->start[seq];

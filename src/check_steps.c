@@ -68,6 +68,8 @@ static const char *why_not(const heedi_check *k, bool state)
             return "the frequencies of the rope change with the length";
     if (!state)
         return "no operation has a state";
+    if (k->m->bidirectional)
+        return "a position sees later ones";
     return k->n_short < 2 ? "there is one token only" : NULL;
 }
 

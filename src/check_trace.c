@@ -116,18 +116,23 @@ static void read_leaf(trace *p, const heedi_exec *e)
 
 static heed_status run(trace *p, heedi_exec *e)
 {
-    static const heed_target target = HEED_TARGET;
+    heed_target target = HEED_TARGET;
     const int64_t row0 = e->batch.start[p->seq];
+    const heed_head head = e->m->info.head;
     heedi_aim aim;
     double value;
     HEEDI_TRY(allocate(p->t, p->mem, e));
     heed_real *z =
-        heedi_arena_alloc(p->mem, (size_t)e->m->head.rows * sizeof *z);
+        heedi_arena_alloc(p->mem, (size_t)heedi_target_room(e->m) * sizeof *z);
     if (!z)
         return HEED_ENOMEM;
+    if (head == HEED_HEAD_MASKED)
+        target.at = -1;
     HEEDI_TRY(heedi_exec_forward(e, visit, p));
-    HEEDI_TRY(heedi_aim_at(&aim, e, &target, row0, heedi_len(&e->batch, p->seq),
-                           z, NULL));
+    HEEDI_TRY(head == HEED_HEAD_EMBEDDING
+                  ? heedi_aim_length(&aim, e, row0, z)
+                  : heedi_aim_at(&aim, e, &target, row0,
+                                 heedi_len(&e->batch, p->seq), z, NULL));
     heedi_ledger_zero(&e->ledger);
     value = p->t->target = aim.seed_value;
     heedi_head_seed(e, &aim.seed, 1, &value);
@@ -154,7 +159,7 @@ heed_status heedi_trace_run(heedi_check *k, heedi_arena *mem,
                             .opt = k->rules->opt};
     trace p = {t, mem, how->seq};
     const int before = k->ctx->threads;
-    o.results = (uint64_t)k->m->head.rows * sizeof(heed_real);
+    o.results = (uint64_t)heedi_target_room(k->m) * sizeof(heed_real);
     if (how->threads > 0)
         k->ctx->threads = how->threads;
     *t = (heedi_trace){0};

@@ -71,6 +71,14 @@ heedi_value heedi_config(const heedi_checkpoint *c, const char *key);
 /* The i-th item of a list. HEEDI_ABSENT beyond its end. */
 heedi_value heedi_config_item(const heedi_value *list, int64_t i);
 
+/* A member of an object; HEEDI_ABSENT if there is none. */
+heedi_value heedi_config_member(const heedi_value *object, const char *key);
+
+/* A JSON file in the folder of a checkpoint, as a value that lives as long;
+ * HEEDI_ABSENT: there is no such file. HEED_EFORMAT, HEED_EIO. */
+heed_status heedi_checkpoint_json(heedi_checkpoint *c, const char *name,
+                                  heedi_value *out);
+
 /* The name of the i-th key of an object, or NULL (GGUF has no objects). */
 const char *heedi_config_key(const heedi_value *object, int64_t i);
 

@@ -172,6 +172,7 @@ static heed_status allocate_small(heedi_exec *e, const int32_t *id)
         return HEED_ENOMEM;
     memcpy(e->id, id, (size_t)e->batch.rows * sizeof *e->id);
     e->run.id = e->id;
+    e->run.segment = e->o.segment;
     for (int i = 0; i < m->n_rope; i++) {
         rope[i] = reals(e, e->batch.rows, m->rope[i].rot);
         rot = m->rope[i].rot > rot ? m->rope[i].rot : rot;

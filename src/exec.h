@@ -29,6 +29,8 @@ typedef struct heedi_exec_options {
                                 images is run on, in place of ids */
     uint64_t results;        /* bytes that the caller will need, for the plan */
     const double *opt;
+    const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
+                               long as the run */
 } heedi_exec_options;
 
 typedef struct heedi_exec_block {
@@ -64,6 +66,11 @@ typedef struct heedi_exec {
     double flops; /* of one forward pass */
     heed_plan plan;
 } heedi_exec;
+
+/* HEED_EINVAL names a token of a segment that a model of n_segments does not
+ * have. */
+heed_status heedi_segments_check(heed_ctx *ctx, int64_t n_segments,
+                                 const uint8_t *segment, int64_t n);
 
 /* Build, plan, allocate. len: n_seq lengths; id: all tokens, one sequence
  * after the other. HEED_EINVAL for an id out of range or a sequence that is

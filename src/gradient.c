@@ -13,7 +13,7 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
     const heed_real *x = e->border[b - 1], *g = heedi_exec_g(e, b - 1);
     for (int64_t s = 0; s < r->j->n; s++) {
         heedi_outcome *o = heedi_outcome_of(r, s);
-        const int64_t row = e->batch.start[s], len = r->j->len[s];
+        const int64_t row = heedi_first_row(r->j, e, s), len = r->j->len[s];
         for (int64_t t = 0; heedi_has_target(r, s) && t < len; t++)
             o->layer[(b - 1) * len + t] = (heed_real)heedi_reduce(
                 HEEDI_SUM, x + (row + t) * c, g + (row + t) * c, c);
@@ -21,7 +21,7 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
     return HEED_OK;
 }
 
-/* The part of the run's ledger that belongs to one sequence. */
+/* The part of the run's ledger that belongs to one input. */
 static heed_status copy_ledger(const heedi_rounds *r, int64_t s)
 {
     const heedi_ledger *from = &r->e->ledger;
@@ -35,10 +35,15 @@ static heed_status copy_ledger(const heedi_rounds *r, int64_t s)
             return HEED_ENOMEM;
         to->op_name[k] = memcpy(name, from->op_name[k], chars);
     }
-    memcpy(to->sink, from->sink + (size_t)s * n * HEEDI_N_ENTRIES,
-           n * HEEDI_N_ENTRIES * sizeof *to->sink);
-    memcpy(to->in, from->in + (size_t)s * n, n * sizeof *to->in);
-    memcpy(to->out, from->out + (size_t)s * n, n * sizeof *to->out);
+    for (int64_t p = s * r->j->parts; p < (s + 1) * r->j->parts; p++) {
+        const size_t at = (size_t)p * n;
+        for (size_t k = 0; k < n * HEEDI_N_ENTRIES; k++)
+            to->sink[k] += from->sink[at * HEEDI_N_ENTRIES + k];
+        for (size_t k = 0; k < n; k++) {
+            to->in[k] += from->in[at + k];
+            to->out[k] += from->out[at + k];
+        }
+    }
     return HEED_OK;
 }
 
@@ -47,14 +52,15 @@ static heed_status settle(heedi_rounds *r, int64_t s)
     heedi_job *j = r->j;
     heedi_exec *e = r->e;
     heedi_outcome *o = heedi_outcome_of(r, s);
-    const int64_t at = e->batch.start[s] * e->leaf->cols;
+    const int64_t first = s * j->parts;
+    const int64_t at = heedi_first_row(j, e, s) * e->leaf->cols;
     HEEDI_TRY(heedi_rounds_read(r, s, j->times_input ? e->leaf->x + at : NULL,
                                 e->leaf->g + at));
     if (!e->o.account)
         return HEED_OK;
     const double beyond = o->aim.value - o->aim.seed_value;
-    heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_target, beyond);
-    e->ledger.in[s * e->n_ops + e->n_ops - 1] += beyond; /* the head's row */
+    heedi_deposit(&e->ledger, first, e->n_ops - 1, HEEDI_ENTRY_target, beyond);
+    e->ledger.in[first * e->n_ops + e->n_ops - 1] += beyond; /* the head's */
     HEEDI_TRY(copy_ledger(r, s));
     o->absorbed = heedi_ledger_total(&o->ledger, 0);
     heedi_outcome_close(j, o, j->q->tol > 0 ? j->q->tol : 1e-4);
@@ -85,8 +91,7 @@ static heed_status all_rounds(heedi_job *j, heedi_exec *e)
 heed_status heedi_run_gradient(heedi_job *j)
 {
     heedi_exec e;
-    HEEDI_TRY(
-        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
+    HEEDI_TRY(heedi_job_exec(j, &e));
     heed_status st = all_rounds(j, &e);
     heedi_exec_clear(&e);
     return st;

@@ -43,7 +43,7 @@ static void block(const heedi_exec *e, const heed_real *x, int64_t v0,
         out[r] += e->m->head_bias[v0 + r];
 }
 
-static const heed_real *state_of(const heedi_exec *e, int64_t row)
+const heed_real *heedi_head_state(const heedi_exec *e, int64_t row)
 {
     return e->border[e->n_blocks - 1] + row * e->m->head.cols;
 }
@@ -57,7 +57,7 @@ static heed_status bad(const heedi_exec *e, int64_t v)
 
 heed_status heedi_head_row(const heedi_exec *e, int64_t row, heed_real *logit)
 {
-    const heed_real *x = state_of(e, row);
+    const heed_real *x = heedi_head_state(e, row);
     const int64_t v = e->m->head.rows;
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t v0 = 0; v0 < v; v0 += BLOCK)
@@ -76,7 +76,7 @@ heed_status heedi_head_tokens(const heedi_exec *e, int64_t row,
         int64_t v0 = id[i] / BLOCK * BLOCK;
 #pragma omp parallel /* as in heedi_head_row(): BLAS sees a team */
 #pragma omp single
-        block(e, state_of(e, row), v0, panel(e), true, out);
+        block(e, heedi_head_state(e, row), v0, panel(e), true, out);
         logit[i] = out[id[i] - v0];
         if (!isfinite((double)logit[i]))
             return bad(e, id[i]);
@@ -92,7 +92,8 @@ heed_status heedi_head_difference(const heedi_exec *e, int64_t row,
     double z[2];
     for (int i = 0; i < 2; i++) {
         heedi_weight_row(h, id[i], 0, h->cols, w);
-        z[i] = heedi_vector()->dot((size_t)h->cols, state_of(e, row), w);
+        z[i] =
+            heedi_vector()->dot((size_t)h->cols, heedi_head_state(e, row), w);
         z[i] += e->m->head_bias ? (double)e->m->head_bias[id[i]] : 0;
         if (!isfinite(z[i]))
             return bad(e, id[i]);
@@ -153,12 +154,23 @@ static double bias_share(const heedi_exec *e, const heedi_seed *s)
     return sum;
 }
 
-static int64_t sequence_of(const heedi_batch *b, int64_t row)
+/* The account of a seed without a head: what the target gives, the rows
+ * take. */
+static void seed_rows(heedi_exec *e, const heedi_seed *s, heed_real *g,
+                      double value)
 {
-    int64_t s = 0;
-    while (row >= b->start[s + 1])
-        s++;
-    return s;
+    const int64_t c = e->m->head.cols, row[2] = {s->row, s->other};
+    double x = 0;
+    for (int k = 0; k < 2 && row[k] >= 0; k++) {
+        const heed_real *h = s->hidden + k * c;
+        memcpy(g + row[k] * c, h, (size_t)c * sizeof *h);
+        x += heedi_vector()->dot((size_t)c, heedi_head_state(e, row[k]), h);
+    }
+    if (!e->o.account)
+        return;
+    int64_t at = heedi_sequence_of(&e->batch, s->row) * e->n_ops + e->n_ops - 1;
+    e->ledger.in[at] += value;
+    e->ledger.out[at] += x;
 }
 
 void heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
@@ -169,16 +181,20 @@ void heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
     memset(g, 0, (size_t)(e->batch.rows * c) * sizeof *g);
     for (int64_t i = 0; i < n; i++) {
         heed_real *row = g + seed[i].row * c;
+        if (seed[i].hidden) {
+            seed_rows(e, &seed[i], g, value[i]);
+            continue;
+        }
         if (seed[i].dense)
             dense(e, seed[i].dense, row);
         else
             sparse(e, &seed[i], row);
-        double x =
-            heedi_vector()->dot((size_t)c, state_of(e, seed[i].row), row);
+        double x = heedi_vector()->dot((size_t)c,
+                                       heedi_head_state(e, seed[i].row), row);
         double bias = bias_share(e, &seed[i]);
         if (!e->o.account)
             continue;
-        int64_t s = sequence_of(&e->batch, seed[i].row);
+        int64_t s = heedi_sequence_of(&e->batch, seed[i].row);
         int64_t at = s * e->n_ops + e->n_ops - 1;
         heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_bias, bias);
         e->ledger.in[at] += value[i];

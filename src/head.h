@@ -26,10 +26,14 @@ heed_status heedi_head_tokens(const heedi_exec *e, int64_t row,
 heed_status heedi_head_difference(const heedi_exec *e, int64_t row,
                                   const int32_t id[2], double *out);
 
+/* The output of the last block at a row: what the head reads. (C) */
+const heed_real *heedi_head_state(const heedi_exec *e, int64_t row);
+
 /* A cotangent of the logits of one row: coefficients of a few tokens, or of
- * all (dense, V values). */
+ * all (dense, V values). Or, without a head, that of one or two rows. */
 typedef struct heedi_seed {
-    int64_t row;
+    int64_t row, other;      /* other: with `hidden` only; -1: none */
+    const heed_real *hidden; /* (2, C), (C) or NULL */
     int n;
     int32_t id[2];
     double c[2];

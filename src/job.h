@@ -42,7 +42,11 @@ typedef struct heedi_job {
     int32_t *id;                /* of all */
     const heed_tokens **tokens; /* of each */
     heed_tokens **own;          /* of pictures that came without; or NULL */
-    int64_t rounds;             /* most targets of any input */
+    int64_t parts;    /* sequences of each: 2 if two texts are compared */
+    int64_t *seq;     /* their lengths (n parts) */
+    uint8_t *segment; /* of all tokens */
+    bool alone;       /* the tokens are run as they are; for checks */
+    int64_t rounds;   /* most targets of any input */
     const heed_target **target; /* of each input */
     int64_t *n_targets;
     const char *group; /* "explanations/attn_lrp" */
@@ -50,6 +54,21 @@ typedef struct heedi_job {
     heed_status late;  /* a residual beyond the tolerance, told at the end */
     char late_msg[512];
 } heedi_job;
+
+/* A run of all inputs, with the engine's options of the job; and its plan. */
+heed_status heedi_job_exec(heedi_job *j, heedi_exec *e);
+heed_status heedi_job_plan(heedi_job *j, heedi_exec *e);
+
+/* When inputs and targets are there: the sequences of a run, their segments,
+ * and the positions of masks. HEED_EINVAL. */
+heed_status heedi_job_sequences(heedi_job *j);
+
+/* The first row of an input in the batch of such a run. */
+static inline int64_t heedi_first_row(const heedi_job *j, const heedi_exec *e,
+                                      int64_t input)
+{
+    return e->batch.start[input * j->parts];
+}
 
 /* The whole of a method that is only a set of rules: forward, then one
  * backward pass for each target, relevance at the embeddings. */

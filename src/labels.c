@@ -1,57 +1,55 @@
-#include "model.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctx.h"
+#include "model.h"
 
-/* config.json has names of classes by number, {"0": "tench", ...}; without
- * them there are two, as transformers has it. */
+enum { MOST = 1 << 20 };
 
-enum { NAME = 24 }; /* of a class without one */
-
-static heed_status wrong(heed_model *m, const char *key)
+/* Labels that the configuration names; without any, as transformers calls
+ * them. */
+static heed_status name_of(heed_model *m, int64_t i, bool named,
+                           const char **out)
 {
-    return heedi_fail(m->ctx, HEED_EFORMAT,
-                      "%s: 'id2label' has the key '%.40s', must have each of "
-                      "the numbers from 0 on",
-                      m->info.path, key);
-}
-
-static heed_status put(heed_model *m, const char **label, int64_t n,
-                       const char *key)
-{
-    char path[64], *end;
-    const long long k = strtoll(key, &end, 10);
-    snprintf(path, sizeof path, "id2label.%.40s", key);
-    heedi_value name = heedi_key_value(m, path, "");
-    if (*key < '0' || *key > '9' || *end || k >= n || label[k])
-        return wrong(m, key);
-    if (name.kind != HEEDI_STR)
+    char text[64];
+    snprintf(text, sizeof text, "id2label.%lld", (long long)i);
+    heedi_value v = {.kind = HEEDI_ABSENT};
+    if (named)
+        v = heedi_key_value(m, text, "");
+    if (named && v.kind != HEEDI_STR)
         return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: class %lld of 'id2label' has no name",
-                          m->info.path, k);
-    label[k] = name.s;
-    return HEED_OK;
+                          "%s: id2label: there is no text of label %lld",
+                          m->info.path, (long long)i);
+    snprintf(text, sizeof text, "LABEL_%lld", (long long)i);
+    const char *s = named ? v.s : text;
+    char *copy = heedi_arena_alloc(&m->mem, strlen(s) + 1);
+    *out = copy ? strcpy(copy, s) : NULL;
+    return copy ? HEED_OK : HEED_ENOMEM;
 }
 
-heed_status heedi_labels_read(heed_model *m)
+heed_status heedi_labels_read(heed_model *m, int64_t *n)
 {
-    heedi_value v = heedi_key_value(m, "id2label", "");
-    const bool named = v.kind == HEEDI_OBJECT && v.n > 0;
-    const int64_t n = named ? v.n : 2;
-    const char **label = heedi_arena_alloc(&m->mem, (size_t)n * sizeof *label);
-    char *text = named ? NULL : heedi_arena_alloc(&m->mem, 2 * NAME);
-    if (!label || (!named && !text))
+    const heedi_value v = heedi_key_value(m, "id2label", "");
+    const bool named = v.kind == HEEDI_OBJECT;
+    double x = 2;
+    if (!named)
+        HEEDI_TRY(heedi_key_number(m, "num_labels", "", 2, 1, MOST, &x));
+    *n = named ? v.n : (int64_t)x;
+    if (*n < 1 || *n > MOST || (double)*n != (named ? (double)*n : x))
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: the configuration has %g labels, must be a "
+                          "whole number from 1 to %d",
+                          m->info.path, named ? (double)*n : x, MOST);
+    const char **label = heedi_arena_alloc(&m->mem, (size_t)*n * sizeof *label);
+    if (!label)
         return HEED_ENOMEM;
-    for (int64_t i = 0; named && i < n; i++)
-        HEEDI_TRY(put(m, label, n, heedi_config_key(&v, i)));
-    for (int64_t i = 0; !named && i < n; i++) {
-        snprintf(text + i * NAME, NAME, "LABEL_%lld", (long long)i);
-        label[i] = text + i * NAME;
-    }
-    m->dim['V'] = n;
-    m->info.labels = label;
+    for (int64_t i = 0; i < *n; i++)
+        HEEDI_TRY(name_of(m, i, named, &label[i]));
+    const heedi_value kind = heedi_key_value(m, "problem_type", "");
+    m->info.label = label;
+    m->info.n_labels = *n;
+    m->info.multi_label = kind.kind == HEEDI_STR &&
+                          strcmp(kind.s, "multi_label_classification") == 0;
     return HEED_OK;
 }

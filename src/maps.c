@@ -268,8 +268,7 @@ static heed_status run(heedi_job *j, heedi_exec *e)
 heed_status heedi_run_attention(heedi_job *j)
 {
     heedi_exec e;
-    HEEDI_TRY(
-        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
+    HEEDI_TRY(heedi_job_exec(j, &e));
     heed_status st = run(j, &e);
     heedi_exec_clear(&e);
     return st;

@@ -27,6 +27,13 @@ const heed_family_info *heed_family_at(int i)
     return i >= 0 && i < N_FAMILIES ? &heedi_families[i]->info : NULL;
 }
 
+const char *heed_head_name(heed_head h)
+{
+    static const char *const names[] = {"next token", "masked token", "class",
+                                        "embedding"};
+    return names[h];
+}
+
 const heed_model_info *heed_model_about(const heed_model *m)
 {
     return &m->info;
@@ -273,7 +280,8 @@ static heed_status describe(heed_model *m)
     m->info.image_channels = m->patch.channels;
     m->info.patch_height = m->patch.height;
     m->info.patch_width = m->patch.width;
-    m->info.classifies = m->classifies;
+    m->info.n_segments = m->dim['S'];
+    m->info.pooling = m->info.pooling ? m->info.pooling : "";
     return count_weights(m);
 }
 

@@ -40,6 +40,7 @@ typedef struct heedi_family {
     const char *prefix;         /* that base-model checkpoints lack: "model." */
     const heedi_param *params;  /* ends at shape == NULL */
     const heedi_key *keys;      /* ends at letter == 0 */
+    bool gamma_beta;            /* old names of LayerNorm's weight and bias */
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
     size_t size;                /* of its own struct */
@@ -77,9 +78,9 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
-    bool classifies; /* logits are those of row 0, once for a sequence */
     heedi_patch patch;
     bool fixed_context; /* positions beyond dim['X'] do not exist */
+    bool bidirectional; /* a position sees later ones: no text is continued */
     int n_rope;
     heedi_rope rope[HEEDI_MAX_ROPE];
     void *impl;
@@ -116,13 +117,13 @@ heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
 
+/* For a head of classes: names of the labels, their number, and whether each
+ * is true or not by itself, into m->info; *n is the number. HEED_EFORMAT. */
+heed_status heedi_labels_read(heed_model *m, int64_t *n);
+
 /* The vocabulary's size where the configuration gives none: the tokens of a
  * GGUF file, else def. HEED_EFORMAT if that is 0. */
 heed_status heedi_vocabulary_of(heed_model *m, int64_t def);
-
-/* Names of the classes into m->info.labels, their number into dim['V'].
- * HEED_EFORMAT if one is missing. */
-heed_status heedi_labels_read(heed_model *m);
 
 /* Set m->head: the embedding if `tied`, else the head, which must be there.
  * A head that is there and not used is told of. */

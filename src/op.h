@@ -130,6 +130,7 @@ struct heedi_run {
     heed_ctx *ctx;
     const heedi_batch *batch;
     const int32_t *id;            /* token of each row */
+    const uint8_t *segment;       /* its type; NULL: all 0 */
     const heed_real *leaf;        /* (rows, C): what the embedding gives in
                                      place of the tokens' rows; or NULL */
     const heed_real *pixels;      /* the same of a model that reads images,

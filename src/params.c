@@ -69,6 +69,26 @@ static heedi_tensor *find(heed_model *m, const heedi_param *p, int64_t layer,
     return t;
 }
 
+/* The same under the names that LayerNorm's tensors had. */
+static heedi_tensor *find_old(heed_model *m, const heedi_param *p,
+                              int64_t layer)
+{
+    static const struct {
+        const char *now, *then;
+    } ends[] = {{"LayerNorm.weight", "LayerNorm.gamma"},
+                {"LayerNorm.bias", "LayerNorm.beta"}};
+    for (size_t i = 0; p->hf && i < sizeof ends / sizeof *ends; i++) {
+        char old[256], name[256];
+        size_t n = strlen(p->hf), k = strlen(ends[i].now);
+        if (n < k || strcmp(p->hf + n - k, ends[i].now) != 0)
+            continue;
+        snprintf(old, sizeof old, "%.*s%s", (int)(n - k), p->hf, ends[i].then);
+        const heedi_param q = {.hf = old};
+        return find(m, &q, layer, name, sizeof name);
+    }
+    return NULL;
+}
+
 static heed_status decode_vector(heed_model *m, const heedi_tensor *t,
                                  int64_t n, heed_real **out)
 {
@@ -91,6 +111,8 @@ static heed_status read_one(heed_model *m, int64_t layer, int64_t i)
     int64_t dim[HEEDI_MAX_ND];
     char name[256];
     heedi_tensor *t = find(m, p, layer, name, sizeof name);
+    if (!t && m->family->gamma_beta && !m->gguf)
+        t = find_old(m, p, layer);
     if (!t && (p->optional || !(m->gguf ? p->gguf : p->hf)))
         return HEED_OK;
     if (!t)

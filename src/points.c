@@ -57,7 +57,7 @@ static heed_status one_round(mean *m)
     for (int64_t i = 0; i < n; i++)
         m->point[i] = (heed_real)m->sum[i];
     for (int64_t s = 0; s < m->r.j->n; s++) {
-        const int64_t at = e->batch.start[s] * c;
+        const int64_t at = heedi_first_row(m->r.j, e, s) * c;
         if (heedi_has_target(&m->r, s))
             HEEDI_TRY(
                 m->p->settle(m->p->ud, &m->r, s, m->x + at, m->point + at));
@@ -84,8 +84,7 @@ static heed_status all_rounds(heedi_job *j, heedi_exec *e,
 heed_status heedi_run_points(heedi_job *j, const heedi_points *p)
 {
     heedi_exec e;
-    HEEDI_TRY(
-        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
+    HEEDI_TRY(heedi_job_exec(j, &e));
     heed_status st = all_rounds(j, &e, p);
     heedi_exec_clear(&e);
     return st;

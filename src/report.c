@@ -18,8 +18,11 @@ heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
     int64_t *start = heedi_arena_alloc(&mem, k * sizeof *start);
     int64_t *end = heedi_arena_alloc(&mem, k * sizeof *end);
     uint8_t *special = heedi_arena_alloc(&mem, k);
-    heed_status st =
-        text && id && word && start && end && special ? HEED_OK : HEED_ENOMEM;
+    uint8_t *segment = heedi_arena_alloc(&mem, k);
+    bool pair = false;
+    heed_status st = text && id && word && start && end && special && segment
+                         ? HEED_OK
+                         : HEED_ENOMEM;
     for (int64_t i = 0; st == HEED_OK && i < n; i++) {
         const heed_token *t = &tokens->token[i];
         text[i] = t->text;
@@ -28,6 +31,8 @@ heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
         start[i] = t->byte_start;
         end[i] = t->byte_end;
         special[i] = t->is_special;
+        segment[i] = t->segment;
+        pair = pair || t->segment > 0;
     }
     const char *whole = tokens->text ? tokens->text : "";
     heed_var v = {.group = "input", .name = "text", .type = HEED_STR};
@@ -42,9 +47,10 @@ heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
         const void *data;
     } col[] = {{"token", HEED_STR, text},        {"token_id", HEED_I32, id},
                {"byte_start", HEED_I64, start},  {"byte_end", HEED_I64, end},
-               {"is_special", HEED_U8, special}, {"word_id", HEED_I32, word}};
-    for (size_t i = 0; st == HEED_OK && n > 0 && i < sizeof col / sizeof *col;
-         i++) {
+               {"is_special", HEED_U8, special}, {"word_id", HEED_I32, word},
+               {"segment", HEED_U8, segment}};
+    const size_t n_cols = sizeof col / sizeof *col - !pair;
+    for (size_t i = 0; st == HEED_OK && n > 0 && i < n_cols; i++) {
         v.name = col[i].name;
         v.type = col[i].type;
         st = heed_put(s, ctx, &v, col[i].data);
@@ -84,12 +90,16 @@ static heed_status numbers(const report *p, const char *key, heed_type type,
     return p->s->attr(p->s->ud, p->j->ctx, p->j->group, key, a);
 }
 
+/* Of a token or label; "" of neither. */
 static const char *text_of(heedi_job *j, int32_t id)
 {
+    const heed_model_info *m = &j->q->model->info;
     heed_tokens *t;
     const char *s = "";
-    if (j->q->model->info.labels)
-        return j->q->model->info.labels[id];
+    if (id < 0)
+        return s;
+    if (m->head == HEED_HEAD_CLASS)
+        return m->label[id];
     if (heed_tokens_of(&t, j->ctx, j->q->tokenizer, &id, 1) != HEED_OK)
         return NULL;
     if (t->n == 1) {
@@ -174,6 +184,10 @@ static heed_status put_attributes(const report *p)
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units", units(j)));
+    const heed_head head = j->q->model->info.head;
+    if (head != HEED_HEAD_NEXT)
+        HEEDI_TRY(
+            heed_put_str(p->s, j->ctx, j->group, "head", heed_head_name(head)));
     if (p->r[0].aim.centered)
         HEEDI_TRY(heed_put_int(p->s, j->ctx, j->group, "centered", 1));
     return put_targets(p);

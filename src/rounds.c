@@ -9,14 +9,14 @@
 heed_status heedi_rounds_init(heedi_rounds *r, heedi_job *j, heedi_exec *e)
 {
     *r = (heedi_rounds){.j = j, .e = e};
-    const size_t n = (size_t)j->n, v = (size_t)e->m->head.rows;
+    const size_t n = (size_t)j->n, v = (size_t)heedi_target_room(e->m);
     bool all = false;
     for (int64_t s = 0; s < j->n; s++)
         for (int64_t k = 0; k < j->n_targets[s]; k++) {
             const heedi_target_kind *kind;
             HEEDI_TRY(heedi_target_check(j->ctx, &j->target[s][k], j->len[s],
-                                         e->m->head.rows, &kind));
-            all = all || kind->all || e->o.center;
+                                         e->m, &kind));
+            all = all || heedi_target_dense(e, kind);
         }
     r->out = heedi_arena_alloc(&j->mem, n * (size_t)j->rounds * sizeof *r->out);
     r->now = heedi_arena_alloc(&j->mem, n * sizeof *r->now);
@@ -45,8 +45,9 @@ static heed_status aim(heedi_rounds *r, int64_t s, const heed_target *t,
                        heedi_aim *out)
 {
     heedi_exec *e = r->e;
-    return heedi_aim_at(out, e, t, e->batch.start[s], r->j->len[s], r->logit,
-                        r->dense ? r->dense + s * e->m->head.rows : NULL);
+    return heedi_aim_at(
+        out, e, t, heedi_first_row(r->j, e, s), r->j->len[s], r->logit,
+        r->dense ? r->dense + s * heedi_target_room(e->m) : NULL);
 }
 
 /* A logit below 0 turns the signs of all relevance round. */

@@ -11,8 +11,8 @@ typedef struct heedi_rounds {
     heedi_outcome *out; /* (inputs, rounds) */
     int64_t round;      /* the one that runs */
     double *now;        /* of each input: the target at the last aim */
-    heed_real *logit;   /* V */
-    heed_real *dense;   /* (inputs, V), or NULL */
+    heed_real *logit;   /* heedi_target_room() */
+    heed_real *dense;   /* as many for each input, or NULL */
     heedi_seed *seed;
     double *value; /* of each seed */
     bool learned;  /* learned tokens have their own relevance, at the run's

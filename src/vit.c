@@ -38,7 +38,8 @@ heed_status heedi_vit_configure(heed_model *m, int64_t prefix)
                           name);
     m->info.act = a->act.f->name;
     m->fixed_context = true;
-    m->classifies = true;
+    m->bidirectional = true;
+    m->info.head = HEED_HEAD_CLASS;
     a->pixels.cols = heedi_patch_size(m);
     a->attention = (heedi_attention_args){
         .heads = d['H'],
@@ -47,7 +48,7 @@ heed_status heedi_vit_configure(heed_model *m, int64_t prefix)
         .scale = 1 / sqrt((double)d['D']),
         .bidirectional = true,
     };
-    return heedi_labels_read(m);
+    return heedi_labels_read(m, &d['Y']);
 }
 
 static const heed_real *vector(const heed_model *m, int64_t l, int p)

@@ -143,6 +143,11 @@ static inline void optest_memory(optest *t, optest_how h)
         optest_fill(t, x, y->cols, 11, h.offset);
         t->run.pixels = x;
     }
+    uint8_t *segment = optest_alloc(t, (size_t)b->rows);
+    for (int64_t s = 0; s < b->n_seq; s++)
+        for (int64_t i = b->start[s]; i < b->start[s + 1]; i++)
+            segment[i] = (i - b->start[s]) % 3 == 2;
+    t->run.segment = segment;
     assert_int_equal(heedi_ledger_init(&t->ledger, &t->mem, b->n_seq, 1, false),
                      HEED_OK);
     t->run.ledger = &t->ledger;

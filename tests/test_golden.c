@@ -105,24 +105,32 @@ static heed_real *patches(const heed_model *m, const expect *x,
     return rows;
 }
 
-/* rows: what patches() gave; it must stay as long as the run. */
+/* One text; or two, each a sequence, where the file has their lengths; or an
+ * image. rows: what patches() gave; it must stay as long as the run. */
 static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
                   const expect *x, const char *prefix, const heed_real *rows,
                   heedi_pass pass)
 {
-    int64_t t;
+    static uint8_t segment[256];
+    int64_t t, n = 1, n_segment;
     const int64_t *id = expect_get(x, prefix, "ids", &t);
+    const int64_t *len = expect_get(x, prefix, "lens", &n);
+    const int64_t *type = expect_get(x, prefix, "segments", &n_segment);
     t = rows ? heedi_patch_tokens(m) : t;
     int32_t *ids = calloc((size_t)t, sizeof *ids);
-    for (int64_t i = 0; !rows && i < t; i++)
+    for (int64_t i = 0; !rows && i < t; i++) {
         ids[i] = (int32_t)id[i];
+        segment[i] = (uint8_t)(type ? type[i] : 0);
+    }
     heedi_exec_options o = {.rules = {pass, NULL},
                             .pixels = rows,
                             .mixing = pass == HEEDI_FORWARD,
                             .account = pass == HEEDI_RELEVANCE,
                             .detail = pass == HEEDI_RELEVANCE,
-                            .head_full = true};
-    heed_status st = heedi_exec_init(e, ctx, m, &t, 1, ids, &o);
+                            .head_full = true,
+                            .segment = segment};
+    heed_status st =
+        heedi_exec_init(e, ctx, m, len ? len : &t, len ? n : 1, ids, &o);
     if (st != HEED_OK)
         fail_msg("%s", heed_error(ctx));
     free(ids);
@@ -139,13 +147,19 @@ static void forward(heed_ctx *ctx, const heed_model *m, const expect *x,
     assert_int_equal(heedi_exec_forward(&e, visit, &s), HEED_OK);
     const double *want = expect_get(x, prefix, "logits", &n);
     const int64_t *at = expect_get(x, prefix, "logits_rows", &rows);
-    const int64_t v = heed_model_about(m)->vocab;
-    heed_real *z = calloc((size_t)n, sizeof *z);
-    assert_int_equal(n, rows * v);
-    for (int64_t i = 0; i < rows; i++)
-        assert_int_equal(heedi_head_row(&e, at[i], z + i * v), HEED_OK);
-    compare(r, LOGITS, z, want, n);
-    free(z);
+    const int64_t v = m->head.rows;
+    if (want) {
+        heed_real *z = calloc((size_t)n, sizeof *z);
+        assert_int_equal(n, rows * v);
+        for (int64_t i = 0; i < rows; i++)
+            assert_int_equal(heedi_head_row(&e, at[i], z + i * v), HEED_OK);
+        compare(r, LOGITS, z, want, n);
+        free(z);
+    }
+    want = expect_get(x, prefix, "embedding", &n);
+    for (int k = 0; want && k < 2; k++)
+        compare(r, LOGITS, heedi_head_state(&e, e.batch.start[k]),
+                want + k * m->head.cols, m->head.cols);
     free(leaf);
     heedi_exec_clear(&e);
 }
@@ -159,7 +173,7 @@ typedef struct back {
 
 static double aim(back *k, heed_target target)
 {
-    const int64_t v = k->e.m->head.rows;
+    const int64_t v = heedi_target_room(k->e.m);
     heed_real *z = calloc((size_t)v, sizeof *z),
               *d = calloc((size_t)v, sizeof *d);
     heedi_aim a;
@@ -207,6 +221,12 @@ static const struct {
     {"beta_ln1", "attn.norm", HEEDI_ENTRY_beta, 1},
     {"beta_ln2", "mlp.norm", HEEDI_ENTRY_beta, 1},
     {"beta_f", "norm", HEEDI_ENTRY_beta, 0},
+    {"beta_embed", "embed.norm", HEEDI_ENTRY_beta, 0},
+    {"beta_transform", "transform.norm", HEEDI_ENTRY_beta, 0},
+    {"bias_transform", "transform", HEEDI_ENTRY_bias, 0},
+    {"bias_pooler", "pooler", HEEDI_ENTRY_bias, 0},
+    {"bias_head", "head", HEEDI_ENTRY_bias, 0},
+    {"unread_type", "type", HEEDI_ENTRY_unread, 0},
     {"unread", "position", HEEDI_ENTRY_unread, 0},
     {"bias_conv", "mixer.conv", HEEDI_ENTRY_bias, 1},
     {"bias_in", "mixer.x mixer.z", HEEDI_ENTRY_bias, 1},
@@ -229,7 +249,9 @@ static double absorbed(const heedi_ledger *l, int i, int64_t layer)
         if (strncmp(l->op_name[j], head, n) != 0 ||
             !heedi_has_word(sink[i].ops, l->op_name[j] + n))
             continue;
-        sum += l->sink[j * HEEDI_N_ENTRIES + (int)sink[i].entry];
+        for (int64_t q = 0; q < l->n_seq; q++)
+            sum += l->sink[(q * l->n_ops + j) * HEEDI_N_ENTRIES +
+                           (int)sink[i].entry];
         found++;
     }
     assert_true(found > 0);
@@ -250,14 +272,20 @@ static void sinks(back *k, const char *suffix, double value, double sum,
             k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(d) / scale);
         }
     }
-    double rest = value - sum - heedi_ledger_total(l, 0);
+    double rest = value - sum;
+    for (int64_t q = 0; q < l->n_seq; q++)
+        rest -= heedi_ledger_total(l, q);
     k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(rest) / scale);
     k->r->seen[ACCOUNT]++;
     /* and every operation for itself */
     for (int j = 0; j < l->n_ops; j++) {
-        double d = l->in[j] - l->out[j];
-        for (int e = 0; e < HEEDI_N_ENTRIES; e++)
-            d -= l->sink[j * HEEDI_N_ENTRIES + e];
+        double d = 0;
+        for (int64_t q = 0; q < l->n_seq; q++) {
+            const int64_t at = q * l->n_ops + j;
+            d += l->in[at] - l->out[at];
+            for (int e = 0; e < HEEDI_N_ENTRIES; e++)
+                d -= l->sink[at * HEEDI_N_ENTRIES + e];
+        }
         if (strcmp(l->op_name[j], k->e.leaf->name) != 0)
             k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(d) / scale);
     }
@@ -305,8 +333,11 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
     heed_real *leaf = patches(m, x, prefix);
     const int64_t *top = expect_get(x, prefix, "target", &n);
     const int64_t *pair = expect_get(x, prefix, "contrast", &n);
-    heed_target logit = {NULL, top[0], (int32_t)top[1], -1};
-    heed_target prob = {"probability", top[0], (int32_t)top[1], -1};
+    heed_target logit = HEED_TARGET, prob = {.kind = "probability"};
+    if (top) {
+        logit = (heed_target){NULL, top[0], (int32_t)top[1], -1};
+        prob = (heed_target){"probability", top[0], (int32_t)top[1], -1};
+    }
     heed_target contrast = {"contrast", -1, 0, 1};
     if (pair)
         contrast = (heed_target){"contrast", pair[0], (int32_t)pair[1],
@@ -317,6 +348,7 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
         assert_int_equal(heedi_exec_forward(&k.e, NULL, NULL), HEED_OK);
         if (pass == HEEDI_GRADIENT) {
             gradient(&k, logit, "grad_logit");
+            gradient(&k, logit, "grad_similarity");
             gradient(&k, contrast, "grad_contrast");
             gradient(&k, prob, "grad_prob");
         } else {
@@ -344,7 +376,8 @@ static int one_model(heed_ctx *ctx, const char *model, const char *file,
     int lengths = 0;
     for (int i = 0; i < 5; i++) {
         int64_t n;
-        if (!expect_get(&x, prefix[i], "logits", &n))
+        if (!expect_get(&x, prefix[i], "ids", &n) &&
+            !expect_get(&x, prefix[i], "pixels", &n))
             continue;
         lengths++;
         forward(ctx, m, &x, prefix[i], &r);
@@ -431,6 +464,12 @@ static void test_vit(void **state)
     family("tests/golden/vit");
 }
 
+static void test_bert(void **state)
+{
+    (void)state;
+    family("tests/golden/bert");
+}
+
 static void test_mamba(void **state)
 {
     (void)state;
@@ -440,6 +479,7 @@ static void test_mamba(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_llama), test(test_gpt2),
-                                       test(test_vit), test(test_mamba)};
+                                       test(test_bert), test(test_vit),
+                                       test(test_mamba)};
     RUN(tests);
 }

@@ -231,6 +231,21 @@ static double learned(const optest *t, int64_t seq)
     return sum;
 }
 
+static double unread_type(const optest *t, int64_t seq)
+{
+    double sum = 0;
+    const heedi_node *y = t->y;
+    heed_real *p = calloc((size_t)y->cols, sizeof *p);
+    for (int64_t r = t->batch.start[seq]; r < t->batch.start[seq + 1]; r++) {
+        int64_t type = t->run.segment[r];
+        heedi_weight_row(y->w, type < y->w->rows ? type : 0, 0, y->cols, p);
+        for (int64_t c = 0; c < y->cols; c++)
+            sum += (double)p[c] * (double)y->g[r * y->cols + c];
+    }
+    free(p);
+    return sum;
+}
+
 static double kappa_and(const optest *t, int64_t seq, double *query,
                         double *key)
 {
@@ -264,6 +279,7 @@ static const struct {
     {"layernorm", HEEDI_ENTRY_beta, beta},
     {"position", HEEDI_ENTRY_unread, unread},
     {"prefix", HEEDI_ENTRY_prefix, learned},
+    {"segment", HEEDI_ENTRY_unread, unread_type},
     {"attention", HEEDI_ENTRY_kappa, kappa},
     {"attention", HEEDI_ENTRY_pos_bias, pos_bias},
 };

@@ -126,7 +126,7 @@ static void words(void **state)
         int32_t word[32];
         char got[33] = "";
         size_t n = strlen(cases[i].text);
-        heedi_words(word, cases[i].text, n);
+        heedi_words(word, cases[i].text, n, 0);
         for (size_t k = 0; k < n; k++)
             got[k] = word[k] < 0 ? '.' : (char)('a' + word[k]);
         assert_string_equal(got, cases[i].word);

@@ -25,6 +25,8 @@ static void expect(heed_ctx *ctx, const char *json, size_t n, heed_status want,
 #define ADDED(token)                                                  \
     "{\"added_tokens\": [" token "], \"model\": {\"type\": \"BPE\", " \
     "\"vocab\": {\"a\": 0}, \"merges\": []}}"
+#define WORDS(fields) \
+    "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": 0}" fields "}}"
 #define BAD HEED_EFORMAT
 #define NOT HEED_ENOTSUP
 
@@ -42,7 +44,13 @@ static const struct {
     {"{}", BAD, "no \"model\""},
     {"{\"model\": []}", BAD, "no \"model\""},
     {"{\"extra\": 1}", NOT, "\"extra\""},
-    {"{\"model\": {\"type\": \"WordPiece\"}}", NOT, "\"WordPiece\""},
+    {"{\"model\": {\"type\": \"WordPiece\"}}", BAD, "\"vocab\""},
+    {WORDS(""), BAD, "unk_token"},
+    {WORDS(", \"unk_token\": \"b\""), BAD, "unk_token"},
+    {WORDS(", \"unk_token\": 3"), BAD, "unk_token"},
+    {WORDS(", \"merges\": []"), NOT, "\"merges\""},
+    {WORDS(", \"continuing_subword_prefix\": 1"), BAD, "prefix"},
+    {WORDS(", \"max_input_chars_per_word\": -1"), BAD, "per_word"},
     {"{\"model\": {\"type\": \"Unigram\"}}", NOT, "\"Unigram\""},
     {"{\"model\": {\"type\": \"WordLevel\"}}", NOT, "\"WordLevel\""},
     {"{\"model\": {\"type\": 3}}", NOT, "without a type"},
@@ -90,8 +98,10 @@ static const struct {
     {PART("normalizer", ""), BAD, "\"type\""},
     {PART("normalizer", "\"type\": \"Nmt\""), NOT, "\"Nmt\""},
     {PART("normalizer", "\"type\": \"Precompiled\""), NOT, "\"Precompiled\""},
-    {PART("normalizer", "\"type\": \"BertNormalizer\""), NOT,
-     "\"BertNormalizer\""},
+    {PART("normalizer", "\"type\": \"BertNormalizer\", \"lowercase\": 1"), BAD,
+     "\"lowercase\""},
+    {PART("normalizer", "\"type\": \"BertNormalizer\", \"strip\": true"), NOT,
+     "\"strip\""},
     {PART("normalizer", "\"type\": \"NFC\", \"x\": 1"), NOT, "\"x\""},
     {PART("normalizer", "\"type\": \"Sequence\""), BAD, "normalizers"},
     {PART("normalizer", "\"type\": \"Replace\", \"content\": \"\""), BAD,
@@ -100,8 +110,8 @@ static const struct {
      "content"},
     {PART("normalizer", "\"type\": \"Strip\", \"strip_left\": 1"), BAD,
      "strip_left"},
-    {PART("pre_tokenizer", "\"type\": \"BertPreTokenizer\""), NOT,
-     "\"BertPreTokenizer\""},
+    {PART("pre_tokenizer", "\"type\": \"BertPreTokenizer\", \"x\": 1"), NOT,
+     "\"x\""},
     {PART("pre_tokenizer", "\"type\": \"UnicodeScripts\""), NOT,
      "\"UnicodeScripts\""},
     {PART("pre_tokenizer", "\"type\": \"Split\", \"pattern\": 3"), BAD,
@@ -114,7 +124,11 @@ static const struct {
      NOT, "\"odd\""},
     {PART("pre_tokenizer", "\"type\": \"ByteLevel\", \"use_regex\": []"), BAD,
      "use_regex"},
-    {PART("decoder", "\"type\": \"WordPiece\""), NOT, "\"WordPiece\""},
+    {PART("decoder", "\"type\": \"WordPiece\", \"cleanup\": 1"), BAD,
+     "\"cleanup\""},
+    {PART("post_processor", "\"type\": \"TemplateProcessing\", \"single\": "
+                            "[{\"Sequence\": {\"id\": \"A\"}}], \"pair\": [3]"),
+     BAD, "a pair"},
     {PART("decoder", "\"type\": \"CTC\""), NOT, "\"CTC\""},
     {PART("decoder", "\"type\": \"Strip\", \"start\": -1"), BAD, "-1"},
     {PART("post_processor", "\"type\": \"Odd\""), NOT, "\"Odd\""},
@@ -235,12 +249,10 @@ static void nested(void **state)
 }
 
 /* Every byte of a good file changed, and every beginning of it. */
-static void damaged(void **state)
+static void damage(heed_ctx *ctx, const json_t *all, const char *base)
 {
-    heed_ctx *ctx = new_ctx();
-    json_t *all = golden(), *j = json_deep_copy(json_object_get(
-                                json_object_get(all, "base"), "full"));
-    (void)state;
+    json_t *j =
+        json_deep_copy(json_object_get(json_object_get(all, "base"), base));
     char *s = json_dumps(j, JSON_COMPACT);
     size_t n = strlen(s);
     uint32_t seed = 1;
@@ -266,6 +278,15 @@ static void damaged(void **state)
     }
     free(s);
     json_decref(j);
+}
+
+static void damaged(void **state)
+{
+    heed_ctx *ctx = new_ctx();
+    json_t *all = golden();
+    (void)state;
+    damage(ctx, all, "full");
+    damage(ctx, all, "bert");
     json_decref(all);
     heed_ctx_free(ctx);
 }
@@ -311,7 +332,9 @@ static void wrong_vocabs(void **state)
     heed_tokenizer_free(t);
     heedi_vocab v = good;
     v.model = "bert";
-    expect_vocab(ctx, &v, NOT, "\"bert\"");
+    expect_vocab(ctx, &v, BAD, "[CLS]");
+    v.model = "t5";
+    expect_vocab(ctx, &v, NOT, "\"t5\"");
     v.model = NULL;
     expect_vocab(ctx, &v, NOT, "(none)");
     v = good;
@@ -386,6 +409,11 @@ static heed_status use(heed_ctx *ctx, heedi_str json)
         st = heed_tokens_of(&x, ctx, t, &k->token[0].id, 1);
     if (st == HEED_OK)
         st = heed_tokens_join(&both, ctx, k, x);
+    heed_tokens_free(ctx, both);
+    both = NULL;
+    heed_encode_options pair = {.pair = "a fox", .pair_len = 5};
+    if (st == HEED_OK)
+        st = heed_encode(&both, ctx, t, text, sizeof text - 1, &pair);
     if (st == HEED_OK)
         st = heed_token_id(&id, ctx, t, "the");
     heed_tokens_free(ctx, k);
@@ -402,7 +430,8 @@ static void no_memory(void **state)
                                         "Split L3",
                                         "prefix and suffix",
                                         "added, normalized",
-                                        "template"};
+                                        "template",
+                                        "BERT, post-processor"};
     json_t *all = golden();
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -129,7 +129,7 @@ static void test_relevance(void **state)
         const int64_t *target = expect_get(&x, "image", "target", &n);
         assert_string_equal(heed_result_str(r[0], lrp, "target_kind"), "class");
         assert_string_equal(heed_result_str(r[0], lrp, "target_text"),
-                            info->labels[target[1]]);
+                            info->label[target[1]]);
         heed_candidate best[2];
         assert_int_equal(heed_predict_image(ctx, m, &p, 2, best), HEED_OK);
         assert_int_equal(best[0].id, target[1]);
@@ -250,7 +250,7 @@ static void test_refused(void **state)
     wrong(ctx, &q, HEED_EINVAL, "the image has 1 channels, the model reads 3");
     other = p;
     assert_int_equal(heed_predict_image(ctx, m, &p, 6, &best), HEED_EINVAL);
-    assert_non_null(strstr(heed_error(ctx), "6 classes are asked for"));
+    assert_non_null(strstr(heed_error(ctx), "6 labels are asked for"));
     heed_target target = {"class", 0, 5, -1};
     in[0] = (heed_input){.pixels = &p, .target = &target, .n_targets = 1};
     wrong(ctx, &q, HEED_EINVAL, "5 is out of range");
@@ -262,7 +262,7 @@ static void test_refused(void **state)
     wrong(ctx, &q, HEED_EINVAL, "'llama' models read text");
     target = (heed_target){"class", 0, 1, -1};
     in[0] = (heed_input){.tokens = t, .target = &target, .n_targets = 1};
-    wrong(ctx, &q, HEED_EINVAL, "'llama' models do not classify");
+    wrong(ctx, &q, HEED_EINVAL, "'class': this model has another head");
     free(p.x);
     heed_tokens_free(ctx, t);
     heed_model_free(text);
@@ -293,9 +293,8 @@ static void test_configs(void **state)
         {"\"image_size\": 12", "\"image_size\": 12, \"num_channels\": 0",
          HEED_EFORMAT, "num_channels"},
         {"\"4\": \"class 4\"", "\"7\": \"class 4\"", HEED_EFORMAT,
-         "'id2label' has the key '7'"},
-        {"\"4\": \"class 4\"", "\"4\": 4", HEED_EFORMAT,
-         "class 4 of 'id2label' has no name"},
+         "no text of label 4"},
+        {"\"4\": \"class 4\"", "\"4\": 4", HEED_EFORMAT, "no text of label 4"},
         {"\"num_attention_heads\": 4", "\"num_attention_heads\": 3",
          HEED_EFORMAT, "no multiple"},
         {"\"model_type\": \"vit\"", "\"model_type\": \"timm_wrapper\"",

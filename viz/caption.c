@@ -165,7 +165,11 @@ const char *heedi_view_title(heedi_view *v, const char *given)
         return given;
     const char *t = v->target_text;
     const char *kind = heedi_view_str(v, "target_kind");
-    if (kind && strcmp(kind, "class") == 0 && t)
+    const char *head = heedi_view_str(v, "head");
+    const bool whole = head && strcmp(head, "class") == 0;
+    if (kind && strcmp(kind, "similarity") == 0)
+        return "Why are the two texts similar?";
+    if (whole && t && !v->foil_text)
         return heedi_arena_print(&v->arena, "Why class " OPEN "%s" CLOSE "?",
                                  t);
     if (t && v->foil_text)

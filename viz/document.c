@@ -87,6 +87,7 @@ static void put_input(doc *d)
         heedi_json_bool(
             &d->j, "is_special",
             special && heedi_number(special->var.type, special->data, i) != 0);
+        put_cell(d, "segment", "input", "segment", i);
         heedi_json_close(&d->j, '}');
     }
     heedi_json_close(&d->j, ']');

@@ -256,13 +256,24 @@ static heed_status sum_values(const source *s, heedi_view *v, heedi_piece *p,
 }
 
 /* The explained token: outlined where it is in the text, else put there. */
-static void place_target(const source *s, heedi_view *v, int64_t t)
+static void place_target(heedi_view *v, int64_t t)
 {
-    double id = heedi_view_num(v, "target_id");
     heedi_piece *p = &v->piece[v->n - 1];
-    if (t < v->n_tokens && s->id && s->id[t] == id && p->first <= t &&
-        t <= p->last)
+    if (p->first <= t && t <= p->last)
         p->is_target = true;
+}
+
+/* Where the target stands: after the position it is explained at, in a masked
+ * model at it, nowhere if it is of the text as a whole (-1). */
+static int64_t place_of(heedi_view *v, bool *masked)
+{
+    const char *head = heedi_view_str(v, "head");
+    double pos = heedi_view_num(v, "target_pos");
+    *masked = head && strcmp(head, "masked token") == 0;
+    if (head && !*masked)
+        return -1;
+    return pos >= 0 && pos < (double)v->n_tokens ? (int64_t)pos + !*masked
+                                                 : v->n_tokens;
 }
 
 static void add_target(heedi_view *v)
@@ -278,11 +289,10 @@ static heed_status make_pieces(const source *s, heedi_view *v,
 {
     size_t bytes;
     int64_t at = 0;
-    double pos = heedi_view_num(v, "target_pos");
-    int64_t target =
-        pos >= 0 && pos < (double)v->n_tokens ? (int64_t)pos + 1 : v->n_tokens;
-    bool in_text = target < v->n_tokens && s->id &&
-                   s->id[target] == heedi_view_num(v, "target_id");
+    bool masked;
+    int64_t target = place_of(v, &masked);
+    bool in_text = target >= 0 && target < v->n_tokens && s->id &&
+                   (masked || s->id[target] == heedi_view_num(v, "target_id"));
     if (!heedi_mul((size_t)v->n_tokens + 2, 2 * sizeof *v->piece, &bytes))
         return heedi_fail(v->ctx, HEED_ENOMEM, "too many tokens");
     v->piece = heedi_arena_alloc(&v->arena, bytes);
@@ -297,7 +307,7 @@ static heed_status make_pieces(const source *s, heedi_view *v,
             return HEED_ENOMEM;
         HEEDI_TRY(sum_values(s, v, p, o));
         if (in_text && t <= target && target < next)
-            place_target(s, v, target);
+            place_target(v, target);
         else if (!in_text && t < target && target < next)
             target = next; /* not inside a character */
         t = next;

@@ -7,35 +7,44 @@
 #include <heed/model.h>
 #include <heed/result.h>
 #include <heed/token.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* The position of a target where none is given: the last one; in a masked
+ * model that of the only mask token, for which the request needs a tokenizer.
+ * Labels and embeddings are of the whole text: nothing else is allowed. */
+#define HEED_AT_HEAD INT64_MIN
+
 /* One number to explain. Zero-initialise with HEED_TARGET and set by name. */
 typedef struct heed_target {
-    const char *kind; /* see heed_target_at(); NULL: "logit" */
-    int64_t at;       /* position whose next token is explained; negative
-                         counts from the end; default -1; a model that
-                         classifies has one output and does not heed it */
-    int32_t token;    /* token, or class; -1: the most likely one */
+    const char *kind; /* see heed_target_at(); NULL: "logit", "class" of a model
+                         with labels, "similarity" of one with embeddings */
+    int64_t at;       /* position whose next token (in a masked model whose own
+                         token) is explained; negative counts from the end */
+    int32_t token;    /* or label; -1: the most likely one */
     int32_t foil;     /* of a contrast; -1: the second most likely one */
 } heed_target;
-#define HEED_TARGET   \
-    {                 \
-        0, -1, -1, -1 \
+#define HEED_TARGET             \
+    {                           \
+        0, HEED_AT_HEAD, -1, -1 \
     }
 
 typedef struct heed_target_info {
     const char *name, *aliases; /* aliases are space-separated */
     const char *summary;
     int contrast; /* 1: takes a foil */
+    int pair;     /* 1: of two texts, see heed_tokens_pair() */
 } heed_target_info;
 
 /* i-th kind of target, or NULL if i is out of range. Static storage. */
 HEED_API const heed_target_info *heed_target_at(int i);
 
-/* One sequence and what to explain of it. */
+/* One sequence and what to explain of it. Of a target that compares two texts,
+ * the tokens are those of both, the second of segment 1: they are run apart,
+ * and explained together. */
 typedef struct heed_input {
     const heed_tokens *tokens; /* with pixels: heed_image_tokens(), or NULL */
     const heed_target *target; /* n_targets of them; NULL: the default one */

@@ -21,6 +21,17 @@ typedef struct heed_family_info {
  * Cannot fail. */
 HEED_API const heed_family_info *heed_family_at(int i);
 
+/* What a model makes of a text. */
+typedef enum heed_head {
+    HEED_HEAD_NEXT,     /* logits of the token after each position */
+    HEED_HEAD_MASKED,   /* logits of the token at each position */
+    HEED_HEAD_CLASS,    /* logits of labels, once for the whole text */
+    HEED_HEAD_EMBEDDING /* one vector for the whole text */
+} heed_head;
+
+/* "next token", "masked token", "class", "embedding". Static storage. */
+HEED_API const char *heed_head_name(heed_head h);
+
 /* Constant once loaded. Weights are views into mapped files. */
 typedef struct heed_model heed_model;
 
@@ -36,9 +47,13 @@ typedef struct heed_model_info {
     int64_t n_weights;    /* numbers */
     int64_t weight_bytes; /* on disk */
     int tied;             /* the head is the embedding */
-    int classifies;       /* 1: scores of classes, once for an input; `vocab` is
-                             how many */
-    const char *const *labels; /* of the classes, `vocab` of them; or NULL */
+    heed_head head;
+    int64_t n_labels;         /* of a class head */
+    const char *const *label; /* their names */
+    int multi_label;          /* each label is true or not by itself */
+    const char *pooling;      /* of an embedding: "mean", "cls", ...; or "" */
+    int normalizes;           /* embeddings are divided by their length */
+    int64_t n_segments;       /* token types, 0: there are none */
     int64_t image_height, image_width, image_channels; /* 0: reads text */
     int64_t patch_height, patch_width;                 /* in pixels */
 } heed_model_info;

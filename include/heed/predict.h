@@ -34,6 +34,25 @@ HEED_API HEED_NODISCARD heed_status
 heed_predict_image(heed_ctx *ctx, const heed_model *m,
                    const heed_pixels *pixels, int64_t top, heed_candidate *out);
 
+/* The same of tokens with their segments: a pair of texts. Of a model with
+ * labels, `at` is the position 0, and candidates are labels; logprob is that of
+ * the label among all, or, where they do not exclude each other (several may
+ * hold, or there is only one), that it holds. HEED_ENOTSUP for a model that
+ * makes embeddings. */
+HEED_API HEED_NODISCARD heed_status heed_predict_tokens(
+    heed_ctx *ctx, const heed_model *m, const heed_tokens *t, const int64_t *at,
+    int64_t n_at, int64_t top, heed_candidate *out);
+
+/* The embedding of a text: pooled over its tokens and, if the model says so,
+ * divided by its length.
+ *   out  as many values as the model is wide, the caller's
+ * Returns HEED_ENOTSUP for a model with another head, and errors as
+ * heed_predict(). */
+HEED_API HEED_NODISCARD heed_status heed_embed(heed_ctx *ctx,
+                                               const heed_model *m,
+                                               const heed_tokens *t,
+                                               double *out);
+
 /* Continue a sequence greedily by n_new tokens, one step at a time with the
  * state kept; stops early after `eos` (-1: never).
  *   out    n_new ids, the caller's

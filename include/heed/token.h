@@ -17,6 +17,7 @@ typedef struct heed_token {
                          counted from 0; -1 for a token of no word */
     uint8_t is_special;
     uint8_t is_added; /* put there by the tokenizer; empty byte range */
+    uint8_t segment;  /* token type: 0, 1 for those of a second text */
 } heed_token;
 
 /* A tokenized text. Owned by the caller, freed with heed_tokens_free(). */
@@ -32,10 +33,10 @@ typedef struct heed_tokens {
 typedef struct heed_tokenizer heed_tokenizer;
 
 typedef struct heed_tokenizer_info {
-    const char *kind;      /* "byte-level BPE" */
-    const char *pre;       /* pre-tokenizer, as the file names it */
-    int64_t n_tokens;      /* one more than the greatest id */
-    int32_t bos, eos, pad; /* -1: none */
+    const char *kind;            /* "byte-level BPE" */
+    const char *pre;             /* pre-tokenizer, as the file names it */
+    int64_t n_tokens;            /* one more than the greatest id */
+    int32_t bos, eos, pad, mask; /* -1: none */
     int adds_bos, adds_eos;
     const char *path; /* of the file it was read from */
 } heed_tokenizer_info;
@@ -59,15 +60,21 @@ typedef struct heed_encode_options {
     int special; /* 1: special tokens written in the text are recognised */
     int bos;   /* what is added in front: 0 as the file says, 1 BOS, -1 none */
     int plain; /* 1: nothing is added, whatever the file says */
+    const char *pair; /* second text, pair_len bytes of UTF-8; NULL: none */
+    int64_t pair_len;
 } heed_encode_options;
 
 /* Tokenize `len` bytes of UTF-8.
  *   out  owned by the caller; NULL on failure
  *   o    NULL for the defaults
- * An empty text gives only what the tokenizer adds. A byte for which the
+ * An empty text gives only what the tokenizer adds. With a second text the
+ * tokens are those of both, as the tokenizer's template for a pair has them,
+ * and `text` is the first followed by the second with nothing in between: byte
+ * ranges of the second begin at `len`. A byte for which the
  * vocabulary has no token is dropped with a warning, and leaves a hole between
  * two ranges. Returns HEED_EFORMAT for invalid UTF-8 (with the offset),
- * HEED_EINVAL if BOS is asked for and there is none, HEED_ENOMEM. */
+ * HEED_EINVAL if BOS is asked for and there is none, HEED_ENOTSUP for a pair
+ * whose template has not each text once, HEED_ENOMEM. */
 HEED_API HEED_NODISCARD heed_status heed_encode(heed_tokens **out,
                                                 heed_ctx *ctx,
                                                 const heed_tokenizer *t,
@@ -86,6 +93,14 @@ HEED_API HEED_NODISCARD heed_status heed_tokens_of(heed_tokens **out,
 
 /* `a` followed by `b`, as one text: for a prompt and its continuation. */
 HEED_API HEED_NODISCARD heed_status heed_tokens_join(heed_tokens **out,
+                                                     heed_ctx *ctx,
+                                                     const heed_tokens *a,
+                                                     const heed_tokens *b);
+
+/* `a` followed by `b`, as two texts that are compared: the tokens of `b` get
+ * segment 1, those of `a` segment 0, and no word reaches from one to the
+ * other. Byte ranges of `b` begin at a->text_len. */
+HEED_API HEED_NODISCARD heed_status heed_tokens_pair(heed_tokens **out,
                                                      heed_ctx *ctx,
                                                      const heed_tokens *a,
                                                      const heed_tokens *b);

@@ -295,8 +295,11 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
     for (int64_t t = 0; heedi_cli_has_picture(&c->args) && t < in->n_targets;
          t++)
         HEEDI_TRY(heedi_cli_pictures(
-            c, r, group, in->pixels ? "pixel_relevance" : "relevance", number,
-            j->methods.n > 1 ? info->name : NULL, in->n_targets > 1 ? t : -1));
+            c, r, group,
+            heed_result_get(r, group, "pixel_relevance") ? "pixel_relevance"
+                                                         : "relevance",
+            number, j->methods.n > 1 ? info->name : NULL,
+            in->n_targets > 1 ? t : -1));
     return HEED_OK;
 }
 
@@ -387,10 +390,10 @@ const heedi_command heedi_command_attribute = {
     .name = "attribute",
     .summary = "explain predictions with one or several methods",
     .operand = "[-]",
-    .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_IMAGE | HEEDI_SET_MANY | HEEDI_SET_LENGTH |
-            HEEDI_SET_METHOD | HEEDI_SET_CONTINUE | HEEDI_SET_AT |
-            HEEDI_SET_TARGET | HEEDI_SET_WHICH | HEEDI_SET_STORE |
-            HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+    .sets =
+        HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT | HEEDI_SET_PAIR |
+        HEEDI_SET_IMAGE | HEEDI_SET_MANY | HEEDI_SET_LENGTH | HEEDI_SET_METHOD |
+        HEEDI_SET_CONTINUE | HEEDI_SET_AT | HEEDI_SET_TARGET | HEEDI_SET_WHICH |
+        HEEDI_SET_STORE | HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

@@ -10,6 +10,7 @@
 #define HEEDI_SETS(S)                        \
     S(MODEL, "Model")                        \
     S(TEXT, "Input")                         \
+    S(PAIR, "Second text")                   \
     S(IMAGE, "Image")                        \
     S(MANY, "Many inputs")                   \
     S(LENGTH, "Length and memory")           \
@@ -92,7 +93,8 @@ typedef struct heedi_args {
     int color;           /* HEEDI_COLOR_... */
     const char *operand; /* what follows the command: "-", a name */
     /* model and input */
-    const char *model, *prompt, *input_file, *dataset, *text_field, *image;
+    const char *model, *prompt, *pair, *input_file, *dataset, *text_field;
+    const char *image;
     heedi_ints ids;
     int special, bos, no_bos, per_file, decode, raw_tokens;
     int64_t threads, context, batch, tokens;

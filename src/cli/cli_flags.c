@@ -53,6 +53,9 @@ const heedi_flag heedi_cli_flags[] = {
     SWITCH("bos", bos, INPUT, "begin with the BOS token"),
     SWITCH("no-bos", no_bos, INPUT, "do not add a BOS token"),
 
+    TEXT(0, "pair", 0, pair, "TEXT", HEEDI_SET_PAIR,
+         "second text, of models that take or compare two"),
+
     TEXT(0, "image", 0, image, "FILE", HEEDI_SET_IMAGE,
          "PNG or JPEG, for models that read images"),
 
@@ -89,7 +92,7 @@ const heedi_flag heedi_cli_flags[] = {
 
     TEXT(0, "target", "attributed-fn", target, "KIND", TARGET,
          "logit, probability, contrast_logit_diff, ... (logit)"),
-    TEXT(0, "target-token", 0, target_token, "TEXT", TARGET,
+    TEXT(0, "target-token", "target-class", target_token, "TEXT", TARGET,
          "explain this token, not the most likely one"),
     INTEGER(0, "target-id", 0, target_id, 0, INT_MAX_ID, TARGET,
             "the same as an id"),

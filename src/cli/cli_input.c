@@ -103,6 +103,11 @@ heed_status heedi_cli_texts_read(heedi_cli *c, heedi_cli_texts *out)
     if (given > 1)
         return heedi_cli_fail(c, HEED_EINVAL, "%d inputs: give only one of %s",
                               given, all);
+    if (a->pair && a->ids.n > 0)
+        return heedi_cli_fail(c, HEED_EINVAL, "--pair: not with --ids");
+    if (a->pair)
+        HEEDI_TRY(check_text(c, "--pair", a->pair, (int64_t)strlen(a->pair),
+                             HEED_EINVAL));
     if (a->bos && a->no_bos)
         return heedi_cli_fail(c, HEED_EINVAL, "--bos: not with --no-bos");
     if (a->ids.n > 0 && (a->bos || a->no_bos))
@@ -209,6 +214,8 @@ static heed_status fit(heedi_cli *c, heedi_cli_input *in, int64_t room)
         return heedi_cli_fail(c, HEED_EINVAL, "input: the text has no tokens");
     if (limit == 0 || n <= limit - room)
         return HEED_OK;
+    if (c->args.truncate && limit > room && in->paired)
+        return heedi_cli_fail(c, HEED_EINVAL, "--truncate: not with --pair");
     if (c->args.truncate && limit > room)
         return cut(c, in, limit - room);
     if (room > 0)
@@ -255,25 +262,85 @@ static heed_status read_image(heedi_cli *c, heedi_cli_input *out)
     return st;
 }
 
+/* One text, or two as one sequence. */
+static heed_status encode(heedi_cli *c, const char *s, int64_t len,
+                          const char *pair, int64_t room, heedi_cli_input *out)
+{
+    const heedi_args *a = &c->args;
+    const heed_encode_options o = {.special = a->special,
+                                   .bos = a->bos      ? 1
+                                          : a->no_bos ? -1
+                                                      : 0,
+                                   .pair = pair,
+                                   .pair_len =
+                                       pair ? (int64_t)strlen(pair) : 0};
+    HEEDI_TRY(heedi_cli_tokenizer(c));
+    HEEDI_LIB(c, heed_encode(&out->full, c->ctx, c->tokenizer, s, len, &o));
+    out->paired = pair != NULL;
+    HEEDI_TRY(check_ids(c, out->full));
+    return fit(c, out, room);
+}
+
+/* Two texts that are compared: each is a sequence of its own. */
+static heed_status both(heedi_cli *c, const char *s, int64_t len, int64_t room,
+                        heedi_cli_input *out)
+{
+    const char *pair = c->args.pair;
+    heedi_cli_input a = {0}, b = {0};
+    heed_status st = encode(c, s, len, NULL, room, &a);
+    if (st == HEED_OK)
+        st = encode(c, pair, (int64_t)strlen(pair), NULL, room, &b);
+    if (st == HEED_OK) {
+        st = heed_tokens_pair(&out->joined, c->ctx, &a.tokens, &b.tokens);
+        if (st != HEED_OK)
+            heedi_cli_lib(c, st);
+    }
+    heedi_cli_input_free(c, &a);
+    heedi_cli_input_free(c, &b);
+    if (st == HEED_OK)
+        out->tokens = *out->joined;
+    return st;
+}
+
+static bool compares(const heedi_cli *c)
+{
+    return c->command->sets & HEEDI_SET_TARGET && c->model &&
+           heed_model_about(c->model)->head == HEED_HEAD_EMBEDDING;
+}
+
+static heed_status check_pair(heedi_cli *c)
+{
+    const heed_model_info *m = c->model ? heed_model_about(c->model) : NULL;
+    if (compares(c) && !c->args.pair)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "%s: the model makes embeddings, of which two "
+                              "are compared: --pair TEXT gives the second text",
+                              c->args.model);
+    if (c->args.pair && m && m->n_segments == 0)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--pair: '%s' models take no second text",
+                              m->family->name);
+    return HEED_OK;
+}
+
 heed_status heedi_cli_prompt(heedi_cli *c, const heedi_cli_texts *t, int64_t i,
                              int64_t room, heedi_cli_input *out)
 {
     const heedi_args *a = &c->args;
     if (a->image) {
         HEEDI_TRY(read_image(c, out));
-    } else if (!t->v[i].s) {
-        HEEDI_TRY(tokens_of(c, "--ids", &a->ids, &out->full));
-    } else {
-        heed_encode_options o = {.special = a->special,
-                                 .bos = a->bos      ? 1
-                                        : a->no_bos ? -1
-                                                    : 0};
-        HEEDI_TRY(heedi_cli_tokenizer(c));
-        HEEDI_LIB(c, heed_encode(&out->full, c->ctx, c->tokenizer, t->v[i].s,
-                                 t->v[i].len, &o));
+        out->n_prompt = out->tokens.n;
+        return HEED_OK;
     }
-    HEEDI_TRY(check_ids(c, out->full));
-    HEEDI_TRY(fit(c, out, room));
+    HEEDI_TRY(check_pair(c));
+    if (!t->v[i].s) {
+        HEEDI_TRY(tokens_of(c, "--ids", &a->ids, &out->full));
+        HEEDI_TRY(fit(c, out, room));
+    } else if (compares(c)) {
+        HEEDI_TRY(both(c, t->v[i].s, t->v[i].len, room, out));
+    } else {
+        HEEDI_TRY(encode(c, t->v[i].s, t->v[i].len, a->pair, room, out));
+    }
     out->n_prompt = out->tokens.n;
     return HEED_OK;
 }
@@ -289,6 +356,21 @@ void heedi_cli_input_free(heedi_cli *c, heedi_cli_input *in)
 }
 
 /* ---- continuations ---- */
+
+/* Only a model that predicts the next token continues a text. */
+static heed_status check_head(heedi_cli *c)
+{
+    const heed_head h = heed_model_about(c->model)->head;
+    const heedi_args *a = &c->args;
+    if (h == HEED_HEAD_NEXT || !heedi_cli_has_continuation(a))
+        return HEED_OK;
+    return heedi_cli_fail(c, HEED_EINVAL,
+                          "--%s: a model with a head '%s' continues no text",
+                          a->generated          ? "generated"
+                          : a->target_ids.n > 0 ? "target-ids"
+                                                : "new-tokens",
+                          heed_head_name(h));
+}
 
 bool heedi_cli_has_continuation(const heedi_args *a)
 {
@@ -368,6 +450,7 @@ heed_status heedi_cli_room(heedi_cli *c, int64_t *out)
 heed_status heedi_cli_continue(heedi_cli *c, heedi_cli_input *in)
 {
     heed_tokens *more;
+    HEEDI_TRY(check_head(c));
     if (c->args.new_tokens > 0 && c->args.dry_run)
         return pretend(c, in, c->args.new_tokens);
     if (c->args.new_tokens > 0)

@@ -34,6 +34,7 @@ heed_status heedi_cli_tokenizer(heedi_cli *c);
 typedef struct heedi_cli_input {
     heed_tokens tokens; /* prompt and continuation; a view */
     int64_t n_prompt;   /* tokens of the prompt */
+    bool paired;        /* it is two texts in one sequence */
     heed_target *target;
     int64_t n_targets;
     heed_pixels *pixels;        /* of --image; else NULL */

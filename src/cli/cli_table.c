@@ -210,8 +210,14 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
         char where[32] = "", balance[96] = "", against[512] = "";
-        if (!isnan(at) && !heed_model_about(c->model)->classifies)
-            snprintf(where, sizeof where, " after %.0f", at);
+        char what[512] = "";
+        const char *head = heedi_cli_attr_str(r, group, "head", 0);
+        const char *text = heedi_cli_attr_str(r, group, "target_text", i);
+        if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
+            snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
+                     at);
+        if (*text || strcmp(head, "embedding") != 0)
+            snprintf(what, sizeof what, " of '%s'", text);
         if (!isnan(absorbed))
             snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g",
                      absorbed, rest);
@@ -221,9 +227,8 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         }
         if (*foil)
             snprintf(against, sizeof against, " against '%s'", foil);
-        heedi_cli_say(c, "%s: %s of '%s'%s%s = %.6g; sum %.6g%s", method,
-                      heedi_cli_attr_str(r, group, "target_kind", i),
-                      heedi_cli_attr_str(r, group, "target_text", i), against,
-                      where, target, sum, balance);
+        heedi_cli_say(c, "%s: %s%s%s%s = %.6g; sum %.6g%s", method,
+                      heedi_cli_attr_str(r, group, "target_kind", i), what,
+                      against, where, target, sum, balance);
     }
 }

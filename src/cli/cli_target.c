@@ -85,18 +85,33 @@ heed_status heedi_cli_at(heedi_cli *c, int64_t at, int64_t n, int64_t *out)
                           (long long)at, (long long)(n - 1));
 }
 
-/* A class by its name. */
-static heed_status class_of(heedi_cli *c, const char *name, const char *text,
-                            int32_t *out)
+/* A label by its name, however it is written, or by its number. */
+static heed_status label_id(heedi_cli *c, const char *name, const char *text,
+                            int64_t id, int32_t *out)
 {
     const heed_model_info *m = heed_model_about(c->model);
-    for (int64_t i = 0; i < m->vocab; i++)
-        if (strcmp(m->labels[i], text) == 0) {
+    char all[256] = "";
+    *out = (int32_t)id;
+    for (int64_t i = 0; text && i < m->n_labels; i++) {
+        size_t n = strlen(all);
+        snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", m->label[i]);
+        if (strlen(text) == strlen(m->label[i]) &&
+            heedi_cli_same_name(text, m->label[i], strlen(text)))
             *out = (int32_t)i;
-            return HEED_OK;
-        }
-    return heedi_cli_fail(c, HEED_EINVAL, "--%s-token: no class is called '%s'",
-                          name, text);
+    }
+    if (text && *out < 0 && heedi_cli_int_of(text, &id) && id >= 0 &&
+        id < m->n_labels)
+        *out = (int32_t)id;
+    if (text && *out < 0)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--%s-token '%s': the labels of the model are %s",
+                              name, text, all);
+    if (*out >= m->n_labels)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--%s-id: %d is beyond the %lld labels of the "
+                              "model",
+                              name, (int)*out, (long long)m->n_labels);
+    return HEED_OK;
 }
 
 /* A token by its text or id; -1 if neither was given. */
@@ -104,9 +119,15 @@ static heed_status token_id(heedi_cli *c, const char *name, const char *text,
                             int64_t id, int32_t *out)
 {
     int64_t vocab = heed_model_about(c->model)->vocab;
+    const heed_head head = heed_model_about(c->model)->head;
     *out = (int32_t)id;
-    if (text && heed_model_about(c->model)->labels)
-        return class_of(c, name, text, out);
+    if (head == HEED_HEAD_CLASS)
+        return label_id(c, name, text, id, out);
+    if (head == HEED_HEAD_EMBEDDING && (text || id >= 0))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--%s-%s: a similarity of two texts is of no "
+                              "token",
+                              name, text ? "token" : "id");
     if (text) {
         HEEDI_TRY(heedi_cli_tokenizer(c));
         heed_status st = heed_token_id(out, c->ctx, c->tokenizer, text);
@@ -123,9 +144,23 @@ static heed_status token_id(heedi_cli *c, const char *name, const char *text,
     return HEED_OK;
 }
 
+/* The target that the model's head is made for, where no position is given;
+ * in a masked model the library finds the mask. */
+static heed_status at_head(heedi_cli *c, heedi_cli_input *in,
+                           const heed_target *proto)
+{
+    in->n_targets = 1;
+    in->target = heedi_cli_calloc(c, 1, sizeof *in->target);
+    if (!in->target)
+        return HEED_ENOMEM;
+    *in->target = *proto;
+    return HEED_OK;
+}
+
 heed_status heedi_cli_targets(heedi_cli *c, heedi_cli_input *in)
 {
     const heedi_args *a = &c->args;
+    const heed_head head = heed_model_about(c->model)->head;
     bool given = in->tokens.n > in->n_prompt;
     /* Rows whose next token may be explained. */
     int64_t first = given ? in->n_prompt - 1 : 0;
@@ -137,6 +172,14 @@ heed_status heedi_cli_targets(heedi_cli *c, heedi_cli_input *in)
     HEEDI_TRY(
         token_id(c, "target", a->target_token, a->target_id, &proto.token));
     HEEDI_TRY(token_id(c, "foil", a->foil_token, a->foil_id, &proto.foil));
+    if (a->at.n != 0 &&
+        (head == HEED_HEAD_CLASS || head == HEED_HEAD_EMBEDDING))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--at: a model with a head '%s' explains the "
+                              "text as a whole",
+                              heed_head_name(head));
+    if (a->at.n == 0 && head != HEED_HEAD_NEXT)
+        return at_head(c, in, &proto);
     in->n_targets = all ? last - first + 1 : a->at.n > 0 ? a->at.n : 1;
     in->target = heedi_cli_calloc(c, in->n_targets, sizeof *in->target);
     if (!in->target)

@@ -48,6 +48,14 @@ static void show_model(const heedi_cli *c, json_t *j)
     fact(j, "weights", m->n_weights);
     fact(j, "weight_bytes", m->weight_bytes);
     fact(j, "tied_head", m->tied);
+    fact_text(j, "head", heed_head_name(m->head));
+    if (m->head == HEED_HEAD_CLASS)
+        fact(j, "labels", m->n_labels);
+    if (m->head == HEED_HEAD_EMBEDDING) {
+        fact_text(j, "pooling", m->pooling);
+        fact(j, "normalizes", m->normalizes);
+    }
+    fact(j, "segments", m->n_segments);
     if (m->image_height > 0) {
         fact(j, "image_height", m->image_height);
         fact(j, "image_width", m->image_width);

@@ -16,15 +16,37 @@ typedef struct job {
     heed_tokens *tokens;  /* of them, for their text */
 } job;
 
+/* The positions of mask tokens, for a masked model without --at. */
+static heed_status masks(job *j)
+{
+    const heed_tokens *t = &j->in.tokens;
+    const int32_t mask =
+        j->c->tokenizer ? heed_tokenizer_about(j->c->tokenizer)->mask : -1;
+    j->at = heedi_cli_calloc(j->c, t->n, sizeof *j->at);
+    if (!j->at)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; mask >= 0 && i < t->n; i++)
+        if (t->token[i].id == mask)
+            j->at[j->n_at++] = i;
+    return j->n_at > 0 ? HEED_OK
+                       : heedi_cli_fail(j->c, HEED_EINVAL,
+                                        "predict: the input has no mask token: "
+                                        "--at names positions (a [MASK] in the "
+                                        "text is read as one with --special)");
+}
+
 static heed_status rows(job *j)
 {
     const heedi_ints *at = &j->c->args.at;
+    const heed_head head = heed_model_about(j->c->model)->head;
     int64_t n = j->in.tokens.n;
-    if (j->in.pixels) { /* one output */
-        j->n_at = 1;
-        j->at = heedi_cli_calloc(j->c, 1, sizeof *j->at);
-        return j->at ? HEED_OK : HEED_ENOMEM;
-    }
+    if (head == HEED_HEAD_MASKED && at->n == 0)
+        return masks(j);
+    if (head == HEED_HEAD_CLASS && at->n != 0)
+        return heedi_cli_fail(j->c, HEED_EINVAL,
+                              "--at: labels are of the text as a whole");
+    if (head == HEED_HEAD_CLASS)
+        n = 1;
     j->n_at = at->n < 0 ? n : at->n > 0 ? at->n : 1;
     j->at = heedi_cli_calloc(j->c, j->n_at, sizeof *j->at);
     if (!j->at)
@@ -42,6 +64,8 @@ static heed_status rows(job *j)
 static heed_status name_tokens(job *j)
 {
     int64_t n = j->n_at * j->top;
+    if (heed_model_about(j->c->model)->head == HEED_HEAD_CLASS)
+        return HEED_OK; /* labels have names */
     int32_t *id = heedi_cli_calloc(j->c, n, sizeof *id);
     if (!id)
         return HEED_ENOMEM;
@@ -56,38 +80,35 @@ static heed_status name_tokens(job *j)
 static heed_status predict(job *j)
 {
     heedi_cli *c = j->c;
-    int64_t vocab = heed_model_about(c->model)->vocab;
+    const heed_model_info *m = heed_model_about(c->model);
+    int64_t vocab = m->head == HEED_HEAD_CLASS ? m->n_labels : m->vocab;
     j->top = c->args.top < vocab ? c->args.top : vocab;
     if (j->n_at > INT32_MAX / j->top)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--top %lld: too many for %lld rows",
                               (long long)j->top, (long long)j->n_at);
     j->best = heedi_cli_calloc(c, j->n_at * j->top, sizeof *j->best);
-    int32_t *id = heedi_cli_ids(c, &j->in.tokens);
-    if (!j->best || !id) {
-        free(id);
+    if (!j->best)
         return HEED_ENOMEM;
-    }
     heed_status st = j->in.pixels
                          ? heed_predict_image(c->ctx, c->model, j->in.pixels,
                                               j->top, j->best)
-                         : heed_predict(c->ctx, c->model, id, j->in.tokens.n,
-                                        j->at, j->n_at, j->top, j->best);
-    free(id);
+                         : heed_predict_tokens(c->ctx, c->model, &j->in.tokens,
+                                               j->at, j->n_at, j->top, j->best);
     heedi_cli_progress_end();
     return st == HEED_OK ? name_tokens(j) : heedi_cli_lib(c, st);
 }
 
-/* The name of a class, or the text of a token. */
 static const char *text_of(const job *j, int64_t i)
 {
-    const char *const *label = heed_model_about(j->c->model)->labels;
-    return label ? label[j->best[i].id] : j->tokens->token[i].text;
+    const heed_model_info *m = heed_model_about(j->c->model);
+    return j->tokens ? j->tokens->token[i].text : m->label[j->best[i].id];
 }
 
 static void print_table(const job *j)
 {
-    puts("pos\trank\tid\ttoken\tlogit\tlogprob\tprobability");
+    printf("pos\trank\tid\t%s\tlogit\tlogprob\tprobability\n",
+           j->tokens ? "token" : "label");
     for (int64_t i = 0; i < j->n_at * j->top; i++) {
         const heed_candidate *b = &j->best[i];
         printf("%lld\t%lld\t%d\t", (long long)j->at[i / j->top],
@@ -171,6 +192,12 @@ static heed_status run_all(job *j)
     HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
     HEEDI_TRY(heedi_cli_outputs_check(c, 1));
     HEEDI_TRY(heedi_cli_load_model(c));
+    if (heed_model_about(c->model)->head == HEED_HEAD_EMBEDDING)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "%s: the model predicts nothing, it makes "
+                              "embeddings: `heed embed` prints them, "
+                              "`heed attribute --pair` explains a similarity",
+                              c->args.model);
     heedi_cli_load_tokenizer(c);
     HEEDI_TRY(heedi_cli_output_open(c, &j->out, 0, 1, c->args.json));
     HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
@@ -204,10 +231,10 @@ static heed_status run(heedi_cli *c)
 
 const heedi_command heedi_command_predict = {
     .name = "predict",
-    .summary = "the most likely next tokens, or classes of an image",
+    .summary = "the most likely next tokens, labels, or tokens at a mask",
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_IMAGE | HEEDI_SET_LENGTH | HEEDI_SET_AT | HEEDI_SET_TOP |
-            HEEDI_SET_FILE,
+            HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH | HEEDI_SET_AT |
+            HEEDI_SET_TOP | HEEDI_SET_FILE,
     .run = run,
 };

@@ -77,7 +77,7 @@ const heedi_command heedi_command_tokenize = {
     .name = "tokenize",
     .summary = "token ids of a text with their byte ranges, and back",
     .operand = "[-]",
-    .sets =
-        HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT | HEEDI_SET_DECODE,
+    .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
+            HEEDI_SET_PAIR | HEEDI_SET_DECODE,
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "json.h"
 #include "load.h"
 #include "memory.h"
 
@@ -74,6 +75,22 @@ heed_status heedi_checkpoint_open(heedi_checkpoint **out, heed_ctx *ctx,
         heedi_checkpoint_close(*out);
         *out = NULL;
     }
+    return st;
+}
+
+heed_status heedi_checkpoint_json(heedi_checkpoint *c, const char *name,
+                                  heedi_value *out)
+{
+    json_t *j;
+    *out = (heedi_value){.kind = HEEDI_ABSENT};
+    const char *path = heedi_join(&c->mem, c->path, name);
+    if (!path)
+        return HEED_ENOMEM;
+    if (!heedi_exists(path))
+        return HEED_OK;
+    HEEDI_TRY(heedi_json_read_any(&j, c->ctx, path));
+    heed_status st = heedi_json_tree(out, &c->mem, j);
+    json_decref(j);
     return st;
 }
 

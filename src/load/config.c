@@ -35,6 +35,11 @@ static heedi_value member(const heedi_value *object, const char *key,
     return (heedi_value){0};
 }
 
+heedi_value heedi_config_member(const heedi_value *object, const char *key)
+{
+    return member(object, key, strlen(key));
+}
+
 heedi_value heedi_config(const heedi_checkpoint *c, const char *key)
 {
     const heedi_source *s = c->impl;

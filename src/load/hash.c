@@ -71,8 +71,10 @@ heed_status heed_model_hash(heed_ctx *ctx, const char *path, char weights[65],
                             char config[65], char tokenizer[65])
 {
     static const char *const configs[] = {"config.json"};
-    static const char *const tokenizers[] = {"tokenizer.json",
-                                             "tokenizer_config.json"};
+    static const char *const json[] = {"tokenizer.json",
+                                       "tokenizer_config.json"};
+    static const char *const txt[] = {"special_tokens_map.json",
+                                      "tokenizer_config.json", "vocab.txt"};
     heedi_begin(ctx);
     weights[0] = config[0] = tokenizer[0] = '\0';
     if (!heedi_is_dir(path)) /* GGUF: everything is in the one file */
@@ -82,8 +84,13 @@ heed_status heed_model_hash(heed_ctx *ctx, const char *path, char weights[65],
     heed_status st = hash_weights(&mem, path, weights);
     if (!st)
         st = hash_files(&mem, path, 1, configs, false, config);
+    const char *whole = heedi_join(&mem, path, json[0]);
+    if (!st && !whole)
+        st = HEED_ENOMEM;
+    const bool from_txt = whole && !heedi_exists(whole);
     if (!st)
-        st = hash_files(&mem, path, 2, tokenizers, false, tokenizer);
+        st = hash_files(&mem, path, from_txt ? 3 : 2, from_txt ? txt : json,
+                        false, tokenizer);
     heedi_arena_clear(&mem);
     return st;
 }

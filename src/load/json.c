@@ -6,8 +6,8 @@
 
 #include "ctx.h"
 
-heed_status heedi_json_parse(json_t **out, heed_ctx *ctx, const char *what,
-                             const void *p, size_t n)
+static heed_status parse(json_t **out, heed_ctx *ctx, const char *what,
+                         const void *p, size_t n)
 {
     json_error_t e;
     *out = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
@@ -16,11 +16,23 @@ heed_status heedi_json_parse(json_t **out, heed_ctx *ctx, const char *what,
     if (!*out)
         return heedi_fail(ctx, HEED_EFORMAT, "%s: line %d, column %d: %s", what,
                           e.line, e.column, e.text);
+    return HEED_OK;
+}
+
+static heed_status need_object(json_t **out, heed_ctx *ctx, const char *what)
+{
     if (json_is_object(*out))
         return HEED_OK;
     json_decref(*out);
     *out = NULL;
     return heedi_fail(ctx, HEED_EFORMAT, "%s: not a JSON object", what);
+}
+
+heed_status heedi_json_parse(json_t **out, heed_ctx *ctx, const char *what,
+                             const void *p, size_t n)
+{
+    HEEDI_TRY(parse(out, ctx, what, p, n));
+    return need_object(out, ctx, what);
 }
 
 static const struct {
@@ -78,6 +90,12 @@ static size_t rewrite(char *out, const char *p, size_t n)
 
 heed_status heedi_json_read(json_t **out, heed_ctx *ctx, const char *path)
 {
+    HEEDI_TRY(heedi_json_read_any(out, ctx, path));
+    return need_object(out, ctx, path);
+}
+
+heed_status heedi_json_read_any(json_t **out, heed_ctx *ctx, const char *path)
+{
     heedi_map m;
     *out = NULL;
     HEEDI_TRY(heedi_map_open(&m, ctx, path));
@@ -87,7 +105,7 @@ heed_status heedi_json_read(json_t **out, heed_ctx *ctx, const char *path)
     heed_status st = HEED_ENOMEM;
     if (text) {
         rewrite(text, p, m.n);
-        st = heedi_json_parse(out, ctx, path, text, n);
+        st = parse(out, ctx, path, text, n);
     }
     heedi_free(ctx, text);
     heedi_map_close(&m);

@@ -10,8 +10,9 @@
 heed_status heedi_json_parse(json_t **out, heed_ctx *ctx, const char *what,
                              const void *p, size_t n);
 
-/* The object in a file, which may hold bare Infinity and NaN, and integers
- * beyond 64 bits, as Python writes them. */
+/* The same of anything in a file, and of an object in it. A file may hold bare
+ * Infinity and NaN, and integers beyond 64 bits, as Python writes them. */
+heed_status heedi_json_read_any(json_t **out, heed_ctx *ctx, const char *path);
 heed_status heedi_json_read(json_t **out, heed_ctx *ctx, const char *path);
 
 /* As values in an arena; the JSON may be freed afterwards. */

@@ -172,14 +172,25 @@ static heed_status load_gguf(heed_tokenizer **out, heed_ctx *ctx,
 }
 
 /* ---- a directory ---- */
-static heed_status find_json(const char **json, heedi_arena *mem,
+typedef heed_status reader(heed_tokenizer **out, heed_ctx *ctx,
+                           const char *path);
+
+static heed_status find_file(const char **file, reader **read, heedi_arena *mem,
                              const char *dir)
 {
+    static const struct {
+        const char *name;
+        reader *read;
+    } known[] = {{"tokenizer.json", heedi_tokenizer_from_json},
+                 {"vocab.txt", heedi_tokenizer_from_txt}};
     static const char *const older[] = {"tokenizer.model", "spiece.model",
-                                        "vocab.json", "vocab.txt"};
-    *json = heedi_join(mem, dir, "tokenizer.json");
-    if (!*json || heedi_exists(*json))
-        return *json ? HEED_OK : HEED_ENOMEM;
+                                        "vocab.json"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        *read = known[i].read;
+        *file = heedi_join(mem, dir, known[i].name);
+        if (!*file || heedi_exists(*file))
+            return *file ? HEED_OK : HEED_ENOMEM;
+    }
     for (size_t i = 0; i < sizeof older / sizeof *older; i++) {
         const char *path = heedi_join(mem, dir, older[i]);
         if (!path)
@@ -197,11 +208,12 @@ static heed_status load_dir(heed_tokenizer **out, heed_ctx *ctx,
                             const char *dir)
 {
     heedi_arena mem;
-    const char *json;
+    const char *file;
+    reader *read;
     heedi_arena_init(&mem, ctx);
-    heed_status st = find_json(&json, &mem, dir);
+    heed_status st = find_file(&file, &read, &mem, dir);
     if (!st)
-        st = heedi_tokenizer_from_json(out, ctx, json);
+        st = read(out, ctx, file);
     heedi_arena_clear(&mem);
     return st;
 }

@@ -10,12 +10,12 @@
 
 #define HEADS(P)                                                       \
     P(dist, "deit.embeddings.distillation_token", NULL, "1,1,C", 0, 0) \
-    P(head, "classifier.weight", NULL, "V,C", 0, 1)                    \
-    P(head_b, "classifier.bias", NULL, "V", 0, 1)                      \
-    P(cls_head, "cls_classifier.weight", NULL, "V,C", 0, 1)            \
-    P(cls_head_b, "cls_classifier.bias", NULL, "V", 0, 1)              \
-    P(dist_head, "distillation_classifier.weight", NULL, "V,C", 0, 1)  \
-    P(dist_head_b, "distillation_classifier.bias", NULL, "V", 0, 1)
+    P(head, "classifier.weight", NULL, "Y,C", 0, 1)                    \
+    P(head_b, "classifier.bias", NULL, "Y", 0, 1)                      \
+    P(cls_head, "cls_classifier.weight", NULL, "Y,C", 0, 1)            \
+    P(cls_head_b, "cls_classifier.bias", NULL, "Y", 0, 1)              \
+    P(dist_head, "distillation_classifier.weight", NULL, "Y,C", 0, 1)  \
+    P(dist_head_b, "distillation_classifier.bias", NULL, "Y", 0, 1)
 enum { HEEDI_VIT_LAST_PARAM, HEADS(HEEDI_PARAM_INDEX) };
 static const heedi_param params[] = {HEEDI_VIT_PARAMS(HEEDI_PARAM_ROW, "deit.")
                                          HEADS(HEEDI_PARAM_ROW){0}};
@@ -44,7 +44,7 @@ static heed_status join_heads(heed_model *m)
 {
     static const int matrix[2] = {P_cls_head, P_dist_head},
                      bias[2] = {P_cls_head_b, P_dist_head_b};
-    const int64_t v = m->dim['V'], c = m->dim['C'];
+    const int64_t v = m->dim['Y'], c = m->dim['C'];
     heed_real *w = heedi_arena_alloc(&m->mem, (size_t)(2 * v * c) * sizeof *w);
     heed_real *b = heedi_arena_alloc(&m->mem, (size_t)v * sizeof *b);
     int64_t n;

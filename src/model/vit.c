@@ -4,8 +4,8 @@
  * distillation: the class is read at [CLS]. */
 
 #define HEAD(P)                                     \
-    P(head, "classifier.weight", NULL, "V,C", 0, 0) \
-    P(head_b, "classifier.bias", NULL, "V", 0, 0)
+    P(head, "classifier.weight", NULL, "Y,C", 0, 0) \
+    P(head_b, "classifier.bias", NULL, "Y", 0, 0)
 enum { HEEDI_VIT_LAST_PARAM, HEAD(HEEDI_PARAM_INDEX) };
 static const heedi_param params[] = {HEEDI_VIT_PARAMS(HEEDI_PARAM_ROW, "vit.")
                                          HEAD(HEEDI_PARAM_ROW){0}};

@@ -57,14 +57,19 @@ static int32_t id_of(const heed_tokenizer *t, const char *s, size_t len)
     return heedi_names_get(&t->model.names, s, len);
 }
 
-/* A special token, which is a string or an object with `content`. */
-static void special(const heed_tokenizer *t, const json_t *j, const char *key,
-                    int32_t *id)
+const json_t *heedi_special_text(const json_t *j, const char *key)
 {
     const json_t *x = json_object_get(j, key);
     if (json_is_object(x))
         x = json_object_get(x, "content");
-    if (json_is_string(x))
+    return json_is_string(x) ? x : NULL;
+}
+
+static void special(const heed_tokenizer *t, const json_t *j, const char *key,
+                    int32_t *id)
+{
+    const json_t *x = heedi_special_text(j, key);
+    if (x)
         *id = id_of(t, json_string_value(x), json_string_length(x));
 }
 
@@ -78,6 +83,7 @@ static heed_status apply(heed_tokenizer *t, const json_t *j)
     special(t, j, "bos_token", &t->info.bos);
     special(t, j, "eos_token", &t->info.eos);
     special(t, j, "pad_token", &t->info.pad);
+    special(t, j, "mask_token", &t->info.mask);
     bool bos = has(&t->front, t->info.bos), eos = has(&t->back, t->info.eos);
     HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_bos_token", &bos));
     HEEDI_TRY(heedi_field_bool(t->ctx, j, where, "add_eos_token", &eos));
@@ -85,43 +91,50 @@ static heed_status apply(heed_tokenizer *t, const json_t *j)
     return heedi_set_back(t, t->info.eos, eos);
 }
 
-static heed_status read_beside(heed_tokenizer *t, const char *path)
+heed_status heedi_json_beside(json_t **out, heed_ctx *ctx, const char *path,
+                              const char *name)
 {
-    static const char name[] = "tokenizer_config.json";
     const char *slash = strrchr(path, '/');
-    size_t dir = slash ? (size_t)(slash - path) + 1 : 0;
+    size_t dir = slash ? (size_t)(slash - path) + 1 : 0, n = strlen(name) + 1;
     json_error_t e;
-    char *p = heedi_alloc(t->ctx, dir + sizeof name);
+    *out = NULL;
+    char *p = heedi_alloc(ctx, dir + n);
     if (!p)
         return HEED_ENOMEM;
     memcpy(p, path, dir);
-    memcpy(p + dir, name, sizeof name);
+    memcpy(p + dir, name, n);
     FILE *f = NULL;
     bool there = access(p, F_OK) == 0;
-    heed_status st = there ? heedi_file_of(&f, t->ctx, p) : HEED_OK;
-    heedi_free(t->ctx, p);
+    heed_status st = there ? heedi_file_of(&f, ctx, p) : HEED_OK;
+    heedi_free(ctx, p);
     if (!f)
         return st;
-    json_t *j = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
+    *out = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
     fclose(f);
-    if (!j)
-        return heedi_fail(t->ctx, HEED_EFORMAT, "%s: line %d, column %d: %s",
-                          name, e.line, e.column, e.text);
-    st = apply(t, j);
-    json_decref(j);
-    return st;
+    return *out ? HEED_OK
+                : heedi_fail(ctx, HEED_EFORMAT, "%s: line %d, column %d: %s",
+                             name, e.line, e.column, e.text);
 }
 
 heed_status heedi_config_read(heed_tokenizer *t, const char *path)
 {
-    HEEDI_TRY(read_beside(t, path));
+    json_t *j;
+    HEEDI_TRY(heedi_json_beside(&j, t->ctx, path, "tokenizer_config.json"));
+    heed_status st = j ? apply(t, j) : HEED_OK;
+    json_decref(j);
     heedi_config_done(t);
-    return HEED_OK;
+    return st;
 }
 
 void heedi_config_done(heed_tokenizer *t)
 {
     heed_tokenizer_info *o = &t->info;
+    static const char *const masks[] = {"[MASK]", "<mask>"};
+    for (int i = 0; i < 2 && o->mask < 0; i++) {
+        const int32_t id = id_of(t, masks[i], strlen(masks[i]));
+        if (id >= 0 && t->flag[id] & HEEDI_SPECIAL)
+            o->mask = id;
+    }
     /* a template says where texts begin and end, if nothing else does */
     if (o->bos < 0 && t->front.n > 0)
         o->bos = t->front.v[0];

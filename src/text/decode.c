@@ -136,7 +136,7 @@ static heed_status replace_in(heedi_decoded *d, const heedi_step *st,
     return copy(d, from + at, to);
 }
 
-static heed_status replace(heedi_decoded *d, const heedi_step *st)
+heed_status heedi_decoded_replace(heedi_decoded *d, const heedi_step *st)
 {
     for (size_t k = 0, from = 0; k < d->items; from = d->item[k++]) {
         HEEDI_TRY(replace_in(d, st, from, d->item[k]));
@@ -264,12 +264,15 @@ static heed_status bpe(heedi_decoded *d, const heedi_step *st)
 const heedi_part heedi_decoders[] = {
     {"ByteLevel", "add_prefix_space use_regex trim_offsets", NULL, NULL,
      heedi_byte_level_decode},
-    {"Replace", "pattern content", heedi_replace_read, NULL, replace},
+    {"Replace", "pattern content", heedi_replace_read, NULL,
+     heedi_decoded_replace},
     {"ByteFallback", "", NULL, NULL, byte_fallback},
     {"Fuse", "", NULL, NULL, fuse},
     {"Strip", "content start stop", read_strip, NULL, strip},
     {"Metaspace", "replacement add_prefix_space prepend_scheme split str_rep",
      read_metaspace, NULL, metaspace},
     {"BPEDecoder", "suffix", read_bpe, NULL, bpe},
+    {"WordPiece", "prefix cleanup", heedi_wordpiece_decoder_read, NULL,
+     heedi_wordpiece_decode},
     {0},
 };

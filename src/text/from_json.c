@@ -8,20 +8,34 @@
 
 enum { TOKEN_MAX = 1 << 16 };
 
-static heed_status find_model(heed_tokenizer *t, const json_t *model)
+static const struct model {
+    const char *type;
+    const char *field; /* that only it has: files of 2020 do not say the type */
+    const heedi_model_kind *kind;
+    heed_status (*read)(heed_tokenizer *t, const json_t *j);
+} models[] = {
+    {"BPE", "merges", &heedi_bpe, heedi_bpe_read},
+    {"WordPiece", "max_input_chars_per_word", &heedi_wordpiece,
+     heedi_wordpiece_read},
+};
+
+static heed_status find_model(heed_tokenizer *t, const json_t *j,
+                              const struct model **out)
 {
-    const char *type = json_string_value(json_object_get(model, "type"));
-    if (!json_is_object(model))
+    const char *type = json_string_value(json_object_get(j, "type"));
+    *out = NULL;
+    if (!json_is_object(j))
         return heedi_fail(t->ctx, HEED_EFORMAT, "there is no \"model\"");
-    /* files of 2020 do not say */
-    if (!type && json_object_get(model, "merges"))
-        type = "BPE";
-    if (!type || strcmp(type, "BPE") != 0)
+    for (size_t i = 0; i < sizeof models / sizeof *models && !*out; i++)
+        if (type ? strcmp(type, models[i].type) == 0
+                 : json_object_get(j, models[i].field) != NULL)
+            *out = &models[i];
+    if (!*out)
         return heedi_fail(t->ctx, HEED_ENOTSUP,
                           "the model \"%.60s\" is not supported",
                           type ? type : "(without a type)");
-    t->model.kind = &heedi_bpe;
-    if (!json_is_object(json_object_get(model, "vocab")))
+    t->model.kind = (*out)->kind;
+    if (!json_is_object(json_object_get(j, "vocab")))
         return heedi_fail(t->ctx, HEED_EFORMAT,
                           "model: \"vocab\" is not an object");
     return HEED_OK;
@@ -184,7 +198,7 @@ static heed_status describe(heed_tokenizer *t)
     t->info.pre = s.s;
     t->info.kind = t->model.byte_mode       ? "byte-level BPE"
                    : t->model.byte_fallback ? "BPE with byte fallback"
-                                            : "BPE";
+                                            : t->model.kind->name;
     return HEED_OK;
 }
 
@@ -200,7 +214,8 @@ static heed_status build(heed_tokenizer *t, json_t *j)
     for (int i = 0; i < 2; i++)
         if (json_is_object(json_object_get(j, ignored[i])))
             heedi_warn(ctx, "%s: \"%s\" is ignored", t->info.path, ignored[i]);
-    HEEDI_TRY(find_model(t, model));
+    const struct model *kind = NULL;
+    HEEDI_TRY(find_model(t, model, &kind));
     json_t *vocab = json_object_get(model, "vocab");
     const json_t *added = json_object_get(j, "added_tokens");
     const json_t *decoder = json_object_get(j, "decoder");
@@ -218,7 +233,7 @@ static heed_status build(heed_tokenizer *t, json_t *j)
                                "decoder", "decoders"));
     t->decoder_given = json_is_object(decoder);
     HEEDI_TRY(heedi_post_read(t, json_object_get(j, "post_processor"), 0));
-    HEEDI_TRY(heedi_bpe_read(t, model));
+    HEEDI_TRY(kind->read(t, model));
     HEEDI_TRY(heedi_added_build(t));
     return describe(t);
 }
@@ -240,20 +255,15 @@ static heed_status parse(json_t **out, heed_ctx *ctx, FILE *f,
                       e.column, e.text);
 }
 
-/* From an open file, or from text. */
-static heed_status from(heed_tokenizer **out, heed_ctx *ctx, const char *path,
-                        FILE *f, const heedi_str *text)
+heed_status heedi_tokenizer_from_tree(heed_tokenizer **out, heed_ctx *ctx,
+                                      const char *path, json_t *j, bool config)
 {
-    json_t *j;
-    heed_tokenizer *t = NULL;
+    heed_tokenizer *t;
     *out = NULL;
-    heed_status st = parse(&j, ctx, f, text);
-    if (st == HEED_OK)
-        st = heedi_tokenizer_new(&t, ctx, path);
+    heed_status st = heedi_tokenizer_new(&t, ctx, path);
     if (st == HEED_OK)
         st = build(t, j);
-    json_decref(j);
-    if (st == HEED_OK && f)
+    if (st == HEED_OK && config)
         st = heedi_config_read(t, path);
     if (st != HEED_OK) {
         heed_tokenizer_free(t);
@@ -261,6 +271,19 @@ static heed_status from(heed_tokenizer **out, heed_ctx *ctx, const char *path,
     }
     *out = t;
     return HEED_OK;
+}
+
+/* From an open file, or from text. */
+static heed_status from(heed_tokenizer **out, heed_ctx *ctx, const char *path,
+                        FILE *f, const heedi_str *text)
+{
+    json_t *j;
+    *out = NULL;
+    heed_status st = parse(&j, ctx, f, text);
+    st = st == HEED_OK ? heedi_tokenizer_from_tree(out, ctx, path, j, f != NULL)
+                       : heedi_fail_in(ctx, st, path);
+    json_decref(j);
+    return st;
 }
 
 heed_status heedi_tokenizer_from_json(heed_tokenizer **out, heed_ctx *ctx,

@@ -312,10 +312,77 @@ static heed_status build_llama(heed_tokenizer *t, const heedi_vocab *v)
     return add_added(t);
 }
 
+/* The file marks the begin of a word with U+2581 and what goes on not at all;
+ * names in brackets are as they are. The tables have it the other way round. */
+static heed_status unmark(heed_tokenizer *t)
+{
+    static const char space[] = "\u2581";
+    const size_t n = sizeof space - 1;
+    for (int64_t i = 0; i < t->info.n_tokens; i++) {
+        heedi_str *s = &t->str[i];
+        char *go_on;
+        if (s->len > n && memcmp(s->s, space, n) == 0) {
+            *s = (heedi_str){s->s + n, s->len - n};
+        } else if ((t->flag[i] & HEEDI_IN_MODEL) && s->len > 0 &&
+                   (s->s[0] != '[' || s->s[s->len - 1] != ']')) {
+            if (!(go_on = heedi_arena_alloc(&t->arena, s->len + 3)))
+                return HEED_ENOMEM;
+            memcpy(go_on, "##", 2);
+            memcpy(go_on + 2, s->s, s->len);
+            *s = (heedi_str){go_on, s->len + 2};
+        }
+    }
+    return HEED_OK;
+}
+
+static heed_status bert_step(heed_tokenizer *t, heedi_steps *list,
+                             const heedi_part *rows, const char *name)
+{
+    heedi_step s = {.part = heedi_part_named(rows, name),
+                    .what = {"##", 2},
+                    .clean = true,
+                    .ideographs = true,
+                    .strip = true,
+                    .lower = true};
+    return heedi_steps_add(t, list, s);
+}
+
+/* The token of a key, or of its usual name; -1: neither is there. */
+static int32_t bert_token(const heed_tokenizer *t, int32_t id, const char *name)
+{
+    return id >= 0 ? id : heedi_names_get(&t->model.names, name, strlen(name));
+}
+
+static heed_status build_bert(heed_tokenizer *t, const heedi_vocab *v)
+{
+    heedi_vocab w = *v;
+    t->info.pre = "BertPreTokenizer";
+    t->model.max_chars = 100;
+    HEEDI_TRY(unmark(t));
+    HEEDI_TRY(add_names(t));
+    w.bos = bert_token(t, v->cls >= 0 ? v->cls : v->bos, "[CLS]");
+    w.eos = bert_token(t, v->sep >= 0 ? v->sep : v->eos, "[SEP]");
+    w.unk = bert_token(t, v->unk, "[UNK]");
+    if (w.bos < 0 || w.eos < 0)
+        return heedi_fail(t->ctx, HEED_EFORMAT,
+                          "the vocabulary has no [CLS] or no [SEP]");
+    HEEDI_TRY(set_special(t, &w, true, true));
+    HEEDI_TRY(
+        bert_step(t, &t->normalizer, heedi_normalizers, "BertNormalizer"));
+    HEEDI_TRY(bert_step(t, &t->pre, heedi_pre_tokenizers, "BertPreTokenizer"));
+    HEEDI_TRY(bert_step(t, &t->decoder, heedi_decoders, "WordPiece"));
+    t->decoder_given = true;
+    HEEDI_TRY(heedi_str_copy(t, &t->model.prefix, "##", 2));
+    HEEDI_TRY(heedi_bert_pair(t, w.bos, w.eos));
+    HEEDI_TRY(heedi_wordpiece_finish(t, w.unk));
+    return add_added(t);
+}
+
 static const struct kind {
     const char *name;
     heed_status (*build)(heed_tokenizer *, const heedi_vocab *);
-} kinds[] = {{"gpt2", build_gpt2}, {"llama", build_llama}};
+} kinds[] = {
+    {"gpt2", build_gpt2}, {"llama", build_llama}, {"bert", build_bert}};
 
 static heed_status build(heed_tokenizer *t, const heedi_vocab *v)
 {

@@ -7,7 +7,7 @@
 #include "utf8.h"
 
 /* Every step reads w->norm and writes w->next, which it then becomes. */
-static heed_status done(heedi_work *w)
+heed_status heedi_normalized(heedi_work *w)
 {
     heedi_rope old = w->norm;
     w->norm = w->next;
@@ -20,7 +20,7 @@ static heed_status copy(heedi_work *w, size_t from, size_t to)
     return heedi_rope_copy(&w->next, w->ctx, &w->norm, from, to);
 }
 
-static heed_status lowercase(heedi_work *w, const heedi_step *s)
+heed_status heedi_lowercase(heedi_work *w, const heedi_step *s)
 {
     const heedi_rope *r = &w->norm;
     (void)s;
@@ -40,7 +40,7 @@ static heed_status lowercase(heedi_work *w, const heedi_step *s)
             HEEDI_TRY(heedi_rope_put(&w->next, w->ctx, buf, n,
                                      heedi_rope_span(r, i, i + len)));
     }
-    return done(w);
+    return heedi_normalized(w);
 }
 
 static heed_status strip_accents(heedi_work *w, const heedi_step *s)
@@ -51,7 +51,7 @@ static heed_status strip_accents(heedi_work *w, const heedi_step *s)
     for (size_t i = 0, len; i < r->n; i += len)
         if (!heedi_is_mark(heedi_utf8_get(r->s + i, r->n - i, &len)))
             HEEDI_TRY(copy(w, i, i + len));
-    return done(w);
+    return heedi_normalized(w);
 }
 
 static heed_status read_strip(heed_tokenizer *t, heedi_step *s, const json_t *j)
@@ -81,7 +81,7 @@ static heed_status strip(heedi_work *w, const heedi_step *s)
         from = to = s->left ? r->n : 0;
     heedi_rope_clear(&w->next);
     HEEDI_TRY(copy(w, s->left ? from : 0, s->right ? to : r->n));
-    return done(w);
+    return heedi_normalized(w);
 }
 
 static heed_status read_prepend(heed_tokenizer *t, heedi_step *s,
@@ -101,7 +101,7 @@ static heed_status prepend(heedi_work *w, const heedi_step *s)
     HEEDI_TRY(heedi_rope_put(&w->next, w->ctx, s->with.s, s->with.len,
                              (heedi_span){at, at}));
     HEEDI_TRY(copy(w, 0, r->n));
-    return done(w);
+    return heedi_normalized(w);
 }
 
 heed_status heedi_replace_read(heed_tokenizer *t, heedi_step *s,
@@ -151,7 +151,7 @@ static heed_status replace(heedi_work *w, const heedi_step *s)
     }
     if (gap < r->n)
         HEEDI_TRY(copy(w, gap, r->n));
-    return done(w);
+    return heedi_normalized(w);
 }
 
 static heed_status read_nfc(heed_tokenizer *t, heedi_step *s, const json_t *j)
@@ -187,10 +187,13 @@ const heedi_part heedi_normalizers[] = {
     {"NFD", "", read_nfd, heedi_unicode_form, NULL},
     {"NFKC", "", read_nfkc, heedi_unicode_form, NULL},
     {"NFKD", "", read_nfkd, heedi_unicode_form, NULL},
-    {"Lowercase", "", NULL, lowercase, NULL},
+    {"Lowercase", "", NULL, heedi_lowercase, NULL},
     {"StripAccents", "", NULL, strip_accents, NULL},
     {"Strip", "strip_left strip_right", read_strip, strip, NULL},
     {"Prepend", "prepend", read_prepend, prepend, NULL},
     {"Replace", "pattern content", heedi_replace_read, replace, NULL},
+    {"BertNormalizer",
+     "clean_text handle_chinese_chars strip_accents lowercase",
+     heedi_bert_normalizer_read, heedi_bert_normalize, NULL},
     {0},
 };

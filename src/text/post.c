@@ -50,6 +50,41 @@ static heed_status cls_sep(heed_tokenizer *t, const json_t *j, heedi_ids *front,
     return pair_id(t, j, "sep", back);
 }
 
+static heed_status slots(heed_tokenizer *t, const heedi_slot *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        HEEDI_TRY(heedi_slots_add(t->ctx, &t->pair, v[i].id, v[i].segment));
+    return HEED_OK;
+}
+
+heed_status heedi_bert_pair(heed_tokenizer *t, int32_t cls, int32_t sep)
+{
+    const heedi_slot pair[] = {{cls, 0},
+                               {HEEDI_FIRST_TEXT, 0},
+                               {sep, 0},
+                               {HEEDI_SECOND_TEXT, 1},
+                               {sep, 1}};
+    return slots(t, pair, 5);
+}
+
+static heed_status bert(heed_tokenizer *t, const json_t *j, heedi_ids *front,
+                        heedi_ids *back)
+{
+    HEEDI_TRY(cls_sep(t, j, front, back));
+    return heedi_bert_pair(t, front->v[0], back->v[0]);
+}
+
+/* It has one segment, and two separators between the texts. */
+static heed_status roberta(heed_tokenizer *t, const json_t *j, heedi_ids *front,
+                           heedi_ids *back)
+{
+    HEEDI_TRY(cls_sep(t, j, front, back));
+    const heedi_slot pair[] = {{front->v[0], 0},       {HEEDI_FIRST_TEXT, 0},
+                               {back->v[0], 0},        {back->v[0], 0},
+                               {HEEDI_SECOND_TEXT, 0}, {back->v[0], 0}};
+    return slots(t, pair, 6);
+}
+
 static heed_status byte_level(heed_tokenizer *t, const json_t *j,
                               heedi_ids *front, heedi_ids *back)
 {
@@ -74,6 +109,50 @@ static heed_status template_ids(heed_tokenizer *t, const json_t *j,
             check_id(t, json_is_integer(id) ? json_integer_value(id) : -1));
         HEEDI_TRY(heedi_ids_add(t->ctx, out, (int32_t)json_integer_value(id)));
     }
+    return HEED_OK;
+}
+
+/* One piece of a template for two texts; counts the texts. */
+static heed_status pair_piece(heed_tokenizer *t, const json_t *j,
+                              const json_t *x, int texts[2])
+{
+    const json_t *special = json_object_get(x, "SpecialToken");
+    const json_t *text = json_object_get(x, "Sequence");
+    const char *name =
+        json_string_value(json_object_get(special ? special : text, "id"));
+    const json_int_t segment = json_integer_value(
+        json_object_get(special ? special : text, "type_id"));
+    if (!name || segment < 0 || segment > 255)
+        return heedi_fail(t->ctx, HEED_EFORMAT,
+                          "post_processor: a piece of the template for a pair "
+                          "is no token and no text, or its type_id is not from "
+                          "0 to 255");
+    if (!special) {
+        const bool second = strcmp(name, "B") == 0;
+        texts[second]++;
+        return heedi_slots_add(t->ctx, &t->pair,
+                               second ? HEEDI_SECOND_TEXT : HEEDI_FIRST_TEXT,
+                               (int)segment);
+    }
+    heedi_ids ids = {0};
+    heed_status st = template_ids(t, j, name, &ids);
+    for (size_t i = 0; st == HEED_OK && i < ids.n; i++)
+        st = heedi_slots_add(t->ctx, &t->pair, ids.v[i], (int)segment);
+    heedi_free(t->ctx, ids.v);
+    return st;
+}
+
+/* A template that has not each text once is refused when a pair is encoded:
+ * what is meant for one text only is none of our business. */
+static heed_status template_pair(heed_tokenizer *t, const json_t *j)
+{
+    const json_t *list = json_object_get(j, "pair");
+    int texts[2] = {0, 0};
+    t->pair.n = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        HEEDI_TRY(pair_piece(t, j, json_array_get(list, i), texts));
+    if (texts[0] != 1 || texts[1] != 1)
+        t->pair.n = 0;
     return HEED_OK;
 }
 
@@ -102,7 +181,7 @@ static heed_status template(heed_tokenizer *t, const json_t *j,
                           "post_processor: the template has the text %d times, "
                           "must be once",
                           texts);
-    return HEED_OK;
+    return template_pair(t, j);
 }
 
 static const struct row {
@@ -112,8 +191,8 @@ static const struct row {
 } rows[] = {
     {"TemplateProcessing", template},
     {"ByteLevel", byte_level},
-    {"RobertaProcessing", cls_sep},
-    {"BertProcessing", cls_sep},
+    {"RobertaProcessing", roberta},
+    {"BertProcessing", bert},
 };
 
 static heed_status read_one(heed_tokenizer *t, const json_t *j)

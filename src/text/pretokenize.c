@@ -89,5 +89,6 @@ const heedi_part heedi_pre_tokenizers[] = {
     {"WhitespaceSplit", "", read_white, heedi_cut_chars, NULL},
     {"Metaspace", "replacement add_prefix_space prepend_scheme split str_rep",
      heedi_read_metaspace, metaspace, NULL},
+    {"BertPreTokenizer", "", NULL, heedi_bert_cut, NULL},
     {0},
 };

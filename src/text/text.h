@@ -36,4 +36,10 @@ heed_status heedi_tokenizer_from_vocab(heed_tokenizer **out, heed_ctx *ctx,
 heed_status heedi_tokenizer_from_json(heed_tokenizer **out, heed_ctx *ctx,
                                       const char *path);
 
+/* path: a vocab.txt, a token on each line, of a BERT; tokenizer_config.json and
+ * special_tokens_map.json beside it say how it is used. HEED_ENOTSUP names a
+ * class of tokenizer that is not BERT's. */
+heed_status heedi_tokenizer_from_txt(heed_tokenizer **out, heed_ctx *ctx,
+                                     const char *path);
+
 #endif

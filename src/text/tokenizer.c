@@ -13,7 +13,7 @@ heed_status heedi_tokenizer_new(heed_tokenizer **out, heed_ctx *ctx,
         return HEED_ENOMEM;
     t->ctx = ctx;
     heedi_arena_init(&t->arena, ctx);
-    t->info.bos = t->info.eos = t->info.pad = -1;
+    t->info.bos = t->info.eos = t->info.pad = t->info.mask = -1;
     t->model.unk = -1;
     if (heedi_str_copy(t, &copy, path, strlen(path)) != HEED_OK) {
         heed_tokenizer_free(t);
@@ -42,10 +42,13 @@ void heed_tokenizer_free(heed_tokenizer *t)
     steps_free(ctx, &t->decoder);
     heedi_trie_free(&t->raw, ctx);
     heedi_trie_free(&t->normalized, ctx);
+    heedi_trie_free(&t->model.begin, ctx);
+    heedi_trie_free(&t->model.go_on, ctx);
     heedi_map_free(&t->model.merges, ctx);
     heedi_map_free(&t->model.meet, ctx);
     heedi_free(ctx, t->front.v);
     heedi_free(ctx, t->back.v);
+    heedi_free(ctx, t->pair.v);
     heedi_arena_clear(&t->arena);
     heedi_free(ctx, t);
 }
@@ -95,5 +98,17 @@ heed_status heedi_ids_add(heed_ctx *ctx, heedi_ids *list, int32_t id)
         return HEED_ENOMEM;
     list->v = v;
     v[list->n++] = id;
+    return HEED_OK;
+}
+
+heed_status heedi_slots_add(heed_ctx *ctx, heedi_slots *list, int32_t id,
+                            int segment)
+{
+    heedi_slot *v =
+        heedi_grow(ctx, list->v, &list->cap, list->n + 1, sizeof *v);
+    if (!v)
+        return HEED_ENOMEM;
+    list->v = v;
+    v[list->n++] = (heedi_slot){id, (uint8_t)segment};
     return HEED_OK;
 }

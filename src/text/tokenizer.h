@@ -45,16 +45,17 @@ typedef struct heedi_part {
 /* A part with its fields; each part uses those it has. */
 struct heedi_step {
     const heedi_part *part;
-    pcre2_code *re;         /* pattern, or NULL: the string `what` */
-    heedi_str what;         /* pattern, suffix */
-    heedi_str with;         /* content, replacement */
-    int behavior;           /* heedi_behavior */
-    bool invert;            /* matches and gaps change places */
-    bool cut;               /* use_regex, split, individual_digits */
-    int prefix;             /* HEEDI_PREPEND_... */
-    int left, right;        /* how much Strip takes */
-    int form;               /* options of utf8proc */
-    bool (*is)(uint32_t c); /* the characters to cut at */
+    pcre2_code *re;  /* pattern, or NULL: the string `what` */
+    heedi_str what;  /* pattern, suffix */
+    heedi_str with;  /* content, replacement */
+    int behavior;    /* heedi_behavior */
+    bool invert;     /* matches and gaps change places */
+    bool cut;        /* use_regex, split, individual_digits */
+    int prefix;      /* HEEDI_PREPEND_... */
+    int left, right; /* how much Strip takes */
+    int form;        /* options of utf8proc */
+    bool clean, ideographs, strip, lower; /* of BertNormalizer */
+    bool (*is)(uint32_t c);               /* the characters to cut at */
 };
 
 typedef struct heedi_steps {
@@ -81,6 +82,18 @@ typedef struct heedi_ids {
     size_t n, cap;
 } heedi_ids;
 
+/* A place of the template for two texts. */
+enum { HEEDI_FIRST_TEXT = -1, HEEDI_SECOND_TEXT = -2 };
+typedef struct heedi_slot {
+    int32_t id; /* of a token, or one of the texts */
+    uint8_t segment;
+} heedi_slot;
+
+typedef struct heedi_slots {
+    heedi_slot *v; /* NULL: the two texts, of segments 0 and 1 */
+    size_t n, cap;
+} heedi_slots;
+
 /* A kind of model: how a piece becomes tokens. */
 typedef struct heedi_model_kind {
     const char *name;
@@ -103,6 +116,8 @@ struct heedi_model {
     bool
         byte_mode; /* pieces are bytes: ByteLevel, the last step, is left out */
     heedi_str prefix, suffix;
+    heedi_trie begin, go_on; /* of WordPiece: of a word, after its begin */
+    int32_t max_chars;       /* of a word that is not unknown */
 };
 
 struct heed_tokenizer {
@@ -118,6 +133,7 @@ struct heed_tokenizer {
     bool decoder_given; /* without one, tokens are joined with spaces */
     heedi_model model;
     heedi_ids front, back; /* what the post-processor adds */
+    heedi_slots pair;      /* the same, and the two texts */
 };
 
 typedef struct heedi_piece {
@@ -133,6 +149,7 @@ typedef struct heedi_hit {
     int32_t id;
     heedi_span span;
     bool added;
+    uint8_t segment;
 } heedi_hit;
 
 /* What one call of heed_encode() needs. */
@@ -141,6 +158,8 @@ struct heedi_work {
     const heed_tokenizer *t;
     bool special;       /* special tokens are recognised */
     bool first;         /* the text begins where the input does */
+    uint8_t segment;    /* of the tokens that come */
+    uint32_t base;      /* bytes of the texts before this one */
     heedi_rope norm;    /* text between added tokens, normalised */
     heedi_rope text;    /* text of the pieces */
     heedi_rope next;    /* what a step writes */
@@ -182,11 +201,22 @@ heed_status heedi_str_copy(heed_tokenizer *t, heedi_str *out, const char *s,
 heed_status heedi_steps_add(heed_tokenizer *t, heedi_steps *list,
                             heedi_step step);
 heed_status heedi_ids_add(heed_ctx *ctx, heedi_ids *list, int32_t id);
+heed_status heedi_slots_add(heed_ctx *ctx, heedi_slots *list, int32_t id,
+                            int segment);
 
 /* ---- from_json.c, config.c ---- */
 /* A tokenizer.json in memory; path is for messages. */
 heed_status heedi_tokenizer_from_text(heed_tokenizer **out, heed_ctx *ctx,
                                       const char *path, heedi_str text);
+/* The same as a tree, of the file at path; `config`: what lies beside it is
+ * read, too. */
+heed_status heedi_tokenizer_from_tree(heed_tokenizer **out, heed_ctx *ctx,
+                                      const char *path, json_t *j, bool config);
+/* The JSON file of that name in the folder of path; NULL: there is none. */
+heed_status heedi_json_beside(json_t **out, heed_ctx *ctx, const char *path,
+                              const char *name);
+/* A special token, which is a string or an object with `content`; or NULL. */
+const json_t *heedi_special_text(const json_t *j, const char *key);
 /* bos_token, add_bos_token and the like of the tokenizer_config.json beside
  * path, if there is one. */
 heed_status heedi_config_read(heed_tokenizer *t, const char *path);
@@ -211,6 +241,9 @@ heed_status heedi_hit_add(heedi_work *w, int32_t id, heedi_span span,
 heed_status heedi_normalize(heedi_work *w);
 void heedi_work_free(heedi_work *w);
 
+/* w->next is what w->norm becomes: the end of every normalizer. */
+heed_status heedi_normalized(heedi_work *w);
+
 /* ---- cut.c: pieces at matches ---- */
 heed_status heedi_cut_regex(heedi_work *w, const heedi_step *s);
 heed_status heedi_cut_chars(heedi_work *w, const heedi_step *s);
@@ -229,6 +262,10 @@ void heedi_spm_bytes(heed_tokenizer *t);
 /* The byte that "<0xHH>" names, or -1. */
 int heedi_named_byte(const char *s, size_t n);
 heed_status heedi_spm_ranks(heed_tokenizer *t, const float *score, size_t n);
+extern const heedi_model_kind heedi_wordpiece; /* wordpiece.c */
+heed_status heedi_wordpiece_read(heed_tokenizer *t, const json_t *j);
+/* Ends the loading, when names, prefix and max_chars are there. */
+heed_status heedi_wordpiece_finish(heed_tokenizer *t, int32_t unk);
 
 /* ---- meet.c ---- */
 heed_status heedi_meet_build(heed_tokenizer *t);
@@ -243,10 +280,20 @@ heed_status heedi_byte_level_read(heed_tokenizer *t, heedi_step *s,
                                   const json_t *j); /* bytelevel.c */
 heed_status heedi_byte_level_cut(heedi_work *w, const heedi_step *s);
 heed_status heedi_byte_level_decode(heedi_decoded *d, const heedi_step *s);
+heed_status heedi_bert_normalizer_read(heed_tokenizer *t, heedi_step *s,
+                                       const json_t *j); /* bert.c */
+heed_status heedi_bert_normalize(heedi_work *w, const heedi_step *s);
+heed_status heedi_bert_cut(heedi_work *w, const heedi_step *s);
+heed_status heedi_wordpiece_decoder_read(heed_tokenizer *t, heedi_step *s,
+                                         const json_t *j);
+heed_status heedi_wordpiece_decode(heedi_decoded *d, const heedi_step *s);
 heed_status heedi_replace_read(heed_tokenizer *t, heedi_step *s,
                                const json_t *j); /* normalize.c */
 heed_status heedi_unicode_form(heedi_work *w, const heedi_step *s);
+heed_status heedi_lowercase(heedi_work *w, const heedi_step *s);
 heed_status heedi_post_read(heed_tokenizer *t, const json_t *j, int depth);
+/* cls A sep of segment 0, B sep of segment 1. */
+heed_status heedi_bert_pair(heed_tokenizer *t, int32_t cls, int32_t sep);
 /* The row of that name, which exists. */
 const heedi_part *heedi_part_named(const heedi_part *rows, const char *name);
 /* The pattern of GPT-2. */
@@ -258,6 +305,8 @@ heed_status heedi_decoded_put(heedi_decoded *d, const char *s, size_t n,
                               uint32_t owner);
 heed_status heedi_decoded_end(heedi_decoded *d);
 void heedi_decoded_swap(heedi_decoded *d);
+/* In every item, s->what (or s->re) by s->with. */
+heed_status heedi_decoded_replace(heedi_decoded *d, const heedi_step *s);
 /* The bytes of n tokens in d->s, with owners. alone: each as it is shown. */
 heed_status heedi_decode(heedi_decoded *d, heed_ctx *ctx,
                          const heed_tokenizer *t, const int32_t *id, size_t n,
@@ -266,14 +315,15 @@ void heedi_decoded_free(heedi_decoded *d);
 
 /* ---- tokens.c ---- */
 /* Tokens with their display text taken from `shown`, whose owners are the
- * hits; text is copied. */
+ * hits; text is copied, no word goes across its byte `cut`. */
 heed_status heedi_tokens_make(heed_tokens **out, heed_ctx *ctx,
                               const heed_tokenizer *t, const heedi_hit *hit,
                               size_t n, const heedi_decoded *shown,
-                              const char *text, size_t len);
+                              const char *text, size_t len, size_t cut);
 
 /* ---- words.c ---- */
-/* word[i]: the word of byte i, counted from 0, or -1. */
-void heedi_words(int32_t *word, const char *s, size_t n);
+/* word[i]: the word of byte i, counted from `first`, or -1. Returns the number
+ * of the next word. */
+int32_t heedi_words(int32_t *word, const char *s, size_t n, int32_t first);
 
 #endif

@@ -67,13 +67,14 @@ static heed_tokens *block(heed_ctx *ctx, size_t n, const char *text, size_t len,
 }
 
 /* A token is of the word that it has its first byte of. */
-static heed_status set_words(heed_tokens *k, heed_ctx *ctx)
+static heed_status set_words(heed_tokens *k, heed_ctx *ctx, size_t cut)
 {
     size_t n = (size_t)k->text_len;
     int32_t *word = heedi_alloc(ctx, n * sizeof *word);
     if (!word)
         return HEED_ENOMEM;
-    heedi_words(word, k->text, n);
+    int32_t words = heedi_words(word, k->text, cut, 0);
+    heedi_words(word + cut, k->text + cut, n - cut, words);
     for (int64_t i = 0; i < k->n; i++) {
         heed_token *t = k->token + i;
         t->word_id = -1;
@@ -116,7 +117,7 @@ static size_t show_token(char *p, const heed_tokenizer *t, int32_t id,
 heed_status heedi_tokens_make(heed_tokens **out, heed_ctx *ctx,
                               const heed_tokenizer *t, const heedi_hit *hit,
                               size_t n, const heedi_decoded *shown,
-                              const char *text, size_t len)
+                              const char *text, size_t len, size_t cut)
 {
     size_t bytes = n;
     for (size_t i = 0, from = 0, to; i < n; i++, from = to) {
@@ -137,10 +138,11 @@ heed_status heedi_tokens_make(heed_tokens **out, heed_ctx *ctx,
             .text = p,
             .is_special = known(t, id) && (t->flag[id] & HEEDI_SPECIAL),
             .is_added = hit[i].added,
+            .segment = hit[i].segment,
         };
         p += show_token(p, t, id, shown, from, to) + 1;
     }
-    heed_status st = set_words(k, ctx);
+    heed_status st = set_words(k, ctx, cut);
     if (st != HEED_OK) {
         heed_tokens_free(ctx, k);
         return st;
@@ -168,8 +170,8 @@ static void append(heed_tokens *k, int64_t at, const heed_tokens *from,
     }
 }
 
-heed_status heed_tokens_join(heed_tokens **out, heed_ctx *ctx,
-                             const heed_tokens *a, const heed_tokens *b)
+static heed_status join(heed_tokens **out, heed_ctx *ctx, const heed_tokens *a,
+                        const heed_tokens *b, size_t cut)
 {
     size_t bytes = 0;
     heedi_begin(ctx);
@@ -190,12 +192,27 @@ heed_status heed_tokens_join(heed_tokens **out, heed_ctx *ctx,
     p = k->text + k->text_len + 1;
     append(k, 0, a, 0, &p);
     append(k, a->n, b, a->text_len, &p);
-    heed_status st = set_words(k, ctx);
+    heed_status st = set_words(k, ctx, cut);
     if (st != HEED_OK) {
         heed_tokens_free(ctx, k);
         return st;
     }
     *out = k;
+    return HEED_OK;
+}
+
+heed_status heed_tokens_join(heed_tokens **out, heed_ctx *ctx,
+                             const heed_tokens *a, const heed_tokens *b)
+{
+    return join(out, ctx, a, b, 0);
+}
+
+heed_status heed_tokens_pair(heed_tokens **out, heed_ctx *ctx,
+                             const heed_tokens *a, const heed_tokens *b)
+{
+    HEEDI_TRY(join(out, ctx, a, b, (size_t)a->text_len));
+    for (int64_t i = 0; i < (*out)->n; i++)
+        (*out)->token[i].segment = i >= a->n;
     return HEED_OK;
 }
 
@@ -237,7 +254,7 @@ static heed_status tokens_of(heed_tokens **out, heed_ctx *ctx,
     if (t && st == HEED_OK)
         st = heedi_decode(&shown, ctx, t, id, n, true);
     if (st == HEED_OK)
-        st = heedi_tokens_make(out, ctx, t, hit, n, &shown, text.s, text.n);
+        st = heedi_tokens_make(out, ctx, t, hit, n, &shown, text.s, text.n, 0);
     heedi_decoded_free(&text);
     heedi_decoded_free(&shown);
     return st;

@@ -40,9 +40,9 @@ static bool joins(uint32_t c, enum kind before, enum kind after)
            (c == '_' && before != NONE && after != NONE);
 }
 
-void heedi_words(int32_t *word, const char *s, size_t n)
+int32_t heedi_words(int32_t *word, const char *s, size_t n, int32_t first)
 {
-    int32_t count = 0, now = -1; /* the word that may go on */
+    int32_t count = first, now = -1; /* the word that may go on */
     enum kind was = NONE;
     bool joiner = false; /* the last character was U+200D */
     for (size_t i = 0, len; i < n; i += len) {
@@ -65,4 +65,5 @@ void heedi_words(int32_t *word, const char *s, size_t n)
         if (!goes_on || (k != EXTEND && k != NONE))
             was = k == EXTEND ? NONE : k;
     }
+    return count;
 }

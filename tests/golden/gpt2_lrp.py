@@ -9,32 +9,27 @@ import torch
 from llama_lrp import FACTOR
 
 
-class Forward:
-    """One forward pass that keeps what the account needs; rules=False is the model itself."""
+class Rules:
+    """The rules, and what the account needs of a forward pass; rules=False is the model itself. Who inherits it makes
+    self.embed, a leaf, self.logits and self.layers; self.addends, {name: what is added to self.embed}; and names its
+    sinks, those of each layer and others."""
 
-    def __init__(self, model, ids, rules=True):
-        cfg, core, t = model.config, model.transformer, len(ids)
-        self.rules, self.seen, self.layers = rules, {}, len(core.h)
-        self.act, self.factor = core.h[0].mlp.act, FACTOR[cfg.activation_function]
-        self.embed = core.wte.weight[ids].detach().clone().requires_grad_()
-        self.positions = core.wpe.weight[:t].detach()
-        x, heads = self.embed + self.positions, cfg.n_head
-        mask = torch.full((t, t), -math.inf).triu(1)
-        for l, block in enumerate(core.h):
-            scale = (cfg.n_embd // heads) ** -0.5 if cfg.scale_attn_weights else 1.0
-            if cfg.scale_attn_by_inverse_layer_idx:
-                scale /= l + 1
-            z = self.linear(l, "bias_c_attn", block.attn.c_attn, self.norm(l, "beta_ln1", block.ln_1, x))
-            q, k, v = (y.view(t, heads, -1).transpose(0, 1) for y in z.chunk(3, -1))
-            q = self.keep(l, "q", q)
-            s = self.keep(l, "s", self.product(q, k.transpose(1, 2)) * scale + mask)
-            w = self.keep(l, "w", torch.softmax(s, -1))
-            o = self.keep(l, "o", self.product(w, v))
-            x = x + self.linear(l, "bias_c_proj", block.attn.c_proj, o.transpose(0, 1).reshape(t, -1))
-            f = self.linear(l, "bias_fc", block.mlp.c_fc, self.norm(l, "beta_ln2", block.ln_2, x))
-            f = f * self.factor(f).detach() if rules else self.act(f)
-            x = x + self.linear(l, "bias_mlp_proj", block.mlp.c_proj, f)
-        self.logits = self.norm(0, "beta_f", core.ln_f, x) @ model.lm_head.weight.T
+    LAYERED, SINGLE = (), ()
+
+    def __init__(self, rules):
+        self.rules, self.seen = rules, {}
+
+    def attention(self, l, q, k, v, heads, scale, mask=0.0):
+        """q, k, v: (T, C) -> (T, C)"""
+        q, k, v = (y.view(len(y), heads, -1).transpose(0, 1) for y in (q, k, v))
+        q = self.keep(l, "q", q)
+        s = self.keep(l, "s", self.product(q, k.transpose(1, 2)) * scale + mask)
+        w = self.keep(l, "w", torch.softmax(s, -1))
+        o = self.keep(l, "o", self.product(w, v))
+        return o.transpose(0, 1).reshape(o.shape[1], -1)
+
+    def activation(self, x, act, factor):
+        return x * factor(x).detach() if self.rules else act(x)
 
     def product(self, a, b):
         return (a @ b.detach() + a.detach() @ b) / 2 if self.rules else a @ b
@@ -43,10 +38,6 @@ class Forward:
         x = x - x.mean(-1, keepdim=True)
         r = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.eps)
         return self.shifted(l, name, m.weight * (x * (r.detach() if self.rules else r)), m.bias)
-
-    def linear(self, l, name, m, x):
-        """Conv1D: the weight is (in, out)."""
-        return self.shifted(l, name, x @ m.weight, m.bias)
 
     def shifted(self, l, name, y, b):
         y = self.keep(l, name, y + b)
@@ -80,14 +71,55 @@ class Forward:
     def explain(self, value):
         """value: a scalar made of self.logits, linear in them -> (T, C) relevance, {sink: (L,) or (1,)}."""
         value.backward()
+        return closed(float(value.detach()), *self.read())
+
+    def read(self):
+        """After a backward pass: relevance of the embeddings, and the sinks."""
         layers = range(self.layers)
         sinks = {"kappa": [self.kappa(l) for l in layers]}
-        for name in ("bias_c_attn", "bias_c_proj", "bias_fc", "bias_mlp_proj", "beta_ln1", "beta_ln2"):
+        for name in self.LAYERED:
             sinks[name] = [self.absorbed(l, name) for l in layers]
-        sinks["beta_f"] = [self.absorbed(0, "beta_f")]
-        sinks["unread"] = [float((self.positions * self.embed.grad).sum())]
-        relevance, value = (self.embed * self.embed.grad).detach(), float(value.detach())
-        rest = value - float(relevance.sum()) - sum(map(sum, sinks.values()))
-        total = max(abs(value), float(relevance.abs().sum()))
-        assert abs(rest) < 1e-12 * total, (rest, total)
-        return relevance.numpy(), sinks, abs(rest) / total
+        for name in self.SINGLE:
+            if (0, name) in self.seen:
+                sinks[name] = [self.absorbed(0, name)]
+        for name, y in self.addends.items():
+            sinks[name] = [float((y * self.embed.grad).sum())]
+        return (self.embed * self.embed.grad).detach(), sinks
+
+
+def closed(value, relevance, sinks):
+    """The account must close."""
+    rest = value - float(relevance.sum()) - sum(map(sum, sinks.values()))
+    total = max(abs(value), float(relevance.abs().sum()))
+    assert abs(rest) < 1e-12 * total, (rest, total)
+    return relevance.numpy(), sinks, abs(rest) / total
+
+
+class Forward(Rules):
+    """A GPT-2."""
+
+    LAYERED = ("bias_c_attn", "bias_c_proj", "bias_fc", "bias_mlp_proj", "beta_ln1", "beta_ln2")
+    SINGLE = ("beta_f",)
+
+    def __init__(self, model, ids, rules=True):
+        super().__init__(rules)
+        cfg, core, t = model.config, model.transformer, len(ids)
+        act, factor, self.layers = core.h[0].mlp.act, FACTOR[cfg.activation_function], len(core.h)
+        self.embed = core.wte.weight[ids].detach().clone().requires_grad_()
+        self.addends = {"unread": core.wpe.weight[:t].detach()}
+        x = self.embed + self.addends["unread"]
+        mask = torch.full((t, t), -math.inf).triu(1)
+        for l, block in enumerate(core.h):
+            scale = (cfg.n_embd // cfg.n_head) ** -0.5 if cfg.scale_attn_weights else 1.0
+            if cfg.scale_attn_by_inverse_layer_idx:
+                scale /= l + 1
+            z = self.linear(l, "bias_c_attn", block.attn.c_attn, self.norm(l, "beta_ln1", block.ln_1, x))
+            o = self.attention(l, *z.chunk(3, -1), cfg.n_head, scale, mask)
+            x = x + self.linear(l, "bias_c_proj", block.attn.c_proj, o)
+            f = self.linear(l, "bias_fc", block.mlp.c_fc, self.norm(l, "beta_ln2", block.ln_2, x))
+            x = x + self.linear(l, "bias_mlp_proj", block.mlp.c_proj, self.activation(f, act, factor))
+        self.logits = self.norm(0, "beta_f", core.ln_f, x) @ model.lm_head.weight.T
+
+    def linear(self, l, name, m, x):
+        """Conv1D: the weight is (in, out)."""
+        return self.shifted(l, name, x @ m.weight, m.bias)

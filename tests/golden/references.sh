@@ -11,12 +11,12 @@ fi
 new=$(mktemp -d) || exit 1
 trap 'rm -rf "$new"' EXIT INT TERM
 status=0
-for family in llama mamba gpt2 vit methods image; do
+for family in llama mamba gpt2 bert vit methods image; do
     "$python" "$here/$family.py" "$new/$family" || status=1
 done
 "$python" "$here/llama_reload.py" "$here/llama" || status=1
 "$python" "$here/reload.py" "$here" || status=1
-for family in llama mamba gpt2 vit methods image; do
+for family in llama mamba gpt2 bert vit methods image; do
     echo
     "$python" "$here/compare.py" "$here/$family" "$new/$family" || status=1
 done

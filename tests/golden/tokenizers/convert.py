@@ -4,7 +4,7 @@ tests/test_text_vectors.c reads without a GGUF reader.
 
     convert.py FOLDER OUT
 
-For each FOLDER/ggml-vocab-NAME.gguf of a model gpt2 or llama, OUT gets
+For each FOLDER/ggml-vocab-NAME.gguf of a model gpt2, llama or bert, OUT gets
 NAME.vocab (the metadata), NAME.json (gpt2: a tokenizer.json made from them,
 with the parts that the model's own file has) and NAME.cases.
 
@@ -83,7 +83,7 @@ def main(folder, out):
         name, m = path[:-5].split("ggml-vocab-")[1], read_gguf(path)
         g = lambda k, d: m.get("tokenizer.ggml." + k, d)
         model, pre, tokens = g("model", b""), g("pre", b""), g("tokens", [])
-        if model not in (b"gpt2", b"llama"):
+        if model not in (b"gpt2", b"llama", b"bert"):
             continue
         types, scores, merges = g("token_type", []), g("scores", []), g("merges", [])
         ids = [g(k, -1) for k in ("bos_token_id", "eos_token_id", "unknown_token_id", "seperator_token_id",

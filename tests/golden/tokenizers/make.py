@@ -6,7 +6,8 @@ ids, ranges and decoded texts that the library `tokenizers` 0.21.4 gives.
 
 cases.json has `base`: models trained here on a few sentences; `texts`; and
 `variants`: a base with some of its parts replaced, and for each text
-[ids, byte ranges or null, decoded text or null]. A range that cuts a character
+[ids, byte ranges or null, decoded text or null]; where `pair` is true the text and the next one are two texts, ranges
+of the second begin where the first ends, and a list of their segments follows. A range that cuts a character
 is the library's, widened to whole characters. Where `ranges` is false the
 library's ranges are not what heed's documentation promises, and are left out:
 it gives a character put in front the range of the one behind it, a composed
@@ -15,7 +16,7 @@ that of the last one.
 """
 import json, sys
 import tokenizers
-from tokenizers import Tokenizer, models, trainers, pre_tokenizers, decoders, AddedToken
+from tokenizers import Tokenizer, models, trainers, normalizers, pre_tokenizers, decoders, AddedToken
 
 assert tokenizers.__version__ == "0.21.4"
 
@@ -35,6 +36,12 @@ TEXTS = [
     "the<mask>fox <mask> the", "foxfoxes fox, FOX _fox fox_", "a▁b ▁▁ c", "hello\u00a0there\u2003x\u3000y\u0085z",
     "snake_case camelCase 12ab34", "don't 'tis rock'n'roll", "\u0000 a\ufeffb\u200d", "नमस्ते ไทย",
     "shells shells shells", "$10 + 20% = 30^2 ~ `x`|y",
+]
+# Of BERT alone: what its normalizer drops and cuts, and long words.
+BERT_TEXTS = TEXTS + [
+    "caf\u00e9 CAFE\u0301 \u01d6\u0323x \u1e69\u0307", "a\u0000b\ufffdc\u200bd\u00ade\x7ff\x9fg\ue000h\u0378i", "\u4e2d\u6587fox\u4e2dfox",
+    "\U00020000x\U0002b820x\U0002b920x\uf900", "[CLS] the [MASK] [SEP]fox[UNK]", "\u0130I\u0131 \u01c5 \u1e9e \u03a3\u03c2",
+    "a" * 100, "a" * 101, "\u00e9" * 100 + " \u00e9\u0301" * 3, "the" * 40, "\u2003the\u0085fox\u3000", "\u00bffox\u2019s \u2014dog\u3001",
 ]
 
 LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
@@ -68,7 +75,12 @@ def bases():
     words = train(pre_tokenizers.Whitespace(), 150, special=["[UNK]"], unk_token="[UNK]",
                   continuing_subword_prefix="##", end_of_word_suffix="</w>")
     words["decoder"] = {"type": "BPEDecoder", "suffix": "</w>"}
-    return {"level": level, "few": few, "full": full, "words": words}
+    bert = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    bert.normalizer, bert.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    bert.decoder = decoders.WordPiece()
+    bert.train_from_iterator(CORPUS, trainers.WordPieceTrainer(
+        vocab_size=200, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    return {"level": level, "few": few, "full": full, "words": words, "bert": json.loads(bert.to_str())}
 
 
 def split(pattern, behavior, invert=False, kind="Regex"):
@@ -95,9 +107,11 @@ def variants(base):
         return dict({"id": id, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
                      "normalized": False, "special": False}, **kw)
 
-    def v(name, base, ranges=True, decode=True, special=True, model=None, plain=True, **parts):
+    def v(name, base, ranges=True, decode=True, special=True, model=None, plain=True, pair=False, **parts):
         out.append({"name": name, "base": base, "ranges": ranges, "decode": decode, "special": special, "plain": plain,
                     "model": model or {}, "parts": parts})
+        if pair:
+            out[-1]["pair"] = True
         extra.clear()
 
     v("plain", "level")
@@ -167,34 +181,66 @@ def variants(base):
     v("prefix and suffix", "words", ranges=True)
     v("suffix, fuse_unk", "words", model={"fuse_unk": True})
     v("no decoder", "few", ranges=False, decoder=None)
+
+    def norm(**kw):
+        return dict({"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                     "lowercase": True}, **kw)
+
+    cls_sep = {"sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}
+    v("BERT", "bert")
+    v("BERT, special tokens as text", "bert", special=False)
+    v("BERT, cased", "bert", normalizer=norm(lowercase=False))
+    v("BERT, accents kept", "bert", normalizer=norm(strip_accents=False))
+    v("BERT, cased without accents", "bert", normalizer=norm(lowercase=False, strip_accents=True))
+    v("BERT, text as it is", "bert", normalizer=norm(clean_text=False, handle_chinese_chars=False))
+    v("BERT, short words", "bert", model={"max_input_chars_per_word": 4})
+    v("BERT, no prefix", "bert", model={"continuing_subword_prefix": ""})
+    v("BERT, spaces kept", "bert", decoder={"type": "WordPiece", "prefix": "##", "cleanup": False})
+    v("BERT, post-processor", "bert", plain=False, pair=True, post_processor=dict(cls_sep, type="BertProcessing"))
+    v("Roberta, pair", "bert", plain=False, pair=True,
+      post_processor=dict(cls_sep, type="RobertaProcessing", trim_offsets=False, add_prefix_space=False))
+    v("pair without a post-processor", "bert", plain=False, pair=True)
+    v("template, pair", "bert", plain=False, pair=True, post_processor={
+        "type": "TemplateProcessing", "single": tmpl["single"][1:2], "pair": [
+            {"Sequence": {"id": "B", "type_id": 3}}, {"SpecialToken": {"id": "x", "type_id": 2}},
+            {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "x", "type_id": 1}}],
+        "special_tokens": {"x": {"id": "x", "ids": [3, 2], "tokens": ["[SEP]", "[CLS]"]}}})
     return out
 
 
-def expected(tok, text, var):
-    enc = tok.encode(text, add_special_tokens=not var["plain"])
+def bytes_at(text, base):
+    at = [base]
+    for c in text:
+        at.append(at[-1] + len(c.encode()))
+    return at
+
+
+def expected(tok, text, second, var):
+    pair = var.get("pair", False)
+    enc = tok.encode(text, second if pair else None, add_special_tokens=not var["plain"])
     ranges = decoded = None
     if var["ranges"]:
-        at = [0]
-        for c in text:
-            at.append(at[-1] + len(c.encode()))
-        ranges = [at[x] for a, b in enc.offsets for x in (a, b)]
+        at = [bytes_at(text, 0)]
+        at.append(bytes_at(second, at[0][-1]))
+        ranges = [at[s or 0][x] for s, o in zip(enc.sequence_ids, enc.offsets) for x in o]
     if var["decode"]:
         decoded = tok.decode(enc.ids, skip_special_tokens=False)
         if "\ufffd" in decoded:
             decoded = None
-    return [enc.ids, ranges, decoded]
+    return [enc.ids, ranges, decoded] + ([enc.type_ids] if pair else [])
 
 
 def main():
     base = bases()
-    result = {"base": base, "texts": TEXTS, "variants": []}
+    result = {"base": base, "texts": TEXTS, "bert_texts": BERT_TEXTS, "variants": []}
     for var in variants(base):
         j = json.loads(json.dumps(base[var["base"]]))
         j.update(var["parts"])
         j["model"].update(var["model"])
         tok = Tokenizer.from_str(json.dumps(j))
         tok.encode_special_tokens = not var["special"]
-        var["cases"] = [expected(tok, t, var) for t in TEXTS]
+        texts = BERT_TEXTS if var["base"] == "bert" else TEXTS
+        var["cases"] = [expected(tok, t, u, var) for t, u in zip(texts, texts[1:] + texts[:1])]
         result["variants"].append(var)
     json.dump(result, sys.stdout, ensure_ascii=True, separators=(",", ":"))
     print()

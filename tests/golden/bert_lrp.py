@@ -1,0 +1,63 @@
+"""attn_lrp on a BERT model, restated in float64 by the rules of gpt2_lrp.py: LayerNorm after each part, attention both
+ways, and one of three heads. A similarity holds both lengths constant, and each text takes a half of the product."""
+import torch
+
+from gpt2_lrp import FACTOR, Rules, closed
+
+
+class Forward(Rules):
+    """self.logits: (1, labels), (T, V), or, of a model with embeddings, the pooled one, (1, C)."""
+
+    LAYERED = ("bias_q", "bias_k", "bias_v", "bias_o", "bias_fc", "bias_mlp_proj", "beta_ln1", "beta_ln2")
+    SINGLE = ("beta_embed", "bias_pooler", "bias_transform", "beta_transform", "bias_head")
+
+    def __init__(self, model, ids, segments, pooling=None, rules=True):
+        super().__init__(rules)
+        cfg, core, t = model.config, getattr(model, "bert", model), len(ids)
+        tables, self.layers, self.act = core.embeddings, cfg.num_hidden_layers, FACTOR[cfg.hidden_act]
+        self.embed = tables.word_embeddings.weight[ids].detach().clone().requires_grad_()
+        self.addends = {"unread_type": tables.token_type_embeddings.weight[segments].detach(),
+                        "unread": tables.position_embeddings.weight[:t].detach()}
+        x = self.norm(0, "beta_embed", tables.LayerNorm, self.embed + sum(self.addends.values()))
+        for l, block in enumerate(core.encoder.layer):
+            a = block.attention
+            q, k, v = (self.linear(l, "bias_" + n, m, x) for n, m in zip("qkv", (a.self.query, a.self.key, a.self.value)))
+            o = self.attention(l, q, k, v, cfg.num_attention_heads, (cfg.hidden_size // cfg.num_attention_heads) ** -0.5)
+            x = self.norm(l, "beta_ln1", a.output.LayerNorm, x + self.linear(l, "bias_o", a.output.dense, o))
+            f = self.linear(l, "bias_fc", block.intermediate.dense, x)
+            f = self.activation(f, block.intermediate.intermediate_act_fn, self.act)
+            f = self.linear(l, "bias_mlp_proj", block.output.dense, f)
+            x = self.norm(l, "beta_ln2", block.output.LayerNorm, x + f)
+        self.logits = self.head(model, core, x, pooling)
+
+    def head(self, model, core, x, pooling):
+        if pooling:
+            n = {"mean": len(x), "mean_sqrt_len": len(x) ** 0.5}.get(pooling)
+            return x.sum(0, keepdim=True) / n if n else x[:1] if pooling == "cls" else x[-1:]
+        if hasattr(model, "classifier"):
+            p = self.linear(0, "bias_pooler", core.pooler.dense, x[:1])
+            return self.linear(0, "bias_head", model.classifier, self.activation(p, torch.tanh, FACTOR["tanh"]))
+        m = model.cls.predictions
+        y = self.activation(self.linear(0, "bias_transform", m.transform.dense, x), m.transform.transform_act_fn, self.act)
+        return self.linear(0, "bias_head", m.decoder, self.norm(0, "beta_transform", m.transform.LayerNorm, y))
+
+    def linear(self, l, name, m, x):
+        return self.shifted(l, name, x @ m.weight.T, m.bias)
+
+
+class Pair:
+    """Two texts, each by itself, and the cosine of what they become."""
+
+    def __init__(self, model, ids, lens, pooling, rules=True):
+        self.one = [Forward(model, i, torch.zeros_like(i), pooling, rules) for i in ids.split(lens)]
+        u, v = (f.logits[0] for f in self.one)
+        n = u.norm() * v.norm()
+        self.value = self.one[0].product(u, v) / (n.detach() if rules else n)
+
+    def explain(self):
+        self.value.backward()
+        parts, sums = [f.read() for f in self.one], {}
+        for _, sinks in parts:
+            for k, v in sinks.items():
+                sums[k] = [a + b for a, b in zip(sums.get(k, [0.0] * len(v)), v)]
+        return closed(float(self.value.detach()), torch.cat([r for r, _ in parts]), sums)
