@@ -120,6 +120,7 @@ double heedi_canvas_lines(heedi_canvas *c, double x, double y, double pitch,
                           heedi_type t, const char *text)
 {
     PangoLayout *l = heedi_canvas_layout(c, t.size, t.bold, text);
+    pitch = fmax(pitch, 1.25 * c->min_font);
     pango_layout_set_width(l, (int)(t.most * PANGO_SCALE));
     pango_layout_set_wrap(l, PANGO_WRAP_WORD_CHAR);
     heedi_canvas_check(c, l);

@@ -40,7 +40,8 @@ double heedi_canvas_text(heedi_canvas *c, double x, double y, heedi_type t,
 double heedi_canvas_width(heedi_canvas *c, heedi_type t, const char *text);
 
 /* Lines of text not wider than t.most, the first baseline at y, the others
- * `pitch` further down; returns the last baseline. */
+ * `pitch` further down, or more if letters are large; returns the last
+ * baseline. */
 double heedi_canvas_lines(heedi_canvas *c, double x, double y, double pitch,
                           heedi_type t, const char *text);
 

@@ -23,6 +23,8 @@ void heedi_heat_clear(heedi_heat *h);
  * must be set. */
 heed_status heedi_heat_text(heedi_heat *h, heedi_canvas *c,
                             const heed_figure_options *o, double y);
+/* Bar and what is not on the colour scale, the bar's top at y. */
+heed_status heedi_heat_bar(heedi_heat *h, heedi_canvas *c, double y);
 /* Bar, account and what is not on the colour scale, the bar's top at y. */
 heed_status heedi_heat_legend(heedi_heat *h, heedi_canvas *c, double y);
 

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
+#include "range.h"
 #include "result.h"
+#include "utf8.h"
 #include "view.h"
 
 #define MINUS "\xe2\x88\x92"
@@ -52,6 +55,29 @@ const char *heedi_number_text(char buf[HEEDI_NUMBER], double x, bool sign)
                     : "",
              digits);
     return buf;
+}
+
+const char *heedi_tick_text(char buf[HEEDI_NUMBER], double x)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%.4g", fabs(x));
+    char *e = strchr(digits, 'e');
+    if (e) /* 1e-05 */
+        snprintf(e + 1, sizeof digits - (size_t)(e + 1 - digits), "%d",
+                 atoi(e + 1));
+    snprintf(buf, HEEDI_NUMBER, "%s%s",
+             x < 0   ? MINUS
+             : x > 0 ? "+"
+                     : "",
+             digits);
+    return buf;
+}
+
+const char *heedi_named_number(heedi_view *v, const char *name, double x)
+{
+    char num[HEEDI_NUMBER];
+    return heedi_arena_print(&v->arena, "%s %s", name,
+                             heedi_number_text(num, x, true));
 }
 
 /* ---- names --------------------------------------------------------------- */
@@ -124,6 +150,13 @@ const char *heedi_model_text(heedi_arena *a, const heed_result *r)
     return heedi_arena_print(a, "%.*s (%s)", (int)n, name, upper);
 }
 
+const char *heedi_isolated(heedi_arena *a, const char *s)
+{
+    return heedi_utf8_is_rtl(s, (int)strlen(s))
+               ? heedi_arena_print(a, "\xe2\x81\xa8%s\xe2\x81\xa9", s)
+               : s;
+}
+
 /* ---- captions ------------------------------------------------------------ */
 
 const char *heedi_view_title(heedi_view *v, const char *given)
@@ -188,6 +221,30 @@ const char *heedi_view_subtitle(heedi_view *v)
                              : NULL;
 }
 
+const char *heedi_view_target(heedi_view *v)
+{
+    const char *kind = heedi_view_str(v, "target_kind");
+    kind = spoken(&v->arena, kind ? kind : "target");
+    if (!kind || !v->target_text)
+        return kind;
+    const char *target = heedi_isolated(&v->arena, v->target_text);
+    const char *foil =
+        v->foil_text ? heedi_isolated(&v->arena, v->foil_text) : "";
+    if (!target || !foil)
+        return NULL;
+    if (v->foil_text)
+        return heedi_arena_print(&v->arena,
+                                 OPEN "%s" CLOSE " " MINUS " " OPEN "%s" CLOSE,
+                                 target, foil);
+    return heedi_arena_print(&v->arena, "%s of " OPEN "%s" CLOSE, kind, target);
+}
+
+const char *heedi_view_unit(heedi_view *v)
+{
+    const char *kind = heedi_view_str(v, "target_kind");
+    return spoken(&v->arena, kind ? kind : "target");
+}
+
 const char *heedi_view_low(heedi_view *v)
 {
     if (!v->is_signed) {
@@ -215,24 +272,18 @@ const char *heedi_view_high(heedi_view *v)
                : "supports the target";
 }
 
-/* The greatest entries of the ledger: "softmax κ, bias". */
+/* The greatest entries that absorb: " (Îº, bias)". */
 static const char *entries(heedi_view *v)
 {
-    const char *group = heedi_arena_print(&v->arena, "%s/ledger", v->group);
     const char *best[2] = {NULL, NULL};
     double size[2] = {0, 0}, total = 0;
     const heed_array *a;
-    for (int i = 0; group && (a = heed_result_at(v->r, i)); i++) {
-        if (strcmp(a->var.group, group) != 0 || a->var.nd < 1 ||
-            strncmp(a->var.name, "sink_", 5) != 0)
+    int64_t n, offset;
+    for (int i = 0; (a = heedi_entry_at(v, i, &n, &offset)); i++) {
+        const char *name = heedi_entry_name_of(a);
+        if (heedi_entry_look_of(name)->is_relevance)
             continue;
-        int64_t n = a->var.len[a->var.nd - 1];
-        int64_t from =
-            a->var.nd == 2 && v->target < a->var.len[0] ? v->target * n : 0;
-        double sum = 0;
-        for (int64_t j = 0; j < n; j++)
-            sum += heedi_number(a->var.type, a->data, from + j);
-        sum = fabs(sum);
+        double sum = fabs(heedi_entry_total(a, n, offset));
         total += sum;
         int at = sum > size[0] ? 0 : sum > size[1] ? 1 : 2;
         if (at == 0) {
@@ -241,11 +292,11 @@ static const char *entries(heedi_view *v)
         }
         if (at < 2) {
             size[at] = sum;
-            best[at] = a->var.name + 5;
+            best[at] = name;
         }
     }
-    if (!group || !(size[0] > 0))
-        return group ? "" : NULL;
+    if (!(size[0] > 0))
+        return "";
     const char *one = spoken(&v->arena, best[0]);
     if (!one || size[1] < 0.05 * total)
         return one ? heedi_arena_print(&v->arena, " (%s)", one) : NULL;
@@ -253,24 +304,45 @@ static const char *entries(heedi_view *v)
     return two ? heedi_arena_print(&v->arena, " (%s, %s)", one, two) : NULL;
 }
 
+/* "tokens +1.02 + positions +0.62" */
+static const char *shares(heedi_view *v)
+{
+    static const char *const share[][2] = {{"position", "positions"},
+                                           {"type", "token types"}};
+    char num[HEEDI_NUMBER];
+    double tokens = heedi_view_num(v, "sum");
+    const char *rest = "";
+    for (int i = 0; rest && i < 2; i++) {
+        double x = heedi_entry_share(v, share[i][0]);
+        if (!isfinite(x))
+            continue;
+        tokens -= x;
+        rest = heedi_arena_print(&v->arena, "%s + %s %s", rest, share[i][1],
+                                 heedi_number_text(num, x, true));
+    }
+    const char *what =
+        rest && !*rest && heed_result_get(v->r, v->group, "position_relevance")
+            ? "tokens and positions"
+            : "tokens";
+    return rest ? heedi_arena_print(&v->arena, "%s %s%s", what,
+                                    heedi_number_text(num, tokens, true), rest)
+                : NULL;
+}
+
 const char *heedi_view_account(heedi_view *v)
 {
-    char a[HEEDI_NUMBER], b[HEEDI_NUMBER], c[HEEDI_NUMBER];
+    char a[HEEDI_NUMBER], b[HEEDI_NUMBER];
     double value = heedi_view_num(v, "target_value");
-    double sum = heedi_view_num(v, "sum");
     double absorbed = heedi_view_num(v, "absorbed");
-    if (!isfinite(value) || !isfinite(sum) || !isfinite(absorbed))
+    if (!isfinite(value) || !isfinite(heedi_view_num(v, "sum")) ||
+        !isfinite(absorbed))
         return "";
-    const char *from = entries(v);
-    bool positions =
-        heed_result_get(v->r, v->group, "position_relevance") != NULL;
-    return from ? heedi_arena_print(&v->arena, "%s = %s %s + absorbed %s%s",
-                                    heedi_number_text(a, value, true),
-                                    positions ? "tokens and positions"
-                                              : "tokens",
-                                    heedi_number_text(b, sum, true),
-                                    heedi_number_text(c, absorbed, true), from)
-                : NULL;
+    const char *to = shares(v), *from = entries(v);
+    return to && from
+               ? heedi_arena_print(&v->arena, "%s = %s + absorbed %s%s",
+                                   heedi_number_text(a, value, true), to,
+                                   heedi_number_text(b, absorbed, true), from)
+               : NULL;
 }
 
 const char *heedi_view_residual(heedi_view *v)
@@ -306,4 +378,15 @@ const char *heedi_view_outliers(heedi_view *v)
     return list && n > MOST
                ? heedi_arena_print(&v->arena, "%s and %d more", list, n - MOST)
                : list;
+}
+
+const char *heedi_view_covers(heedi_view *v, const heed_figure_options *o,
+                              double most)
+{
+    char num[HEEDI_NUMBER];
+    if (!heedi_is_percentile(o) || most <= v->high)
+        return "";
+    return heedi_arena_print(&v->arena,
+                             "range: %g %% of |values|, the greatest %s",
+                             o->robust, heedi_number_text(num, most, false));
 }

@@ -113,6 +113,12 @@ heedi_rgb heedi_cmap_color(const heedi_cmap *m, double x)
                           p.b + w * (q.b - p.b)});
 }
 
+heedi_rgb heedi_rgb_pale(heedi_rgb c)
+{
+    lab p = to_lab(c);
+    return from_lab((lab){0.25 * p.L + 0.75, 0.25 * p.a, 0.25 * p.b});
+}
+
 double heedi_luminance(heedi_rgb c)
 {
     return 0.2126 * linear(c.r) + 0.7152 * linear(c.g) + 0.0722 * linear(c.b);

@@ -29,6 +29,9 @@ heedi_rgb heedi_cmap_color(const heedi_cmap *m, double x);
 heedi_rgb heedi_rgb_of(uint32_t rrggbb);
 uint32_t heedi_rgb_hex(heedi_rgb c);
 
+/* The same hue, three quarters of the way to white. */
+heedi_rgb heedi_rgb_pale(heedi_rgb c);
+
 /* Black or white, whichever has the higher contrast on c. */
 heedi_rgb heedi_ink(heedi_rgb c);
 

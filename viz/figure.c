@@ -1,6 +1,8 @@
 #include <heed/figure.h>
 
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,6 +42,34 @@ int heed_cmap_known(const char *name)
     return heedi_cmap_named(name) != NULL;
 }
 
+/* The array that a figure draws, or NULL. */
+static const heed_array *drawn(const heedi_figure *f, const heed_result *r,
+                               const char *group)
+{
+    char inner[256];
+    const char *name = f->info.draws, *slash = strrchr(name, '/');
+    int n = snprintf(inner, sizeof inner, "%s%s%.*s", group, slash ? "/" : "",
+                     slash ? (int)(slash - name) : 0, name);
+    if (n < 0 || (size_t)n >= sizeof inner)
+        return NULL;
+    return heed_result_get(r, inner, slash ? slash + 1 : name);
+}
+
+static bool fits(const heedi_figure *f, const heed_result *r, const char *group)
+{
+    const heed_array *a = drawn(f, r, group);
+    return a && a->var.nd >= f->least_dims;
+}
+
+int heed_figure_fits(const heed_figure_info *figure, const heed_result *r,
+                     const char *group)
+{
+    for (int i = 0; i < N_FIGURES; i++)
+        if (figure == &figures[i]->info)
+            return fits(figures[i], r, group);
+    return 0;
+}
+
 #ifdef HEEDI_HAVE_CAIRO
 static const heedi_figure *find(const char *name)
 {
@@ -73,6 +103,25 @@ static heed_status within(heed_ctx *ctx, const char *name, double *x,
                       *x, min, max);
 }
 
+/* What is there in place of what is not: "token_heat, layers". */
+static heed_status refuse(const heedi_picture *p)
+{
+    char list[400] = "";
+    size_t used = 0;
+    const heed_figure_info *f = &p->figure->info;
+    for (int i = 0; i < N_FIGURES && used + 40 < sizeof list; i++)
+        if (fits(figures[i], p->r, p->group))
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%.30s",
+                                     used ? ", " : "", figures[i]->info.name);
+    const char *why =
+        drawn(p->figure, p->r, p->group)
+            ? f->all_targets ? " of several targets" : " of so many dimensions"
+            : "";
+    return heedi_fail(p->ctx, HEED_EINVAL,
+                      "figure %s: %s has no %s%s; what fits: %s", f->name,
+                      p->group, f->draws, why, used ? list : "nothing");
+}
+
 static heed_status options(heedi_picture *p, const heed_figure_options *o)
 {
     if (o)
@@ -80,7 +129,8 @@ static heed_status options(heedi_picture *p, const heed_figure_options *o)
     HEEDI_TRY(within(p->ctx, "width", &p->o.width, 760, 200, 20000));
     HEEDI_TRY(within(p->ctx, "min_font", &p->o.min_font, 9, 4, 100));
     HEEDI_TRY(within(p->ctx, "scale", &p->o.scale, 2, 0.1, 20));
-    HEEDI_TRY(within(p->ctx, "robust", &p->o.robust, 100, 0, 100));
+    HEEDI_TRY(within(p->ctx, "robust", &p->o.robust,
+                     p->figure->robust > 0 ? p->figure->robust : 100, 0, 100));
     if (!isfinite(p->o.vmin) || !isfinite(p->o.vmax) || p->o.vmin > p->o.vmax)
         return heedi_fail(p->ctx, HEED_EINVAL, "range from %g to %g is empty",
                           p->o.vmin, p->o.vmax);
@@ -103,10 +153,13 @@ heed_status heed_figure_draw_parts(heed_ctx *ctx, const char *figure,
         return heedi_fail(ctx, HEED_EINVAL,
                           "figure %s draws one explanation, not %lld",
                           f->info.name, (long long)n_parts);
-    HEEDI_TRY(kind_of(&p, path));
-    HEEDI_TRY(options(&p, o));
+    p.figure = f;
     p.r = part->r;
     p.group = part->group;
+    HEEDI_TRY(kind_of(&p, path));
+    HEEDI_TRY(options(&p, o));
+    if (!fits(f, p.r, p.group))
+        return refuse(&p);
     p.o.target = part->target;
     heed_status st = heedi_place_init(&place, ctx, path, p.o.force);
     if (st == HEED_OK)

@@ -2,9 +2,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "field.h"
+#include "range.h"
 #include "result.h"
 #include "view.h"
 
@@ -28,25 +29,13 @@ heedi_rgb heedi_matrix_color(const heedi_matrix *m, double x)
 
 /* ---- which matrix -------------------------------------------------------- */
 
-/* The numbers that the model gives to the indices of a dimension, or NULL. */
-static const heed_array *numbers(const heed_result *r, const char *group,
-                                 const char *dim, int64_t n)
-{
-    const heed_array *a = heed_result_get(r, group, dim);
-    if (!a || a->var.nd != 1 || a->var.len[0] != n)
-        a = heed_result_get(r, "", dim);
-    return a && a->var.nd == 1 && a->var.len[0] == n && a->var.type != HEED_STR
-               ? a
-               : NULL;
-}
-
 static heed_status pick(heedi_matrix *m, const heed_result *r,
                         const char *group, int d, int64_t want, int64_t *index,
                         int64_t *number)
 {
     const heed_var *v = &m->a->var;
     int64_t n = v->len[d];
-    const heed_array *a = numbers(r, group, v->dim[d], n);
+    const heed_array *a = heedi_coordinates(r, group, v->dim[d], n);
     for (int64_t i = 0; i < n; i++) {
         *number = a ? (int64_t)heedi_number(a->var.type, a->data, i) : i;
         *index = i;
@@ -104,19 +93,6 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
 
 /* ---- words --------------------------------------------------------------- */
 
-static const char *label(heedi_matrix *m, const char *s)
-{
-    if (*s == ' ' && s[1])
-        s++;
-    char *text = heedi_arena_alloc(&m->arena, 6 * strlen(s) + 2), *p = text;
-    const char *d =
-        text ? heedi_display(&m->arena, s, strlen(s), s[0] == ' ') : NULL;
-    for (; d && *d; d++)
-        if (*d != '\n')
-            *p++ = *d;
-    return d ? text : NULL;
-}
-
 static heed_status labels(heedi_matrix *m, const heed_result *r,
                           const char *group, const char *name, int64_t n,
                           const char ***out)
@@ -130,8 +106,9 @@ static heed_status labels(heedi_matrix *m, const heed_result *r,
     if (!*out)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < n; i++) {
-        (*out)[i] = a ? label(m, ((const char *const *)a->data)[i])
-                      : heedi_arena_print(&m->arena, "%lld", (long long)i);
+        (*out)[i] =
+            a ? heedi_label(&m->arena, ((const char *const *)a->data)[i])
+              : heedi_arena_print(&m->arena, "%lld", (long long)i);
         if (!(*out)[i])
             return HEED_ENOMEM;
     }
@@ -159,16 +136,18 @@ static heed_status words(heedi_matrix *m, const heed_result *r,
 
 /* ---- range --------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The percentile of |x| over what can be different from 0. */
-static heed_status percentile(heedi_matrix *m, double q, double *out)
+/* The ends, from the greatest value or all that can be different from 0. */
+static heed_status ends(heedi_matrix *m, double most,
+                        const heed_figure_options *o)
 {
     int64_t n = 0;
+    heedi_range out = {0, 1};
+    if (!heedi_is_percentile(o)) {
+        HEEDI_TRY(heedi_range_of(&out, m->ctx, &most, 1, m->is_signed, o));
+        m->low = out.low;
+        m->high = out.high;
+        return HEED_OK;
+    }
     double *x =
         heedi_alloc(m->ctx, (size_t)(m->n_rows * m->n_columns) * sizeof *x);
     if (!x)
@@ -176,12 +155,11 @@ static heed_status percentile(heedi_matrix *m, double q, double *out)
     for (int64_t i = 0; i < m->n_rows; i++)
         for (int64_t k = 0; k < (m->is_causal ? i + 1 : m->n_columns); k++)
             x[n++] = fabs(heedi_matrix_at(m, i, k));
-    qsort(x, (size_t)n, sizeof *x, by_size);
-    double at = q / 100 * (double)(n - 1);
-    int64_t i = (int64_t)at;
-    *out = i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+    heed_status st = heedi_range_of(&out, m->ctx, x, n, m->is_signed, o);
     heedi_free(m->ctx, x);
-    return HEED_OK;
+    m->low = out.low;
+    m->high = out.high;
+    return st;
 }
 
 static heed_status range(heedi_matrix *m, const char *group,
@@ -203,14 +181,7 @@ static heed_status range(heedi_matrix *m, const char *group,
             if (x > 0)
                 least = fmin(least, x);
         }
-    if (o->robust > 0 && o->robust < 100)
-        HEEDI_TRY(percentile(m, o->robust, &most));
-    m->high = most > 0 ? most : 1;
-    m->low = m->is_signed ? -m->high : 0;
-    if (o->vmin != 0 || o->vmax != 0) {
-        m->high = m->is_signed ? fmax(fabs(o->vmin), fabs(o->vmax)) : o->vmax;
-        m->low = m->is_signed ? -m->high : o->vmin;
-    }
+    HEEDI_TRY(ends(m, most, o));
     m->is_log = o->log;
     if (m->is_log && m->is_signed)
         return heedi_fail(m->ctx, HEED_EINVAL,
@@ -218,10 +189,7 @@ static heed_status range(heedi_matrix *m, const char *group,
                           "negative");
     if (m->is_log && !(m->low > 0))
         m->low = fmax(least < m->high ? least : 0, decades * m->high);
-    return m->low < m->high
-               ? HEED_OK
-               : heedi_fail(m->ctx, HEED_EINVAL, "range from %g to %g is empty",
-                            m->low, m->high);
+    return HEED_OK;
 }
 
 heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,

@@ -21,6 +21,7 @@ typedef struct heedi_picture {
     int64_t n_parts;
     const heed_result *r; /* of the first part */
     const char *group;
+    const struct heedi_figure *figure;
     heed_figure_options o; /* with the defaults put in */
     heedi_picture_kind kind;
     double width, height;     /* px */
@@ -37,6 +38,8 @@ struct heedi_canvas;
  * then on the page. */
 typedef struct heedi_figure {
     heed_figure_info info;
+    double robust;  /* percentile that is its default; 0: 100 */
+    int least_dims; /* of the array that it draws; 0: any */
     heed_status (*draw)(heedi_picture *p, struct heedi_canvas *c);
 } heedi_figure;
 

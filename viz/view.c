@@ -2,9 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "range.h"
 #include "result.h"
 
 /* ---- attributes ---------------------------------------------------------- */
@@ -58,6 +58,32 @@ const char *heedi_display(heedi_arena *a, const char *s, size_t n, bool space)
         memcpy(p, d, len);
         p += len;
     }
+    return out;
+}
+
+const char *heedi_label(heedi_arena *a, const char *s)
+{
+    if (*s == ' ' && s[1])
+        s++;
+    size_t n = strlen(s);
+    char *copy = heedi_arena_alloc(a, 6 * n + 1);
+    const char *d = copy ? heedi_display(a, s, n, s[0] == ' ') : NULL;
+    for (char *p = copy; d && *d; d++)
+        if (*d != '\n')
+            *p++ = *d;
+    return d ? copy : NULL;
+}
+
+const char *heedi_piece_label(heedi_view *v, const heedi_piece *p)
+{
+    const char *s = p->text + (*p->text == ' ' && p->text[1]);
+    size_t n = strlen(s);
+    char *out = heedi_arena_alloc(&v->arena, n + 4), *to = out;
+    if (out && strspn(s, " ") == n)
+        return strcpy(out, "\xe2\x90\xa3"); /* ␣ */
+    for (; out && *s; s++)
+        if (*s != '\n')
+            *to++ = *s;
     return out;
 }
 
@@ -310,18 +336,9 @@ heed_status heedi_view_join(heedi_view *v, int64_t i)
 
 /* ---- range --------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 heed_status heedi_view_range(heedi_view *v, const heed_figure_options *o)
 {
-    double q = o->robust > 0 ? o->robust / 100 : 1;
-    if (!(o->robust >= 0 && o->robust <= 100))
-        return heedi_fail(v->ctx, HEED_EINVAL,
-                          "robust is %g, must be from 0 to 100", o->robust);
+    heedi_range range;
     double *x = heedi_arena_alloc(&v->arena, (size_t)(v->n + 1) * sizeof *x);
     if (!x)
         return HEED_ENOMEM;
@@ -329,21 +346,9 @@ heed_status heedi_view_range(heedi_view *v, const heed_figure_options *o)
     for (int64_t i = 0; i < v->n; i++)
         if (v->piece[i].first >= 0 && !v->piece[i].drop)
             x[n++] = fabs(v->piece[i].value);
-    qsort(x, (size_t)n, sizeof *x, by_size);
-    double at = n > 0 ? q * (double)(n - 1) : 0;
-    int64_t i = (int64_t)at;
-    double w = at - (double)i;
-    v->high = n == 0 ? 1 : i + 1 < n ? x[i] + w * (x[i + 1] - x[i]) : x[n - 1];
-    v->high = v->high > 0 ? v->high : n > 0 && x[n - 1] > 0 ? x[n - 1] : 1;
-    v->low = v->is_signed ? -v->high : 0;
-    if (o->vmin == 0 && o->vmax == 0)
-        return HEED_OK;
-    if (!(o->vmin < o->vmax) || !isfinite(o->vmin) || !isfinite(o->vmax))
-        return heedi_fail(v->ctx, HEED_EINVAL, "range from %g to %g is empty",
-                          o->vmin, o->vmax);
-    /* zero stays in the middle of a signed range */
-    v->high = v->is_signed ? fmax(fabs(o->vmin), fabs(o->vmax)) : o->vmax;
-    v->low = v->is_signed ? -v->high : o->vmin;
+    HEEDI_TRY(heedi_range_of(&range, v->ctx, x, n, v->is_signed, o));
+    v->low = range.low;
+    v->high = range.high;
     return HEED_OK;
 }
 
@@ -363,29 +368,21 @@ bool heedi_view_outside(const heedi_view *v, const heedi_piece *p)
 
 /* ---- the whole ----------------------------------------------------------- */
 
-static heed_status choose_cmap(heedi_view *v, const heed_figure_options *o)
+heed_status heedi_view_sign(heedi_view *v, bool is_signed,
+                            const heed_figure_options *o)
 {
+    v->is_signed = is_signed;
     const char *name = o->cmap ? o->cmap : v->is_signed ? "rdbu_r" : "viridis";
     v->cmap = heedi_cmap_named(name);
     return v->cmap ? HEED_OK
                    : heedi_fail(v->ctx, HEED_EINVAL, "no colour map %s", name);
 }
 
-/* The text of a token in a sentence: without the space before the word. */
+/* The text of a token in a sentence. */
 static const char *named(heedi_view *v, const char *key)
 {
     const char *s = heedi_view_str(v, key);
-    if (!s)
-        return NULL;
-    if (*s == ' ' && s[1])
-        s++;
-    size_t n = strlen(s);
-    char *copy = heedi_arena_alloc(&v->arena, 6 * n + 1);
-    const char *d = copy ? heedi_display(&v->arena, s, n, n == 1) : NULL;
-    for (char *p = copy; d && *d; d++)
-        if (*d != '\n')
-            *p++ = *d;
-    return d ? copy : NULL;
+    return s ? heedi_label(&v->arena, s) : NULL;
 }
 
 heed_status heedi_view_init(heedi_view *v, heed_ctx *ctx, const heed_result *r,
@@ -396,8 +393,7 @@ heed_status heedi_view_init(heedi_view *v, heed_ctx *ctx, const heed_result *r,
     heedi_arena_init(&v->arena, ctx);
     HEEDI_TRY(open_source(&s, v, o));
     const char *sign = heedi_view_str(v, "sign");
-    v->is_signed = !sign || strcmp(sign, "unsigned") != 0;
-    HEEDI_TRY(choose_cmap(v, o));
+    HEEDI_TRY(heedi_view_sign(v, !sign || strcmp(sign, "unsigned") != 0, o));
     v->target_text = named(v, "target_text");
     v->foil_text = named(v, "foil_text");
     if ((!v->target_text && heedi_view_str(v, "target_text")) ||

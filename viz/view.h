@@ -47,6 +47,10 @@ heed_status heedi_view_init(heedi_view *v, heed_ctx *ctx, const heed_result *r,
                             const char *group, const heed_figure_options *o);
 void heedi_view_clear(heedi_view *v);
 
+/* Values with or without a sign, and the colour map of that. */
+heed_status heedi_view_sign(heedi_view *v, bool is_signed,
+                            const heed_figure_options *o);
+
 /* Join piece i + 1 to piece i, with the sum of their values. */
 heed_status heedi_view_join(heedi_view *v, int64_t i);
 
@@ -66,6 +70,8 @@ const char *heedi_view_str(const heedi_view *v, const char *key);
  *   source    method and model
  *   measure   target value, number of tokens
  *   subtitle  source and measure
+ *   target    what is explained: "“Poland” − “France”"
+ *   unit      of relevance: "logit difference"
  *   low, high what the ends of the colour bar mean
  *   account   target = tokens + absorbed; "" if there is none
  *   residual  "" unless it is beyond its tolerance */
@@ -73,6 +79,8 @@ const char *heedi_view_title(heedi_view *v, const char *given);
 const char *heedi_view_source(heedi_view *v);
 const char *heedi_view_measure(heedi_view *v);
 const char *heedi_view_subtitle(heedi_view *v);
+const char *heedi_view_target(heedi_view *v);
+const char *heedi_view_unit(heedi_view *v);
 const char *heedi_view_low(heedi_view *v);
 const char *heedi_view_high(heedi_view *v);
 const char *heedi_view_account(heedi_view *v);
@@ -80,9 +88,21 @@ const char *heedi_view_residual(heedi_view *v);
 /* Pieces outside the range with their values; "" if there are none. */
 const char *heedi_view_outliers(heedi_view *v);
 
+/* What the range covers if that is not all: "range: 99.5 % of |values|, the
+ * greatest 3.73"; else "". */
+const char *heedi_view_covers(heedi_view *v, const heed_figure_options *o,
+                              double most);
+/* A piece on one line, as heedi_label(). */
+const char *heedi_piece_label(heedi_view *v, const heedi_piece *p);
+
 /* "+3.73", "−0.48", "0"; 3 digits, in `buf`. */
 enum { HEEDI_NUMBER = 32 };
 const char *heedi_number_text(char buf[HEEDI_NUMBER], double x, bool sign);
+
+/* The number at a line of a grid, without more digits than it has: "+0.5". */
+const char *heedi_tick_text(char buf[HEEDI_NUMBER], double x);
+/* "tokens +1.64", in the arena. */
+const char *heedi_named_number(heedi_view *v, const char *name, double x);
 
 /* "SmolLM2-135M-Instruct (Q4_K)", in the arena. */
 const char *heedi_model_text(heedi_arena *a, const heed_result *r);
@@ -90,6 +110,13 @@ const char *heedi_model_text(heedi_arena *a, const heed_result *r);
 /* Text as it is drawn: "⏎" before each newline, "⇥" for a tab, pictures of
  * control characters, "␣" for spaces if asked for. In the arena, or NULL. */
 const char *heedi_display(heedi_arena *a, const char *s, size_t n, bool space);
+
+/* A token as a label: on one line, without the space before a word; a lone
+ * space as "␣". In the arena, or NULL. */
+const char *heedi_label(heedi_arena *a, const char *s);
+
+/* A text that stays in its place in a sentence, whichever way it runs. */
+const char *heedi_isolated(heedi_arena *a, const char *s);
 
 /* Printed into the arena; NULL, with a message, if there is no memory. */
 const char *heedi_arena_print(heedi_arena *a, const char *fmt, ...)

@@ -10,14 +10,21 @@ extern "C" {
 
 typedef struct heed_figure_info {
     const char *name;    /* "token_heat": also the name of its source file */
-    const char *draws;   /* the array it needs: "relevance" */
+    const char *draws;   /* the array it needs: "relevance", "ledger/op_name" */
     const char *summary; /* one line */
     int several;         /* 1: draws several explanations side by side */
+    int all_targets;     /* 1: one picture of all targets, not one for each */
+    const char *keep;    /* what `keep` of a request must name for that array;
+                            NULL: nothing */
 } heed_figure_info;
 
 /* i-th figure of this build in name order, or NULL if i is out of range.
  * Static storage. Cannot fail. */
 HEED_API const heed_figure_info *heed_figure_at(int i);
+
+/* Whether a group of r has what a figure draws. Cannot fail. */
+HEED_API int heed_figure_fits(const heed_figure_info *figure,
+                              const heed_result *r, const char *group);
 
 /* Zero-initialise and set by name; zero means the default. */
 typedef struct heed_figure_options {
@@ -25,7 +32,8 @@ typedef struct heed_figure_options {
                           unsigned ones, "blues" for attention */
     double vmin, vmax; /* both 0: from the values, symmetric around zero if
                           they are signed */
-    double robust;     /* percentile of |x| that the range covers; 0: 100 */
+    double robust;     /* percentile of |x| that the range covers; 0: 100, or
+                          what the figure says it covers */
     double width;      /* of the page, in px at 96 dpi; 0: 760 */
     double min_font;   /* px; 0: 9 */
     double scale;      /* pixels for each px of a PNG; 0: 2 */

@@ -15,8 +15,9 @@ typedef struct job {
     bool headed; /* the line of column names is printed */
     heed_figure_options figure;
     char reduce[32];
-    heed_plan *plan;  /* of each method, the greatest one */
-    heed_status late; /* of a residual that is too large: all was written */
+    const char **keep; /* of --keep, and what --figure draws */
+    heed_plan *plan;   /* of each method, the greatest one */
+    heed_status late;  /* of a residual that is too large: all was written */
     char late_why[1024];
 } job;
 
@@ -64,6 +65,25 @@ static heed_status check_reduce(job *j)
     return HEED_OK;
 }
 
+static heed_status list_kept(job *j)
+{
+    const heedi_names *k = &j->c->args.keep;
+    const heed_figure_info *f;
+    int64_t n = 0;
+    HEEDI_TRY(heedi_cli_figure(j->c, &f));
+    bool more = f && f->keep;
+    j->keep = heedi_cli_calloc(j->c, k->n + 2, sizeof *j->keep);
+    if (!j->keep)
+        return HEED_ENOMEM;
+    for (; n < k->n; n++) {
+        j->keep[n] = k->v[n];
+        more = more && !heedi_cli_listed(f->keep, ' ', k->v[n]);
+    }
+    if (more)
+        j->keep[n] = f->keep;
+    return HEED_OK;
+}
+
 static heed_status prepare(job *j)
 {
     heedi_cli *c = j->c;
@@ -73,6 +93,7 @@ static heed_status prepare(job *j)
     HEEDI_TRY(check_group(j));
     HEEDI_TRY(check_reduce(j));
     HEEDI_TRY(heedi_cli_figure_options(c, &j->figure));
+    HEEDI_TRY(list_kept(j));
     HEEDI_TRY(heedi_cli_methods_choose(c, &j->methods));
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_outputs_check(c, j->texts.n));
@@ -157,7 +178,7 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         /* files and documents hold the whole account; --ledger prints it */
         .ledger = a->ledger || a->output || a->json,
         .tol = a->tol,
-        .keep = (const char *const *)a->keep.v,
+        .keep = j->keep,
         .seed = (uint64_t)a->seed,
         .center_logits = a->center_logits,
     };
@@ -354,6 +375,7 @@ static heed_status run(heedi_cli *c)
     job j = {.c = c};
     heed_status st = run_all(&j);
     free(j.plan);
+    free(j.keep);
     heedi_cli_methods_free(&j.methods);
     heedi_cli_texts_free(&j.texts);
     return st;

@@ -132,14 +132,13 @@ const heedi_flag heedi_cli_flags[] = {
     SWITCH("no-hash", no_hash, FILE_ | HEEDI_SET_SIZE | HEEDI_SET_NEW,
            "do not read all weights for their SHA-256"),
 
-    TEXT(0, "figure", 0, figure, "NAME", RENDER,
-         "see `heed formats` (by what is drawn)"),
-
     TEXT(0, "png", 0, png, "FILE", PICTURE, "picture"),
     TEXT(0, "svg", 0, svg, "FILE", PICTURE, "picture"),
     TEXT(0, "pdf", 0, pdf, "FILE", PICTURE, "picture"),
     TEXT(0, "viz-path", 0, picture, "FILE", PICTURE, NULL),
     SWITCH("force", force, FILE_ | PICTURE, "replace existing files"),
+    TEXT(0, "figure", 0, figure, "NAME", PICTURE,
+         "see `heed formats` (by what there is to draw)"),
     TEXT(0, "cmap", 0, cmap, "NAME", PICTURE,
          "rdbu_r, viridis, blues, ... (by what is drawn)"),
     NUMBER("vmin", vmin, -HUGE_NUMBER, HUGE_NUMBER, PICTURE,

@@ -48,6 +48,8 @@ const heed_figure_info *heedi_cli_figure_of(const char *array);
 heed_status heedi_cli_draw(heedi_cli *c, const char *figure,
                            const heed_figure_part *part, int64_t n,
                            int64_t index, const char *word, int64_t target);
+/* That of --figure, or NULL. HEED_EINVAL: there is none of that name. */
+heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out);
 /* What --cmap and the like say. HEED_ENOTSUP for what cannot be drawn. */
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o);
 

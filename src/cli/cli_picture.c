@@ -1,4 +1,5 @@
 /* Pictures of results, next to the result file. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,29 @@
 bool heedi_cli_has_picture(const heedi_args *a)
 {
     return a->png || a->svg || a->pdf || a->picture;
+}
+
+heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out)
+{
+    const heed_figure_info *f;
+    const char *name = c->args.figure;
+    char list[400] = "";
+    size_t used = 0;
+    *out = NULL;
+    if (!name)
+        return HEED_OK;
+    for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++) {
+        if (heedi_cli_listed(f->name, ' ', name)) {
+            *out = f;
+            return HEED_OK;
+        }
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.30s",
+                                 used ? ", " : "", f->name);
+    }
+    return heedi_cli_fail(c, HEED_EINVAL,
+                          "--figure '%.40s': there is no such figure; there "
+                          "are %s",
+                          name, used ? list : "none in this build");
 }
 
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
@@ -26,6 +50,11 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--cmap '%s': there is no such colour map",
                               a->cmap);
+    const heed_figure_info *f;
+    HEEDI_TRY(heedi_cli_figure(c, &f));
+    if (f && !heedi_cli_has_picture(a))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--figure: only with --png, --svg or --pdf");
     *o = (heed_figure_options){
         .cmap = a->cmap,
         .vmin = a->vmin,
@@ -86,7 +115,15 @@ heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
                                int64_t index, const char *word, int64_t target)
 {
     const heed_figure_part part = {r, group, target < 0 ? 0 : target};
-    const heed_figure_info *f = heedi_cli_figure_of(array);
+    const heed_figure_info *f;
+    HEEDI_TRY(heedi_cli_figure(c, &f));
+    if (!f)
+        f = heedi_cli_figure_of(array);
+    if (f && f->all_targets) {
+        if (target > 0)
+            return HEED_OK; /* it is in the picture of the first */
+        target = -1;
+    }
     if (!f)
         return heedi_cli_fail(c, HEED_ENOTSUP,
                               "pictures: this build has no figure of '%s'",

@@ -43,17 +43,22 @@ static heed_status add(job *j, heed_figure_part part)
     return HEED_OK;
 }
 
-/* Every target of every method in one file. */
-static heed_status add_explanations(job *j, const heed_result *r)
+/* Every target of every method in one file; with a figure, of those that it
+ * fits, and one if it draws all targets. */
+static heed_status add_explanations(job *j, const heed_result *r,
+                                    const heed_figure_info *f)
 {
     const heed_array *a;
     for (int i = 0; (a = heed_result_at(r, i)); i++) {
         const char *group = a->var.group;
         if (strcmp(a->var.name, "relevance") != 0 ||
             strncmp(group, prefix, sizeof prefix - 1) != 0 ||
-            !is_chosen(&j->c->args, group))
+            !is_chosen(&j->c->args, group) ||
+            (f && !heed_figure_fits(f, r, group)))
             continue;
         int64_t targets = a->var.nd == 2 ? a->var.len[0] : 1;
+        if (f && f->all_targets)
+            targets = 1;
         for (int64_t t = 0; t < targets; t++)
             HEEDI_TRY(add(j, (heed_figure_part){r, group, t}));
     }
@@ -82,23 +87,6 @@ static heed_status read_files(job *j)
 
 /* ---- drawing ------------------------------------------------------------- */
 
-static heed_status named_figure(heedi_cli *c, const heed_figure_info **out)
-{
-    const heed_figure_info *f;
-    heedi_near near = {.word = c->args.figure};
-    for (int i = 0; (f = heed_figure_at(i)); i++) {
-        if (heedi_cli_listed(f->name, ' ', c->args.figure)) {
-            *out = f;
-            return HEED_OK;
-        }
-        heedi_cli_near_offer(&near, f->name);
-    }
-    return heedi_cli_fail(
-        c, HEED_EINVAL, "--figure '%s': unknown; %s%s", c->args.figure,
-        near.best ? "the nearest is " : "`heed formats` lists them",
-        near.best ? near.best : "");
-}
-
 /* One explanation is a token heat, several are compared; maps, if that is all
  * there is, are matrices. */
 static heed_status choose(job *j, const heed_figure_info **out)
@@ -106,15 +94,16 @@ static heed_status choose(job *j, const heed_figure_info **out)
     heedi_cli *c = j->c;
     const heed_figure_info *f = NULL;
     *out = NULL;
-    if (c->args.figure)
-        HEEDI_TRY(named_figure(c, out));
-    if (!*out || strcmp((*out)->draws, "relevance") == 0)
-        for (int64_t i = 0; i < j->n_results; i++)
-            HEEDI_TRY(add_explanations(j, j->result[i]));
+    HEEDI_TRY(heedi_cli_figure(c, out));
+    for (int64_t i = 0; i < j->n_results; i++)
+        HEEDI_TRY(add_explanations(j, j->result[i], *out));
     if (j->n == 0 && c->args.method.n == 0 &&
         (!*out || strcmp((*out)->draws, "attention") == 0))
         for (int64_t i = 0; i < j->n_results; i++)
             HEEDI_TRY(add_maps(j, j->result[i]));
+    /* nothing that fits: drawing the first says what would */
+    for (int64_t i = 0; *out && j->n == 0 && i < j->n_results; i++)
+        HEEDI_TRY(add_explanations(j, j->result[i], NULL));
     if (j->n == 0)
         return heedi_cli_fail(
             c, HEED_EINVAL, "%s: %s%s to draw", c->args.operand,
@@ -152,7 +141,7 @@ static heed_status show(job *j)
     heed_figure_options o;
     HEEDI_TRY(heedi_cli_figure_options(c, &o));
     for (int64_t i = 0; i < j->n_results; i++)
-        HEEDI_TRY(add_explanations(j, j->result[i]));
+        HEEDI_TRY(add_explanations(j, j->result[i], NULL));
     for (int64_t i = 0; i < j->n; i++) {
         char *text;
         o.target = j->part[i].target;

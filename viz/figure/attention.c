@@ -1,9 +1,7 @@
 /* attention.c - one matrix: a row for each query, a column for each key. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "canvas.h"
+#include "canvas_grid.h"
 #include "matrix.h"
 #include "view.h"
 
@@ -101,91 +99,36 @@ static heed_status make_plan(plan *p, heedi_matrix *m, heedi_canvas *c,
 
 /* ---- the parts ----------------------------------------------------------- */
 
-/* What a cell shows: the value, or the greatest by size of several. */
-static double cell_value(const heedi_matrix *m, const plan *p, int64_t i,
-                         int64_t k)
+static double value_at(const void *ud, int64_t i, int64_t k)
 {
-    double best = 0;
-    for (int64_t a = i * p->pool; a < (i + 1) * p->pool && a < m->n_rows; a++)
-        for (int64_t b = k * p->pool; b < (k + 1) * p->pool && b < m->n_columns;
-             b++) {
-            double x = heedi_matrix_at(m, a, b);
-            if (fabs(x) > fabs(best))
-                best = x;
-        }
-    return best;
+    const heedi_matrix *m = ud;
+    return m->is_causal && k > i ? (double)NAN : heedi_matrix_at(m, i, k);
 }
 
-/* ".58", "1", "−.35" */
-static void draw_number(heedi_canvas *c, const plan *p, double x, double y,
-                        double value, heedi_rgb color)
+static heedi_rgb color_of(const void *ud, double x)
 {
-    char text[32];
-    double a = fabs(value);
-    heedi_type t = {7.5, heedi_rgb_hex(heedi_ink(color)), false, HEEDI_MIDDLE,
-                    0};
-    if (a >= 0.995 && a < 1.005)
-        snprintf(text, sizeof text, "1");
-    else
-        snprintf(text, sizeof text, "%.*f", a >= 9.95 ? 0 : a > 1 ? 1 : 2, a);
-    char *digits = text[0] == '0' && text[1] == '.' ? text + 1 : text;
-    char buf[40];
-    snprintf(buf, sizeof buf, "%s%s", value < 0 ? "\xe2\x88\x92" : "", digits);
-    double keep = c->min_font; /* numbers in cells may be smaller than text */
-    c->min_font = fmin(keep, 7.5);
-    heedi_canvas_text(c, x + p->cell / 2, y + p->cell / 2 + 3, t, buf);
-    c->min_font = keep;
+    return heedi_matrix_color(ud, x);
 }
 
-static void draw_cells(const heedi_matrix *m, heedi_canvas *c, const plan *p)
-{
-    double g = p->cell >= 8 ? gap : 0;
-    double most = fmax(fabs(m->low), fabs(m->high));
-    bool numbers = p->cell >= 18 && most >= 0.03;
-    for (int64_t i = 0; i < p->n_rows; i++)
-        for (int64_t k = 0; k < p->n_columns; k++) {
-            double value = cell_value(m, p, i, k);
-            double x = p->x + (double)k * p->cell;
-            double y = p->y + (double)i * p->cell;
-            heedi_rgb color = heedi_matrix_color(m, value);
-            if (heedi_rgb_hex(color) == 0xffffff || (m->is_causal && k > i))
-                continue;
-            heedi_canvas_box(c, x, y, p->cell - g, p->cell - g, 0, color);
-            if (numbers && fabs(value) >= 0.35 * most)
-                draw_number(c, p, x, y, value, color);
-        }
-}
-
-/* A pixel for each cell. */
-static heed_status draw_pixels(const heedi_matrix *m, heedi_canvas *c,
+static heed_status draw_values(const heedi_matrix *m, heedi_canvas *c,
                                const plan *p)
 {
-    cairo_surface_t *s = cairo_image_surface_create(
-        CAIRO_FORMAT_RGB24, (int)p->n_columns, (int)p->n_rows);
-    if (cairo_surface_status(s) != CAIRO_STATUS_SUCCESS) {
-        cairo_surface_destroy(s);
-        return heedi_fail(m->ctx, HEED_ENOMEM, "no memory for the picture");
-    }
-    int stride = cairo_image_surface_get_stride(s);
-    unsigned char *data = cairo_image_surface_get_data(s);
-    for (int64_t i = 0; i < p->n_rows; i++)
-        for (int64_t k = 0; k < p->n_columns; k++) {
-            uint32_t pixel = m->is_causal && k > i
-                                 ? 0xffffff
-                                 : heedi_rgb_hex(heedi_matrix_color(
-                                       m, cell_value(m, p, i, k)));
-            memcpy(data + i * stride + 4 * k, &pixel, sizeof pixel);
-        }
-    cairo_surface_mark_dirty(s);
-    cairo_save(c->cr);
-    cairo_translate(c->cr, p->x, p->y);
-    cairo_scale(c->cr, p->cell, p->cell);
-    cairo_set_source_surface(c->cr, s, 0, 0);
-    cairo_pattern_set_filter(cairo_get_source(c->cr), CAIRO_FILTER_NEAREST);
-    cairo_paint(c->cr);
-    cairo_restore(c->cr);
-    cairo_surface_destroy(s);
-    return HEED_OK;
+    double most = fmax(fabs(m->low), fabs(m->high));
+    const heedi_grid g = {
+        .x = p->x,
+        .y = p->y,
+        .cell_w = p->cell,
+        .cell_h = p->cell,
+        .n_rows = m->n_rows,
+        .n_columns = m->n_columns,
+        .pool_rows = p->pool,
+        .pool_columns = p->pool,
+        .at = value_at,
+        .color = color_of,
+        .ud = m,
+        .number = p->cell >= 18 && most >= 0.03 ? 0.35 * most : 0,
+    };
+    return heedi_grid_draw(&g, c);
 }
 
 /* The edge of a causal matrix, else a frame. */
@@ -285,10 +228,7 @@ static heed_status draw_matrix(heedi_picture *q, heedi_canvas *c,
         return HEED_ENOMEM;
     y = heedi_canvas_lines(c, MARGIN, y, 13, sub, subtitle);
     p.y += y - 54;
-    if (p.cell >= 3)
-        draw_cells(m, c, &p);
-    else
-        HEEDI_TRY(draw_pixels(m, c, &p));
+    HEEDI_TRY(draw_values(m, c, &p));
     draw_edge(m, c, &p);
     double reach = draw_labels(m, c, &p);
     if (reach < 0)
@@ -318,7 +258,9 @@ static heed_status draw(heedi_picture *q, heedi_canvas *c)
 }
 
 const heedi_figure heedi_figure_attention = {
-    .info = {"attention", "attention",
-             "one attention matrix: a row for each query", 0},
+    .info = {.name = "attention",
+             .draws = "attention",
+             .summary = "one attention matrix: a row for each query"},
+    .least_dims = 2,
     .draw = draw,
 };

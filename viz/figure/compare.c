@@ -128,7 +128,10 @@ static heed_status draw(heedi_picture *p, heedi_canvas *c)
 }
 
 const heedi_figure heedi_figure_compare = {
-    .info = {"compare", "relevance",
-             "several explanations side by side: models, methods, targets", 1},
+    .info = {.name = "compare",
+             .draws = "relevance",
+             .summary =
+                 "several explanations side by side: models, methods, targets",
+             .several = 1},
     .draw = draw,
 };

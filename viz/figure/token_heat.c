@@ -2,23 +2,18 @@
 #include <math.h>
 
 #include "canvas_heat.h"
-
-enum { MARGIN = 28 };
-static const heedi_type title_type = {15, 0x111111, true, HEEDI_LEFT, 0};
-static const heedi_type subtitle_type = {10.5, 0x666666, false, HEEDI_LEFT, 0};
+#include "canvas_legend.h"
 
 static heed_status draw_heat(heedi_picture *p, heedi_canvas *c, heedi_heat *h)
 {
     const char *title = heedi_view_title(&h->view, p->o.title);
     const char *subtitle = heedi_view_subtitle(&h->view);
-    heedi_type t = title_type, s = subtitle_type;
     if (!title || !subtitle)
         return HEED_ENOMEM;
-    h->x = MARGIN;
-    h->width = t.most = s.most = p->o.width - 2 * MARGIN;
+    h->x = HEEDI_MARGIN;
+    h->width = p->o.width - 2 * HEEDI_MARGIN;
     h->text_size = 15;
-    double y = heedi_canvas_lines(c, MARGIN, 42, 20, t, title);
-    y = heedi_canvas_lines(c, MARGIN, y + 18, 14, s, subtitle) + 20;
+    double y = heedi_heading(c, p, title, subtitle) + 20;
     HEEDI_TRY(heedi_heat_text(h, c, &p->o, y));
     HEEDI_TRY(heedi_heat_legend(h, c, h->bottom + 21));
     p->width = p->o.width;
@@ -39,7 +34,8 @@ static heed_status draw(heedi_picture *p, heedi_canvas *c)
 }
 
 const heedi_figure heedi_figure_token_heat = {
-    .info = {"token_heat", "relevance",
-             "the text, each token on the colour of its relevance", 0},
+    .info = {.name = "token_heat",
+             .draws = "relevance",
+             .summary = "the text, each token on the colour of its relevance"},
     .draw = draw,
 };
