@@ -121,6 +121,33 @@ static inline heed_status sample_explain(const heed_sink *s, heed_ctx *ctx)
     return sample_ledger(s, ctx, "explanations/attn_lrp/ledger", 4);
 }
 
+/* Positions beside tokens, by layer and by distance. */
+static inline heed_status sample_positions(const heed_sink *s, heed_ctx *ctx)
+{
+    static const char *const g = "explanations/pa_lrp";
+    static const char *const name[] = {"position_relevance",
+                                       "position_relevance_distance"};
+    static const char *const dim[] = {"pos", "distance"};
+    heed_real x[SAMPLE_LAYERS][SAMPLE_POS];
+    for (int l = 0; l < SAMPLE_LAYERS; l++)
+        for (int t = 0; t < SAMPLE_POS; t++)
+            x[l][t] = (heed_real)(t - 3) / (heed_real)(8 * (l + 1));
+    TRY_(sample_put(s, ctx, g, "relevance", HEED_TYPE_REAL, "pos", SAMPLE_POS,
+                    x[0]));
+    TRY_(sample_put(s, ctx, g, "token_relevance", HEED_TYPE_REAL, "pos",
+                    SAMPLE_POS, x[1]));
+    for (int i = 0; i < 2; i++) {
+        heed_var v = {.group = g,
+                      .name = name[i],
+                      .type = HEED_TYPE_REAL,
+                      .nd = 2,
+                      .dim = {"layer", dim[i]},
+                      .len = {SAMPLE_LAYERS, SAMPLE_POS}};
+        TRY_(heed_put(s, ctx, &v, x));
+    }
+    return sample_account(s, ctx, g);
+}
+
 /* Two targets: the dimension `target` first, attributes as arrays. */
 static inline heed_status sample_targets(const heed_sink *s, heed_ctx *ctx)
 {

@@ -56,6 +56,7 @@ static heed_result *sample_result(heed_ctx *ctx)
     assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
     heed_sink s = heed_result_sink(r);
     assert_int_equal(sample_all(&s, ctx, 12), HEED_OK);
+    assert_int_equal(sample_positions(&s, ctx), HEED_OK);
     return r;
 }
 
@@ -218,8 +219,10 @@ static int64_t parts_of(heed_figure_part part[N_PARTS],
         {r, "explanations/input_x_gradient", 1}};
     for (int i = 0; i < N_PARTS; i++)
         part[i] = relevance[i];
-    if (strcmp(f->draws, "attention") == 0)
-        part[0] = (heed_figure_part){r, "attention", 0};
+    static const char *const other[] = {"explanations/input_x_gradient",
+                                        "explanations/pa_lrp", "attention"};
+    for (int i = 0; i < 3 && !heed_figure_fits(f, r, part[0].group); i++)
+        part[0] = (heed_figure_part){r, other[i], 0};
     return f->several ? N_PARTS : 1;
 }
 
@@ -430,7 +433,7 @@ static void awkward_texts(void **state)
         char *heat;
         const heed_figure_info *f;
         for (int k = 0; (f = heed_figure_at(k)); k++)
-            if (strcmp(f->draws, "relevance") == 0)
+            if (heed_figure_fits(f, r, "explanations/x"))
                 assert_int_equal(heed_figure_draw(ctx, f->name,
                                                   in_folder("odd", ".svg"), r,
                                                   "explanations/x", &o),
@@ -507,6 +510,8 @@ static heed_status draw_all(heed_ctx *ctx, heed_result **r)
         return st;
     heed_sink s = heed_result_sink(*r);
     st = sample_all(&s, ctx, 4);
+    if (st == HEED_OK)
+        st = sample_positions(&s, ctx);
     if (st == HEED_OK)
         st =
             heed_terminal_heat(&text, ctx, *r, "explanations/attn_lrp", 40, &o);

@@ -55,7 +55,7 @@ refused 3 'bad.h5: no HDF5 file' bad.h5 --png x.png
 refused 7 'exists' a.h5 --png one.png
 refused 2 'saliency' a.h5 --method saliency --png x.png
 refused 2 'token_heat' a.h5 --figure token_heet --png x.png
-refused 2 'nothing to draw' a.h5 --figure attention --png x.png
+refused 2 'what fits: compare, ledger, token_heat' a.h5 --figure attention --png x.png
 refused 2 'no such option' a.h5 --png x.png -m "$M"
 [ ! -e x.png ] || echo 'a refused picture is there'
 echo done
