@@ -217,8 +217,7 @@ static int64_t parts_of(heed_figure_part part[N_PARTS],
         {r, "explanations/attn_lrp", 0},
         {r, "explanations/input_x_gradient", 0},
         {r, "explanations/input_x_gradient", 1}};
-    for (int i = 0; i < N_PARTS; i++)
-        part[i] = relevance[i];
+    memcpy(part, relevance, sizeof relevance);
     static const char *const other[] = {"explanations/input_x_gradient",
                                         "explanations/pa_lrp", "attention"};
     for (int i = 0; i < 3 && !heed_figure_fits(f, r, part[0].group); i++)
@@ -501,29 +500,35 @@ static void *metered(void *ud, void *p, size_t n)
     return q;
 }
 
-static heed_status draw_all(heed_ctx *ctx, heed_result **r)
+static heed_status show(heed_ctx *ctx, heed_result **r)
+{
+    const heed_figure_options o = {.robust = 90};
+    char *text = NULL;
+    TRY_(heed_result_new(r, ctx));
+    heed_sink s = heed_result_sink(*r);
+    TRY_(sample_all(&s, ctx, 4));
+    TRY_(sample_positions(&s, ctx));
+    TRY_(heed_terminal_heat(&text, ctx, *r, "explanations/attn_lrp", 40, &o));
+    heed_text_free(ctx, text);
+    return HEED_OK;
+}
+
+static void draw_without_memory(heed_ctx *ctx, meter *m, const heed_result *r,
+                                const heed_figure_info *f)
 {
     const heed_figure_options o = {.force = 1, .layer = 3, .robust = 90};
-    char *text = NULL;
-    heed_status st = heed_result_new(r, ctx);
-    if (st != HEED_OK)
-        return st;
-    heed_sink s = heed_result_sink(*r);
-    st = sample_all(&s, ctx, 4);
-    if (st == HEED_OK)
-        st = sample_positions(&s, ctx);
-    if (st == HEED_OK)
-        st =
-            heed_terminal_heat(&text, ctx, *r, "explanations/attn_lrp", 40, &o);
-    heed_text_free(ctx, text);
-    const heed_figure_info *f;
+    const long live = m->live;
     heed_figure_part part[N_PARTS];
-    for (int i = 0; st == HEED_OK && (f = heed_figure_at(i)); i++) {
-        const int64_t n = parts_of(part, f, *r);
+    const int64_t n = parts_of(part, f, r);
+    heed_status st = HEED_ENOMEM;
+    for (long k = 0; st != HEED_OK; k++) {
+        m->left = k;
         st = heed_figure_draw_parts(ctx, f->name, in_folder("nomem", ".png"),
                                     part, n, &o);
+        m->left = -1;
+        assert_true(st == HEED_OK || st == HEED_ENOMEM);
+        assert_int_equal(m->live, live);
     }
-    return st;
 }
 
 static void every_allocation_fails_once(void **state)
@@ -535,10 +540,13 @@ static void every_allocation_fails_once(void **state)
         heed_allocator alloc = {metered, &m};
         heed_ctx *ctx;
         heed_result *r = NULL;
+        const heed_figure_info *f;
         st = heed_ctx_new(&ctx, &alloc);
         if (st == HEED_OK)
-            st = draw_all(ctx, &r);
+            st = show(ctx, &r);
         assert_true(st == HEED_OK || st == HEED_ENOMEM);
+        for (int i = 0; st == HEED_OK && (f = heed_figure_at(i)); i++)
+            draw_without_memory(ctx, &m, r, f);
         heed_result_free(r);
         heed_ctx_free(ctx);
         assert_int_equal(m.live, 0);
