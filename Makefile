@@ -1,12 +1,13 @@
 # make                library, command and examples in $(B)
-# make demo           explain a passage with the shipped model
+# make demo           explain a passage with the two shipped models
 # make check          all tests; variants: asan | tsan | double | cov
 # make lint           headers, exports, layers, file sizes, format
 # make bench          timings beside the peers (see tests/bench/)
 # make references     golden values anew, compared with the committed ones
 # make interop        result files against h5py, netCDF4 and xarray
+# make installed      an installed copy: compile against it, run the examples
 # make ci-full        everything that needs more than .ci/run's 25 minutes
-# make install        PREFIX, DESTDIR
+# make install        PREFIX, DESTDIR; make uninstall with the same
 #
 # demo and check first install the Debian packages that are missing, when they
 # may, and otherwise name the command that does; so does `make setup`.
@@ -197,8 +198,10 @@ interop: $(B)/heed
 	sh tests/interop.sh $(B) $(HEED_PYTHON)
 references: ; sh tests/golden/references.sh $(HEED_PYTHON)
 bench: $(BENCHES) ; sh tests/bench/run.sh $(B) $(HEED_PYTHON)
+installed: all ; sh tests/install.sh $(B)
 ci-full:
 	$(MAKE) check HDF5= CAIRO= PNG= JPEG= B=$(B)-min
+	$(MAKE) installed
 	$(MAKE) tsan double cov
 	$(MAKE) interop
 
@@ -207,19 +210,34 @@ $(B)/heed.pc: src/heed.pc.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	  -e 's|@DEPS@|$(strip $(DEPS))|' -e 's|@LIBS@|$(strip $(HL) -fopenmp -lm)|' $< > $@
-install: all $(B)/heed.pc
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include/heed lib/pkgconfig share/man/man1)
-	install -m 755 $(B)/heed $(DESTDIR)$(PREFIX)/bin
-	install -m 644 include/heed/*.h $(DESTDIR)$(PREFIX)/include/heed
-	install -m 644 $(B)/libheed.a $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(B)/libheed.so $(DESTDIR)$(PREFIX)/lib/libheed.so.$(VERSION)
-	ln -sf libheed.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libheed.so.0
-	ln -sf libheed.so.0 $(DESTDIR)$(PREFIX)/lib/libheed.so
-	install -m 644 $(B)/heed.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 docs/heed.1 $(DESTDIR)$(PREFIX)/share/man/man1
+# What a shell needs to complete command lines, from the tables of options.
+$(B)/complete/%: $(B)/heed
+	@mkdir -p $(@D)
+	@$(B)/heed help --completion $* > $@
+to      := $(DESTDIR)$(PREFIX)
+INSTALL ?= install
+install: all $(B)/heed.pc $(B)/complete/bash $(B)/complete/zsh
+	$(INSTALL) -d $(addprefix $(to)/,bin include/heed lib/pkgconfig share/man/man1 \
+	  share/bash-completion/completions share/zsh/site-functions)
+	$(INSTALL) -m 755 $(B)/heed $(to)/bin
+	$(INSTALL) -m 644 include/heed/*.h $(to)/include/heed
+	$(INSTALL) -m 644 $(B)/libheed.a $(to)/lib
+	$(INSTALL) -m 755 $(B)/libheed.so $(to)/lib/libheed.so.$(VERSION)
+	ln -sf libheed.so.$(VERSION) $(to)/lib/libheed.so.0
+	ln -sf libheed.so.0 $(to)/lib/libheed.so
+	$(INSTALL) -m 644 $(B)/heed.pc $(to)/lib/pkgconfig
+	$(INSTALL) -m 644 docs/heed.1 $(to)/share/man/man1
+	$(INSTALL) -m 644 $(B)/complete/bash $(to)/share/bash-completion/completions/heed
+	$(INSTALL) -m 644 $(B)/complete/zsh $(to)/share/zsh/site-functions/_heed
+uninstall:
+	rm -f $(to)/bin/heed $(addprefix $(to)/lib/,libheed.a libheed.so libheed.so.0 \
+	  libheed.so.$(VERSION) pkgconfig/heed.pc) $(to)/share/man/man1/heed.1 \
+	  $(addprefix $(to)/include/heed/,$(notdir $(wildcard include/heed/*.h))) \
+	  $(to)/share/bash-completion/completions/heed $(to)/share/zsh/site-functions/_heed
+	-rmdir $(to)/include/heed
 
 clean:
 	rm -rf $(B) $(B)-*
 
 .PHONY: all needed setup demo demo-run check check-run asan tsan double cov headers symbols layers sizes \
-        format format-check lint interop references bench ci-full install clean FORCE
+        format format-check lint interop references bench installed ci-full install uninstall clean FORCE

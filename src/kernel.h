@@ -95,29 +95,42 @@ typedef struct heedi_vector_table {
 /* scan.c: the selective scan of HEEDI_LANES neighbouring channels over one
  * sequence:  h[n] = exp(dt a[n]) h[n] + dt b[n] x,  y = sum c[n] h[n] + d x.
  * x, dt, y, gy, gx, gdt: rows of ld values, of which the first `lanes` count;
- * b, c, gb, gc: rows of n_state. a: (n_state, LANES), negative. */
-enum { HEEDI_LANES = 16, HEEDI_SCAN_CHUNK = 64 };
+ * b, c, gb, gc: rows of n_state. a: (n_state, LANES), at most 0. A state is
+ * (n_state, LANES). Decays that are no normal number are 0; nothing else is
+ * exponentiated, so nothing overflows. */
+enum { HEEDI_LANES = 16, HEEDI_SCAN_CHUNK = 64, HEEDI_SCAN_PIECE = 8 };
 typedef struct heedi_scan {
     int64_t len, n_state, ld, lanes;
     const heed_real *x, *dt, *b, *c, *a, *d;
 } heedi_scan;
+typedef struct heedi_scan_grad {
+    heed_real *x, *dt; /* assigned, or added to */
+    bool add_x, add_dt;
+    heed_real *sum; /* (len, n_state, 2, LANES), added to: for b and for c */
+} heedi_scan_grad;
 typedef struct heedi_scan_table {
-    /* h: (n_state, LANES), the state before, and after on return. marks: NULL,
-     * or room for the state before every HEEDI_SCAN_CHUNK steps. */
+    /* h: the state before, and after on return. marks: NULL, or room for the
+     * state before every HEEDI_SCAN_CHUNK steps. */
     void (*forward)(const heedi_scan *s, heed_real *h, heed_real *y,
                     heed_real *marks);
-    /* gx (+)= with dt, b, c held constant; g: (n_state, LANES), zero at the
-     * start. x is not read. */
+    /* gx (+)= with dt, b, c held constant; g: a state, zero at the start. x is
+     * not read. The bits are those that vjp gives to x. */
     void (*relevance)(const heedi_scan *s, heed_real *g, const heed_real *gy,
                       heed_real *gx, bool add);
-    /* A chunk of at most HEEDI_SCAN_CHUNK steps, full gradient: h the state
-     * before it, g carried from the chunk after it; gb, gc: (len, n_state)
-     * sums over the lanes, assigned; gx, gdt added to or assigned. work:
-     * 2 CHUNK n_state LANES values. */
+    /* The state before every HEEDI_SCAN_PIECE steps, from h before the first.
+     * work: one state. */
+    void (*restate)(const heedi_scan *s, const heed_real *h, heed_real *work,
+                    heed_real *marks);
+    /* A piece of at most HEEDI_SCAN_PIECE steps, full gradient: h the state
+     * before it, g carried from the piece after it. work: 2 PIECE + 3 states.
+     */
     void (*vjp)(const heedi_scan *s, const heed_real *h, heed_real *g,
-                const heed_real *gy, heed_real *gx, heed_real *gdt,
-                heed_real *gb, heed_real *gc, bool add_x, bool add_dt,
+                const heed_real *gy, const heedi_scan_grad *to,
                 heed_real *work);
+    /* sum: (n, 2, LANES) to the sums over the lanes, gb and gc */
+    void (*fold)(int64_t n, const heed_real *sum, heed_real *gb, heed_real *gc);
+    /* y = exp(x) as the scan takes it, x <= 0; n a multiple of LANES */
+    void (*decay)(int64_t n, const heed_real *x, heed_real *y);
 } heedi_scan_table;
 
 /* decode.c: one for each dtype */

@@ -108,7 +108,9 @@ static void *offset(size_t n)
 
 static bool keeps_saved(const heedi_exec *e, const heedi_node *y)
 {
-    return y->op->saved &&
+    const bool unread = y->op->saved_for_vjp && y->op->relevance &&
+                        heedi_back_of(y, e->o.rules).fn == y->op->relevance;
+    return y->op->saved && !unread &&
            (e->o.rules.pass != HEEDI_FORWARD || (e->o.mixing && y->op->mixing));
 }
 

@@ -73,6 +73,7 @@ typedef struct heedi_op {
     /* Bytes kept from forward to backward (y->saved), and bytes of working
      * memory for all threads together; NULL: none. */
     size_t (*saved)(const heedi_node *y, const heedi_batch *b);
+    bool saved_for_vjp; /* relevance reads nothing of it: y->saved is NULL */
     size_t (*scratch)(const heedi_node *y, const heedi_batch *b, int threads);
 
     /* y = f(x). With y->state the sequence is continued where the last call

@@ -131,11 +131,12 @@ static heed_status put_targets(const report *p)
     for (size_t i = 0; i < n; i++) {
         const heedi_outcome *r = &p->r[i];
         pos[i] = r->aim.at;
-        id[i] = r->aim.token;
+        id[i] = r->aim.kind->info.no_token ? -1 : r->aim.token;
         foil[i] = r->aim.foil;
         kind[i] = r->aim.kind->info.name;
         contrast = contrast || r->aim.foil >= 0;
-        if (!(text[i] = text_of(p->j, id[i])))
+        text[i] = id[i] >= 0 ? text_of(p->j, id[i]) : "";
+        if (!text[i])
             return HEED_ENOMEM;
         other[i] = foil[i] >= 0 ? text_of(p->j, foil[i]) : "";
         if (!other[i])

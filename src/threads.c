@@ -42,11 +42,13 @@ static void control_set(unsigned int c)
 #endif
 }
 
-/* The worker threads of the pool keep their control word between regions, so
- * that setting it once a run is enough. */
+/* Setting it once a run is enough: worker threads of libgomp keep their control
+ * word between regions; those of libomp take the caller's at the start of each,
+ * and the caller gets its own back at the end. */
 static void all_control(unsigned int c)
 {
 #pragma omp parallel
+    control_set(c);
     control_set(c);
 }
 

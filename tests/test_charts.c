@@ -525,56 +525,6 @@ static void refusals(void **state)
     heed_ctx_free(ctx);
 }
 
-/* ---- memory -------------------------------------------------------------- */
-
-typedef struct meter {
-    long live, left;
-} meter;
-
-static void *metered(void *ud, void *p, size_t n)
-{
-    meter *m = ud;
-    if (n == 0) {
-        m->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (m->left == 0)
-        return NULL;
-    m->left -= m->left > 0;
-    void *q = realloc(p, n);
-    m->live += q && !p;
-    return q;
-}
-
-static void every_allocation_fails_once(void **state)
-{
-    (void)state;
-    meter m = {0, -1};
-    heed_allocator alloc = {metered, &m};
-    heed_ctx *ctx;
-    shape q = plain;
-    q.targets = 2;
-    assert_int_equal(heed_ctx_new(&ctx, &alloc), HEED_OK);
-    heed_result *r = make(ctx, &q);
-    const long live = m.live;
-    for (int i = 0; i < N_ALL; i++) {
-        const heed_figure_options o = {.force = 1, .scale = 0.2};
-        heed_status st = HEED_ENOMEM;
-        for (long n = 0; st != HEED_OK; n++) {
-            m.left = n;
-            st =
-                heed_figure_draw(ctx, all[i], in_folder("m.png"), r, group, &o);
-            m.left = -1;
-            assert_true(st == HEED_OK || st == HEED_ENOMEM);
-            assert_int_equal(m.live, live);
-        }
-    }
-    heed_result_free(r);
-    heed_ctx_free(ctx);
-    assert_int_equal(m.live, 0);
-}
-
 int main(void)
 {
     assert_non_null(mkdtemp(folder));
@@ -586,7 +536,6 @@ int main(void)
         test(entries_have_colours),
         test(nothing_after_the_target),
         test(refusals),
-        test(every_allocation_fails_once),
     };
     int bad = cmocka_run_group_tests_name(__FILE__, everywhere, NULL, NULL);
     if (heed_figure_at(0))

@@ -56,6 +56,8 @@ static heed_result *sample_result(heed_ctx *ctx)
     assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
     heed_sink s = heed_result_sink(r);
     assert_int_equal(sample_all(&s, ctx, 12), HEED_OK);
+    assert_int_equal(sample_positions(&s, ctx), HEED_OK);
+    assert_int_equal(sample_pixels(&s, ctx), HEED_OK);
     return r;
 }
 
@@ -121,8 +123,12 @@ static void lightness(void **state)
         }
         assert_int_equal(turns, 0);
         assert_ptr_equal(heedi_cmap_named(m->name), m);
+        assert_string_equal(heed_cmap_at(i), m->name);
+        assert_true(heed_cmap_known(m->name));
     }
     assert_null(heedi_cmap_named("jet"));
+    assert_false(heed_cmap_known("jet"));
+    assert_null(heed_cmap_at(-1));
     assert_null(heedi_cmap_at(-1));
     m = heedi_cmap_named("RdBu_r");
     assert_int_equal(heedi_rgb_hex(heedi_cmap_color(m, -1)), 0x2166ac);
@@ -202,34 +208,51 @@ static void terminal(void **state)
 
 /* ---- pictures ------------------------------------------------------------ */
 
+/* What there is in the sample for a figure to draw: parts of one that draws
+ * several, else the first of them. */
+enum { N_PARTS = 3 };
+static int64_t parts_of(heed_figure_part part[N_PARTS],
+                        const heed_figure_info *f, const heed_result *r)
+{
+    const heed_figure_part relevance[N_PARTS] = {
+        {r, "explanations/attn_lrp", 0},
+        {r, "explanations/input_x_gradient", 0},
+        {r, "explanations/input_x_gradient", 1}};
+    memcpy(part, relevance, sizeof relevance);
+    static const char *const other[] = {"explanations/input_x_gradient",
+                                        "explanations/pa_lrp",
+                                        "explanations/saliency", "attention"};
+    for (int i = 0; i < 4 && !heed_figure_fits(f, r, part[0].group); i++)
+        part[0] = (heed_figure_part){r, other[i], 0};
+    return f->several ? N_PARTS : 1;
+}
+
 static void same_result_same_bytes(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *group;
-    } row[] = {{"token_heat", "explanations/attn_lrp"},
-               {"attention", "attention"}};
     heed_ctx *ctx = new_ctx();
     heed_result *r = sample_result(ctx);
     heed_figure_options o = {.layer = 7, .head = 1};
-    for (int i = 0; i < 2; i++)
+    const heed_figure_info *f;
+    heed_figure_part part[N_PARTS];
+    for (int i = 0; (f = heed_figure_at(i)); i++) {
+        const int64_t n = parts_of(part, f, r);
         for (int e = 0; e < 3; e++) {
             const char *a = in_folder("same", extension[e]);
             const char *b = in_folder("again", extension[e]);
             o.force = 1;
             assert_int_equal(
-                heed_figure_draw(ctx, row[i].name, a, r, row[i].group, &o),
-                HEED_OK);
+                heed_figure_draw_parts(ctx, f->name, a, part, n, &o), HEED_OK);
             sleep(i + e == 0);
             assert_int_equal(
-                heed_figure_draw(ctx, row[i].name, b, r, row[i].group, &o),
-                HEED_OK);
+                heed_figure_draw_parts(ctx, f->name, b, part, n, &o), HEED_OK);
             assert_same_bytes(a, b);
             o.force = 0;
             assert_int_equal(
-                heed_figure_draw(ctx, row[i].name, b, r, row[i].group, &o),
+                heed_figure_draw_parts(ctx, f->name, b, part, n, &o),
                 HEED_EOUTPUT);
         }
+    }
     heed_result_free(r);
     heed_ctx_free(ctx);
 }
@@ -259,6 +282,80 @@ static void png_says_how(void **state)
     const unsigned char *width = (const unsigned char *)p + 16;
     assert_int_equal(width[2] << 8 | width[3], 1200);
     free(p);
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+/* Several explanations in one picture: the range of each is told (the two parts
+ * of the emoji are one piece of 0.95), and a page
+ * that is wide enough has them side by side. */
+static void compared(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_result *r = sample_result(ctx);
+    const heed_figure_info *f;
+    for (int i = 0; (f = heed_figure_at(i)); i++) {
+        if (!f->several)
+            continue;
+        heed_figure_part part[N_PARTS];
+        unsigned height[2];
+        const int64_t n = parts_of(part, f, r);
+        for (int k = 0; k < 2; k++) {
+            const heed_figure_options o = {
+                .width = k ? 1400 : 300, .scale = 1, .force = 1};
+            const char *path = in_folder("side", ".png");
+            size_t size;
+            assert_int_equal(
+                heed_figure_draw_parts(ctx, f->name, path, part, n, &o),
+                HEED_OK);
+            char *p = slurp(path, &size);
+            const unsigned char *at = (const unsigned char *)p + 20;
+            height[k] = (unsigned)(at[2] << 8 | at[3]);
+            assert_non_null(memmem(p, size, " -1 -1", 6));
+            assert_non_null(
+                memmem(p, size, "explanations/attn_lrp of SmolLM2", 32));
+            assert_non_null(
+                memmem(p, size, "; explanations/input_x_gradient of", 34));
+            free(p);
+        }
+        assert_true(height[0] > 2 * height[1]);
+        const heed_figure_options bad = {.cmap = "jet"};
+        assert_int_equal(heed_figure_draw_parts(ctx, f->name,
+                                                in_folder("side", ".svg"), part,
+                                                n, &bad),
+                         HEED_EINVAL);
+        part[1].target = 2;
+        assert_int_equal(heed_figure_draw_parts(ctx, f->name,
+                                                in_folder("side", ".svg"), part,
+                                                n, NULL),
+                         HEED_EINVAL);
+        assert_non_null(strstr(heed_error(ctx), "target 2"));
+    }
+    heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+static void how_many_parts(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_result *r = sample_result(ctx);
+    const heed_figure_info *f;
+    for (int i = 0; (f = heed_figure_at(i)); i++) {
+        heed_figure_part part[N_PARTS];
+        const char *path = in_folder("many", ".svg");
+        parts_of(part, f, r);
+        assert_int_equal(
+            heed_figure_draw_parts(ctx, f->name, path, part, 0, NULL),
+            HEED_EINVAL);
+        if (!f->several)
+            assert_int_equal(
+                heed_figure_draw_parts(ctx, f->name, path, part, 2, NULL),
+                HEED_EINVAL);
+        assert_non_null(strstr(heed_error(ctx), f->name));
+        assert_int_equal(access(path, F_OK), -1);
+    }
     heed_result_free(r);
     heed_ctx_free(ctx);
 }
@@ -335,10 +432,13 @@ static void awkward_texts(void **state)
                                  .robust = 50,
                                  .show_space = i % 2};
         char *heat;
-        assert_int_equal(heed_figure_draw(ctx, "token_heat",
-                                          in_folder("odd", ".svg"), r,
-                                          "explanations/x", &o),
-                         HEED_OK);
+        const heed_figure_info *f;
+        for (int k = 0; (f = heed_figure_at(k)); k++)
+            if (heed_figure_fits(f, r, "explanations/x"))
+                assert_int_equal(heed_figure_draw(ctx, f->name,
+                                                  in_folder("odd", ".svg"), r,
+                                                  "explanations/x", &o),
+                                 HEED_OK);
         assert_int_equal(
             heed_terminal_heat(&heat, ctx, r, "explanations/x", 12, &o),
             HEED_OK);
@@ -402,28 +502,36 @@ static void *metered(void *ud, void *p, size_t n)
     return q;
 }
 
-static heed_status draw_all(heed_ctx *ctx, heed_result **r)
+static heed_status show(heed_ctx *ctx, heed_result **r)
+{
+    const heed_figure_options o = {.robust = 90};
+    char *text = NULL;
+    TRY_(heed_result_new(r, ctx));
+    heed_sink s = heed_result_sink(*r);
+    TRY_(sample_all(&s, ctx, 4));
+    TRY_(sample_positions(&s, ctx));
+    TRY_(sample_pixels(&s, ctx));
+    TRY_(heed_terminal_heat(&text, ctx, *r, "explanations/attn_lrp", 40, &o));
+    heed_text_free(ctx, text);
+    return HEED_OK;
+}
+
+static void draw_without_memory(heed_ctx *ctx, meter *m, const heed_result *r,
+                                const heed_figure_info *f)
 {
     const heed_figure_options o = {.force = 1, .layer = 3, .robust = 90};
-    char *text = NULL;
-    heed_status st = heed_result_new(r, ctx);
-    if (st != HEED_OK)
-        return st;
-    heed_sink s = heed_result_sink(*r);
-    st = sample_all(&s, ctx, 4);
-    if (st == HEED_OK)
-        st =
-            heed_terminal_heat(&text, ctx, *r, "explanations/attn_lrp", 40, &o);
-    heed_text_free(ctx, text);
-    if (!heed_figure_at(0))
-        return st;
-    if (st == HEED_OK)
-        st = heed_figure_draw(ctx, "token_heat", in_folder("nomem", ".png"), *r,
-                              "explanations/attn_lrp", &o);
-    if (st == HEED_OK)
-        st = heed_figure_draw(ctx, "attention", in_folder("nomem", ".png"), *r,
-                              "attention", &o);
-    return st;
+    const long live = m->live;
+    heed_figure_part part[N_PARTS];
+    const int64_t n = parts_of(part, f, r);
+    heed_status st = HEED_ENOMEM;
+    for (long k = 0; st != HEED_OK; k++) {
+        m->left = k;
+        st = heed_figure_draw_parts(ctx, f->name, in_folder("nomem", ".png"),
+                                    part, n, &o);
+        m->left = -1;
+        assert_true(st == HEED_OK || st == HEED_ENOMEM);
+        assert_int_equal(m->live, live);
+    }
 }
 
 static void every_allocation_fails_once(void **state)
@@ -435,10 +543,13 @@ static void every_allocation_fails_once(void **state)
         heed_allocator alloc = {metered, &m};
         heed_ctx *ctx;
         heed_result *r = NULL;
+        const heed_figure_info *f;
         st = heed_ctx_new(&ctx, &alloc);
         if (st == HEED_OK)
-            st = draw_all(ctx, &r);
+            st = show(ctx, &r);
         assert_true(st == HEED_OK || st == HEED_ENOMEM);
+        for (int i = 0; st == HEED_OK && (f = heed_figure_at(i)); i++)
+            draw_without_memory(ctx, &m, r, f);
         heed_result_free(r);
         heed_ctx_free(ctx);
         assert_int_equal(m.live, 0);
@@ -468,8 +579,13 @@ int main(void)
         test(every_allocation_fails_once),
     };
     const struct CMUnitTest with[] = {
-        test(same_result_same_bytes), test(png_says_how), test(refusals),
-        test(awkward_texts),          test(full_disk),
+        test(same_result_same_bytes),
+        test(png_says_how),
+        test(compared),
+        test(how_many_parts),
+        test(refusals),
+        test(awkward_texts),
+        test(full_disk),
     };
     const struct CMUnitTest without[] = {test(no_cairo)};
     int bad = cmocka_run_group_tests_name(__FILE__, everywhere, NULL, NULL);

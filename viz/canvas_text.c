@@ -53,6 +53,9 @@ static uint32_t ink_of(const heedi_view *v, const heedi_piece *p)
     return p->kind == HEEDI_CHIP ? 0x444444 : 0x111111;
 }
 
+/* Grey signs can be told from a background of this luminance, 2 : 1. */
+static const double pale_from = 0.7;
+
 /* Signs that stand for white space are paler than the text. */
 static void set_pale(PangoAttrList *list, const char *line, int from, int to)
 {
@@ -62,6 +65,12 @@ static void set_pale(PangoAttrList *list, const char *line, int from, int to)
         for (int k = 0; k < 3; k++)
             if (memcmp(line + i, sign[k], 3) == 0)
                 set_ink(list, 0x9a9a9a, i, i + 3);
+}
+
+static bool is_light(const heedi_view *v, const heedi_piece *p)
+{
+    return p->first < 0 || p->drop ||
+           heedi_luminance(heedi_view_color(v, p->value)) >= pale_from;
 }
 
 static PangoAttrList *attributes(const heedi_text *t, int from, int to)
@@ -81,7 +90,7 @@ static PangoAttrList *attributes(const heedi_text *t, int from, int to)
                 a, b);
         if (p->kind == HEEDI_TARGET || p->is_target)
             set(list, pango_attr_weight_new(PANGO_WEIGHT_BOLD), a, b);
-        if (ink != 0xffffff)
+        if (is_light(v, p))
             set_pale(list, t->text + from, a, b);
     }
     return list;

@@ -179,6 +179,8 @@ const char *heedi_view_title(heedi_view *v, const char *given)
                                  t, v->foil_text);
     if (t)
         return heedi_arena_print(&v->arena, "Why " OPEN "%s" CLOSE "?", t);
+    if (kind && strcmp(kind, "entropy") == 0)
+        return "Why is the next token uncertain?";
     double id = heedi_view_num(v, "target_id");
     if (id >= 0)
         return heedi_arena_print(&v->arena, "Why token #%.0f?", id);

@@ -1,7 +1,9 @@
 #include <heed/file.h>
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "ctx.h"
 #include "format.h"
@@ -49,14 +51,19 @@ static bool has_extension(const heed_format_info *f, const char *path)
     return false;
 }
 
+static const heedi_format *find(const char *path, const char *name)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (name ? strcasecmp(formats[i]->info.name, name) == 0
+                 : has_extension(&formats[i]->info, path))
+            return formats[i];
+    return NULL;
+}
+
 static heed_status choose(const heedi_format **out, heed_ctx *ctx,
                           const char *path, const char *name)
 {
-    const heedi_format *f = NULL;
-    for (int i = 0; i < N_FORMATS && !f; i++)
-        if (name ? strcasecmp(formats[i]->info.name, name) == 0
-                 : has_extension(&formats[i]->info, path))
-            f = formats[i];
+    const heedi_format *f = find(path, name);
     *out = f;
     if (!f && name)
         return heedi_fail(ctx, HEED_ENOTSUP, "this build has no format %s",
@@ -222,4 +229,50 @@ heed_status heed_write(heed_ctx *ctx, const char *path, const char *format,
     heed_sink s = heed_file_sink(f);
     heed_status st = heed_result_replay(r, ctx, &s);
     return st == HEED_OK ? heed_file_close(f) : end(f, st);
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+enum { VERSION = 1 };
+
+static heed_status check_version(heed_ctx *ctx, const char *path,
+                                 const heed_result *r)
+{
+    const char *format = heed_result_str(r, "", "format");
+    double version = heed_result_num(r, "", "format_version");
+    /* results that a program wrote itself need not say what they are */
+    if (format && strcmp(format, "heed") != 0)
+        return heedi_fail(ctx, HEED_EFORMAT, "%s: format '%.40s', not heed",
+                          path, format);
+    if (version > VERSION)
+        return heedi_fail(ctx, HEED_ENOTSUP,
+                          "%s: format_version %.0f, this build reads %d", path,
+                          version, VERSION);
+    return HEED_OK;
+}
+
+heed_status heed_read(heed_result **out, heed_ctx *ctx, const char *path)
+{
+    heedi_begin(ctx);
+    *out = NULL;
+    const heedi_format *f = find(path, NULL);
+    if (!f || !f->load)
+        return heedi_fail(ctx, HEED_ENOTSUP,
+                          "%s: this build reads no result files with this "
+                          "extension",
+                          path);
+    if (access(path, R_OK) != 0)
+        return heedi_fail(ctx, HEED_EIO, "%s: %s", path, strerror(errno));
+    heed_result *r;
+    HEEDI_TRY(heed_result_new(&r, ctx));
+    heed_sink s = heed_result_sink(r);
+    heed_status st = f->load(ctx, path, &s);
+    if (st == HEED_OK)
+        st = check_version(ctx, path, r);
+    if (st != HEED_OK) {
+        heed_result_free(r);
+        return st;
+    }
+    *out = r;
+    return HEED_OK;
 }

@@ -27,6 +27,9 @@ typedef struct heedi_format {
                         const char *key, heed_attr value);
     heed_status (*finish)(void *ud, heed_ctx *ctx);
     void (*drop)(void *ud, heed_ctx *ctx);
+
+    /* All of a file that can be opened, into a sink; NULL: is not read. */
+    heed_status (*load)(heed_ctx *ctx, const char *path, const heed_sink *to);
 } heedi_format;
 
 #endif

@@ -1,6 +1,6 @@
 /* hdf5_file.h - a result file while it is written, in three parts: datasets
  * and attributes (hdf5_put.c), dimensions and coordinates (hdf5_dims.c), the
- * sink (format/hdf5.c). */
+ * sink (format/hdf5.c); and read back (hdf5_read.c). */
 #ifndef HEEDI_HDF5_FILE_H
 #define HEEDI_HDF5_FILE_H
 
@@ -60,5 +60,9 @@ heedi_h5_array *heedi_h5_find(const heedi_h5 *h, const char *group,
 heed_status heedi_h5_define(heedi_h5 *h, const heed_var *var);
 /* Links and coordinates, once everything is defined. */
 heed_status heedi_h5_complete(heedi_h5 *h);
+
+/* The other way: everything in a file, into a sink. HEED_EFORMAT, HEED_ENOTSUP
+ * (a type that results do not have), HEED_ENOMEM. */
+heed_status heedi_h5_load(heed_ctx *ctx, const char *path, const heed_sink *to);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct heed_format_info {
     const char *summary;   /* one line */
     int streams; /* 1: slabs go to the file as they come; 0: kept in memory
                     until the end */
+    int reads;   /* 1: heed_read() reads it, too */
 } heed_format_info;
 
 /* i-th format of this build in name order, or NULL if i is out of range.
@@ -48,6 +49,15 @@ HEED_API void heed_file_abort(heed_file *f);
 HEED_API HEED_NODISCARD heed_status heed_write(heed_ctx *ctx, const char *path,
                                                const char *format, int force,
                                                const heed_result *r);
+
+/* A file back into memory: the arrays and attributes that were written.
+ *   out   owned by the caller; NULL on failure
+ *   path  its format is told by the extension
+ * Returns HEED_EIO, HEED_EFORMAT (damaged, no result of heed), HEED_ENOTSUP (a
+ * format that is not read by this build, a version of a later one),
+ * HEED_ENOMEM. */
+HEED_API HEED_NODISCARD heed_status heed_read(heed_result **out, heed_ctx *ctx,
+                                              const char *path);
 
 #ifdef __cplusplus
 }

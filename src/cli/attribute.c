@@ -68,8 +68,9 @@ static heed_status check_reduce(job *j)
 static heed_status list_kept(job *j)
 {
     const heedi_names *k = &j->c->args.keep;
-    const heed_figure_info *f = heedi_cli_figure(j->c);
+    const heed_figure_info *f;
     int64_t n = 0;
+    HEEDI_TRY(heedi_cli_figure(j->c, &f));
     bool more = f && f->keep;
     j->keep = heedi_cli_calloc(j->c, k->n + 2, sizeof *j->keep);
     if (!j->keep)

@@ -99,6 +99,7 @@ static void say_notes(const job *j)
 static heed_status run_all(job *j)
 {
     heedi_cli *c = j->c;
+    HEEDI_TRY(heedi_cli_model_operand(c));
     const bool given = has_input(&c->args);
     if (given)
         HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
@@ -140,7 +141,7 @@ static heed_status run(heedi_cli *c)
 const heedi_command heedi_command_check = {
     .name = "check",
     .summary = "test gradients, relevance and reproducibility on a model",
-    .operand = "[-]",
+    .operand = "{MODEL | -m MODEL} [-p TEXT | -f FILE | -]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
             HEEDI_SET_LENGTH | HEEDI_SET_CHECK,
     .run = run,

@@ -13,7 +13,8 @@ typedef struct heedi_cli heedi_cli;
 
 typedef struct heedi_command {
     const char *name, *summary;
-    const char *operand; /* as help shows it: "[NAME]"; NULL: takes none */
+    const char *operand; /* as help shows it: "[NAME]"; "FILE...": takes
+                            several; NULL: takes none */
     int sets;            /* of options that are accepted */
 
     /* Data goes to stdout, all else to stderr. On failure the sentence has

@@ -21,6 +21,7 @@ void heedi_cli_args_clear(heedi_args *a)
     free(a->method.v);
     free(a->keep.v);
     free(a->settings.v);
+    free(a->operands);
 }
 
 /* The row of a long name of n bytes, whatever the command. */
@@ -148,6 +149,26 @@ static heed_status read_option(heedi_cli *c, int *i)
              : keep_setting(c, o->name, value);
 }
 
+/* A command takes one operand, or with "..." as many as there are. */
+static bool takes_operand(const heedi_cli *c)
+{
+    const char *o = c->command->operand;
+    return o && (!c->args.operand || strstr(o, "..."));
+}
+
+static heed_status keep_operand(heedi_cli *c, const char *arg)
+{
+    heedi_args *a = &c->args;
+    size_t n = (size_t)a->n_operands + 1;
+    const char **grown = realloc(a->operands, n * sizeof *grown);
+    if (!grown)
+        return heedi_cli_fail(c, HEED_ENOMEM, "%s: out of memory", arg);
+    a->operands = grown;
+    a->operands[a->n_operands++] = arg;
+    a->operand = a->operands[0];
+    return HEED_OK;
+}
+
 heed_status heedi_cli_args_parse(heedi_cli *c)
 {
     bool options = true;
@@ -157,8 +178,8 @@ heed_status heedi_cli_args_parse(heedi_cli *c)
             options = false;
         } else if (options && arg[0] == '-' && arg[1]) {
             HEEDI_TRY(read_option(c, &i));
-        } else if (c->command->operand && !c->args.operand) {
-            c->args.operand = arg;
+        } else if (takes_operand(c)) {
+            HEEDI_TRY(keep_operand(c, arg));
         } else {
             return heedi_cli_fail(
                 c, HEED_EINVAL, "'%s': unexpected argument%s", arg,

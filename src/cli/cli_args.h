@@ -26,10 +26,11 @@
     S(ATTENTION, "Attention maps")           \
     S(FILE, "Result file")                   \
     S(PICTURE, "Pictures")                   \
+    S(RENDER, "What is drawn")               \
     S(PLAN, "Memory plan")                   \
     S(SIZE, "Size of the plan")              \
     S(DECODE, "Decoding")                    \
-    S(MAN, "Manual")                         \
+    S(HELP, "Other forms")                   \
     S(COMMON, "General")
 
 enum {
@@ -76,6 +77,7 @@ typedef struct heedi_settings {
 
 /* Values of HEEDI_WORD options; 0 is "not given". */
 enum { HEEDI_COLOR_AUTO = 1, HEEDI_COLOR_ALWAYS, HEEDI_COLOR_NEVER };
+enum { HEEDI_SHELL_BASH = 1, HEEDI_SHELL_ZSH };
 enum { HEEDI_TRUNCATE_LEFT = 1, HEEDI_TRUNCATE_RIGHT };
 enum { HEEDI_THEME_LIGHT = 1, HEEDI_THEME_DARK };
 enum {
@@ -90,8 +92,11 @@ enum {
 typedef struct heedi_args {
     /* general */
     int json, quiet, verbose, help, version, man;
-    int color;           /* HEEDI_COLOR_... */
-    const char *operand; /* what follows the command: "-", a name */
+    int completion;        /* HEEDI_SHELL_... */
+    int color;             /* HEEDI_COLOR_... */
+    const char *operand;   /* what follows the command: "-", a name */
+    const char **operands; /* all of them, n_operands; operand is the first */
+    int64_t n_operands;
     /* model and input */
     const char *model, *prompt, *pair, *input_file, *dataset, *text_field;
     const char *image;

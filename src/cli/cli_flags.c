@@ -31,6 +31,7 @@
 #define ATTENTION HEEDI_SET_ATTENTION
 #define FILE_     HEEDI_SET_FILE
 #define PICTURE   HEEDI_SET_PICTURE
+#define RENDER    HEEDI_SET_RENDER
 
 enum { INT_MAX_ID = INT32_MAX - 1 };
 #define BIG 9007199254740992.0 /* 2^53: integers up to here are exact */
@@ -69,14 +70,14 @@ const heedi_flag heedi_cli_flags[] = {
            "one result file for each input: FILE_0.h5, ..."),
 
     INTEGER('c', "context", 0, context, 1, BIG, LENGTH,
-            "longest input in tokens (what the model allows)"),
+            "longest input in tokens; longer needs --truncate"),
     WORD("truncate", truncate, "left|right", LENGTH,
          "drop tokens of a longer input at this end"),
     {0, "max-memory", 0, HEEDI_SIZE, "8G", 0, 0, 0, LENGTH, TO(max_memory),
      "refuse to start what needs more"},
 
     LIST('a', "method", "attribution-method", method, HEEDI_NAMES, "NAME,...",
-         0, METHOD,
+         0, METHOD | RENDER,
          "methods; repeatable (that of the model's family)"),
 
     TEXT('g', "generated", "generated-texts", generated, "TEXT", CONTINUE,
@@ -108,10 +109,11 @@ const heedi_flag heedi_cli_flags[] = {
 
     TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
          "sum, mean, l1, l2, absmax, max (the method's)"),
-    LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0, WHICH | CHECK,
-         "layers to store (all) or to check (three)"),
-    LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH,
-         "heads to store (all)"),
+    LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
+         WHICH | CHECK | RENDER,
+         "layers to store (all), check (three) or draw (0)"),
+    LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH | RENDER,
+         "heads to store (all) or draw (0)"),
 
     TEXT(0, "group", 0, group, "UNIT", STORE,
          "rows of the table: token (default) or word"),
@@ -142,7 +144,7 @@ const heedi_flag heedi_cli_flags[] = {
     TEXT(0, "viz-path", 0, picture, "FILE", PICTURE, NULL),
     SWITCH("force", force, FILE_ | PICTURE, "replace existing files"),
     TEXT(0, "figure", 0, figure, "NAME", PICTURE,
-         "what is drawn (token_heat); see `heed formats`"),
+         "see `heed formats` (by what there is to draw)"),
     TEXT(0, "cmap", 0, cmap, "NAME", PICTURE,
          "rdbu_r, viridis, blues, ... (by what is drawn)"),
     NUMBER("vmin", vmin, -HUGE_NUMBER, HUGE_NUMBER, PICTURE,
@@ -171,7 +173,9 @@ const heedi_flag heedi_cli_flags[] = {
     INTEGER('T', "tokens", 0, tokens, 1, BIG, HEEDI_SET_SIZE,
             "length of the input that is planned for (512)"),
     SWITCH("decode", decode, HEEDI_SET_DECODE, "give the text of --ids back"),
-    SWITCH("man", man, HEEDI_SET_MAN, "print the manual page"),
+    SWITCH("man", man, HEEDI_SET_HELP, "print the manual page"),
+    WORD("completion", completion, "bash|zsh", HEEDI_SET_HELP,
+         "print a script that completes command lines"),
 
     SWITCH("json", json, COMMON, "one JSON document on standard output"),
     WORD("color", color, "auto|always|never", COMMON,

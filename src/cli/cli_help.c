@@ -35,7 +35,7 @@ static void print_method_options(void)
 void heedi_cli_command_help(const heedi_command *k)
 {
     const char *operand = k->operand ? k->operand : "";
-    if (k->sets & HEEDI_SET_TEXT)
+    if (k->sets & HEEDI_SET_TEXT && strcmp(operand, "[-]") == 0)
         operand = "-m MODEL {-p TEXT | -f FILE | -}";
     printf("usage: heed %s%s%s [options]\n\n%s\n", k->name, *operand ? " " : "",
            operand, k->summary);

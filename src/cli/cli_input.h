@@ -24,6 +24,9 @@ heed_status heedi_cli_dataset_read(heedi_cli *c, heedi_cli_texts *out);
 heed_status heedi_cli_texts_add(heedi_cli *c, heedi_cli_texts *t, char *s,
                                 int64_t len);
 
+/* An operand other than "-" is the model, in place of -m. */
+heed_status heedi_cli_model_operand(heedi_cli *c);
+
 /* The model of -m, which must be given; and its tokenizer. Without one only
  * text fails, at heedi_cli_tokenizer(). */
 heed_status heedi_cli_load_model(heedi_cli *c);

@@ -14,6 +14,20 @@ static heed_status need_path(heedi_cli *c)
     return HEED_OK;
 }
 
+heed_status heedi_cli_model_operand(heedi_cli *c)
+{
+    heedi_args *a = &c->args;
+    if (!a->operand || strcmp(a->operand, "-") == 0)
+        return HEED_OK;
+    if (a->model)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "'%s': not with --model, which names the model",
+                              a->operand);
+    a->model = a->operand;
+    a->operand = NULL;
+    return HEED_OK;
+}
+
 heed_status heedi_cli_load_model(heedi_cli *c)
 {
     HEEDI_TRY(need_path(c));

@@ -41,8 +41,15 @@ bool heedi_cli_has_picture(const heedi_args *a);
 heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
                                const char *group, const char *array,
                                int64_t index, const char *word, int64_t target);
-/* That of --figure, or NULL. */
-const heed_figure_info *heedi_cli_figure(const heedi_cli *c);
+/* The figure that draws one such array; of several the plainest, a token heat.
+ * NULL: this build has none. */
+const heed_figure_info *heedi_cli_figure_of(const char *array);
+/* A figure of n explanations, into each of the pictures that were asked for. */
+heed_status heedi_cli_draw(heedi_cli *c, const char *figure,
+                           const heed_figure_part *part, int64_t n,
+                           int64_t index, const char *word, int64_t target);
+/* That of --figure, or NULL. HEED_EINVAL: there is none of that name. */
+heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out);
 /* What --cmap and the like say. HEED_ENOTSUP for what cannot be drawn. */
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o);
 

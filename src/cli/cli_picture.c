@@ -10,30 +10,27 @@ bool heedi_cli_has_picture(const heedi_args *a)
     return a->png || a->svg || a->pdf || a->picture;
 }
 
-const heed_figure_info *heedi_cli_figure(const heedi_cli *c)
+heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out)
 {
     const heed_figure_info *f;
     const char *name = c->args.figure;
-    for (int i = 0; name && (f = heed_figure_at(i)); i++)
-        if (heedi_cli_listed(f->name, ' ', name))
-            return f;
-    return NULL;
-}
-
-static heed_status check_figure(heedi_cli *c)
-{
-    const heed_figure_info *f;
     char list[400] = "";
     size_t used = 0;
-    if (!c->args.figure || heedi_cli_figure(c) || !heed_figure_at(0))
+    *out = NULL;
+    if (!name)
         return HEED_OK;
-    for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++)
+    for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++) {
+        if (heedi_cli_listed(f->name, ' ', name)) {
+            *out = f;
+            return HEED_OK;
+        }
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%.30s",
                                  used ? ", " : "", f->name);
+    }
     return heedi_cli_fail(c, HEED_EINVAL,
                           "--figure '%.40s': there is no such figure; there "
                           "are %s",
-                          c->args.figure, list);
+                          name, used ? list : "none in this build");
 }
 
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
@@ -53,8 +50,9 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--cmap '%s': there is no such colour map",
                               a->cmap);
-    HEEDI_TRY(check_figure(c));
-    if (a->figure && !heedi_cli_has_picture(a))
+    const heed_figure_info *f;
+    HEEDI_TRY(heedi_cli_figure(c, &f));
+    if (f && !heedi_cli_has_picture(a))
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--figure: only with --png, --svg or --pdf");
     *o = (heed_figure_options){
@@ -74,8 +72,7 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
     return HEED_OK;
 }
 
-/* The figure that draws an array; of several the plainest, a token heat. */
-static const heed_figure_info *figure_of(const char *array)
+const heed_figure_info *heedi_cli_figure_of(const char *array)
 {
     const heed_figure_info *f, *found = NULL;
     for (int i = 0; (f = heed_figure_at(i)); i++)
@@ -85,21 +82,43 @@ static const heed_figure_info *figure_of(const char *array)
     return found;
 }
 
-heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
-                               const char *group, const char *array,
-                               int64_t index, const char *word, int64_t target)
+heed_status heedi_cli_draw(heedi_cli *c, const char *figure,
+                           const heed_figure_part *part, int64_t n,
+                           int64_t index, const char *word, int64_t target)
 {
     const heedi_args *a = &c->args;
     const char *const paths[] = {a->png, a->svg, a->pdf, a->picture};
     heed_figure_options o;
     HEEDI_TRY(heedi_cli_figure_options(c, &o));
-    o.target = target < 0 ? 0 : target;
     if (a->layers.n == 1)
         o.layer = a->layers.v[0];
     if (a->heads.n == 1)
         o.head = a->heads.v[0];
-    const heed_figure_info *f =
-        a->figure ? heedi_cli_figure(c) : figure_of(array);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (!paths[i])
+            continue;
+        char *path = heedi_cli_path(c, paths[i], index, word, target);
+        if (!path)
+            return HEED_ENOMEM;
+        heed_status st =
+            heed_figure_draw_parts(c->ctx, figure, path, part, n, &o);
+        if (st != HEED_OK)
+            heedi_cli_lib(c, st);
+        free(path);
+        HEEDI_TRY(st);
+    }
+    return HEED_OK;
+}
+
+heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
+                               const char *group, const char *array,
+                               int64_t index, const char *word, int64_t target)
+{
+    const heed_figure_part part = {r, group, target < 0 ? 0 : target};
+    const heed_figure_info *f;
+    HEEDI_TRY(heedi_cli_figure(c, &f));
+    if (!f)
+        f = heedi_cli_figure_of(array);
     if (f && f->all_targets) {
         if (target > 0)
             return HEED_OK; /* it is in the picture of the first */
@@ -109,17 +128,5 @@ heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
         return heedi_cli_fail(c, HEED_ENOTSUP,
                               "pictures: this build has no figure of '%s'",
                               array);
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (!paths[i])
-            continue;
-        char *path = heedi_cli_path(c, paths[i], index, word, target);
-        if (!path)
-            return HEED_ENOMEM;
-        heed_status st = heed_figure_draw(c->ctx, f->name, path, r, group, &o);
-        if (st != HEED_OK)
-            heedi_cli_lib(c, st);
-        free(path);
-        HEEDI_TRY(st);
-    }
-    return HEED_OK;
+    return heedi_cli_draw(c, f->name, &part, 1, index, word, target);
 }

@@ -216,7 +216,7 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
             snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
                      at);
-        if (*text || strcmp(head, "embedding") != 0)
+        if (*text) /* none: a number of all tokens, or of two texts */
             snprintf(what, sizeof what, " of '%s'", text);
         if (!isnan(absorbed))
             snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g",

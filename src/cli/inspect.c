@@ -128,11 +128,7 @@ static heed_status run(heedi_cli *c)
 {
     heedi_args *a = &c->args;
     heed_plan p;
-    if (a->operand && a->model)
-        return heedi_cli_fail(c, HEED_EINVAL,
-                              "'%s': not with --model, which names the model",
-                              a->operand);
-    a->model = a->operand ? a->operand : a->model;
+    HEEDI_TRY(heedi_cli_model_operand(c));
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
     HEEDI_TRY(heedi_cli_hash(c));
@@ -166,7 +162,7 @@ static heed_status run(heedi_cli *c)
 const heedi_command heedi_command_inspect = {
     .name = "inspect",
     .summary = "what a model is, and the memory that explaining it needs",
-    .operand = "[PATH]",
+    .operand = "[MODEL]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_SIZE,
     .run = run,
 };

@@ -11,7 +11,14 @@
  *     h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t,   y_t = C_t h_t + D x_t.
  * Relevance (MambaLRP, Jafari et al. 2024, arXiv:2406.07592) holds dt, B and C
  * constant: everything goes to x, and their projections need no backward.
- * Tasks are groups of channels, so that no sum crosses threads. */
+ * Tasks are groups of channels, so that no sum crosses threads.
+ *
+ * Memory besides inputs and outputs, in values, N states and E channels. Kept
+ * for the full gradient alone: the state before every chunk of 64 steps, N E /
+ * 64 for each token (with 16 states one quarter of an activation); relevance
+ * keeps nothing. Working memory, whatever the length: 1600 N for each thread; N
+ * E, the gradient carried between chunks; 2048 N for every 128 channels, what B
+ * and C get in 1024 steps. 1.8 MiB with 1536 channels, 16 states, 2 threads. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
@@ -61,24 +68,64 @@ static heed_real *marks(const heedi_node *y, const heedi_batch *b, int64_t seq,
     return y->saved ? (heed_real *)y->saved + (size_t)n * unit(y) : NULL;
 }
 
-/* Per thread: states, or those and the chunk's; and for the full gradient, of
- * every group, carried gradients and sums over its lanes. */
-static size_t per_thread(const heedi_node *y)
+/* Groups whose sums for B and C are added up lane by lane. */
+enum { BAND = 8 };
+
+static int64_t bands(const heedi_node *y)
 {
-    return (2 + 2 * HEEDI_SCAN_CHUNK) * unit(y);
+    return (groups(y) + BAND - 1) / BAND;
 }
 
-static size_t per_group(const heedi_node *y)
+/* Working memory of a thread: a state; and for the full gradient states of the
+ * band, the piece's steps, and sums of the lanes. */
+enum {
+    PIECES = HEEDI_SCAN_CHUNK / HEEDI_SCAN_PIECE,
+    STEPS = 1 + BAND * PIECES, /* in states */
+    SUMS = STEPS + 3 + 2 * HEEDI_SCAN_PIECE,
+    UNITS = SUMS + 2 * HEEDI_SCAN_PIECE
+};
+
+static size_t per_thread(const heedi_node *y)
+{
+    return UNITS * unit(y);
+}
+
+static heed_real *own(const heedi_node *y, const heedi_run *run)
+{
+    return (heed_real *)run->scratch +
+           (size_t)omp_get_thread_num() * per_thread(y);
+}
+
+/* Chunks that a band goes through before the threads meet to add up what B and
+ * C get. */
+enum { STRETCH = 16, STRETCH_ROWS = STRETCH * HEEDI_SCAN_CHUNK };
+
+/* Of all threads: for each group the gradient carried between chunks, for each
+ * band what B and C get. */
+static size_t per_band(const heedi_node *y, const heedi_batch *b)
 {
     const heedi_scan_args *a = y->args;
-    return unit(y) + 2 * (size_t)(HEEDI_SCAN_CHUNK * a->n_state);
+    int64_t most = 0;
+    for (int64_t s = 0; s < b->n_seq; s++)
+        most = heedi_len(b, s) > most ? heedi_len(b, s) : most;
+    return 2 *
+           (size_t)((most < STRETCH_ROWS ? most : STRETCH_ROWS) * a->n_state);
+}
+
+static heed_real *carries(const heedi_node *y, const heedi_run *run)
+{
+    return (heed_real *)run->scratch + (size_t)run->threads * per_thread(y);
+}
+
+static heed_real *band_sums(const heedi_node *y, const heedi_run *run)
+{
+    return carries(y, run) + (size_t)groups(y) * unit(y);
 }
 
 static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
 {
-    (void)b;
-    return ((size_t)threads * per_thread(y) + (size_t)groups(y) * per_group(y) +
-            HEEDI_LANES) *
+    return ((size_t)threads * per_thread(y) + (size_t)groups(y) * unit(y) +
+            (size_t)bands(y) * per_band(y, b)) *
            sizeof(heed_real);
 }
 
@@ -108,8 +155,7 @@ static void forward(const heedi_node *y, heedi_run *run)
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t g = 0; g < groups(y); g++) {
-            heed_real *h = (heed_real *)run->scratch +
-                           (size_t)omp_get_thread_num() * per_thread(y);
+            heed_real *h = own(y, run);
             heedi_scan s = part(y, b->start[seq], heedi_len(b, seq), g);
             if (y->state)
                 h = (heed_real *)heedi_state(y, seq) + (size_t)g * n;
@@ -127,8 +173,7 @@ static void relevance(const heedi_node *y, heedi_run *run)
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t g = 0; g < groups(y); g++) {
-            heed_real *h = (heed_real *)run->scratch +
-                           (size_t)omp_get_thread_num() * per_thread(y);
+            heed_real *h = own(y, run);
             const int64_t at = b->start[seq] * y->cols + g * HEEDI_LANES;
             heedi_scan s = part(y, b->start[seq], heedi_len(b, seq), g);
             memset(h, 0, unit(y) * sizeof *h);
@@ -136,54 +181,112 @@ static void relevance(const heedi_node *y, heedi_run *run)
         }
 }
 
-/* Sums over the groups, in their order. */
-static void gather(const heedi_node *y, const heed_real *work, int64_t row,
-                   int64_t len, int which)
+/* A part of one sequence, steps t0 ... t0+len-1: a stretch, or a chunk of it.
+ */
+typedef struct stretch {
+    int64_t seq, t0, len;
+} stretch;
+
+/* What B (which = 0) or C (1) get from a band at step t of a stretch. */
+static heed_real *band_sum(const heedi_node *y, const heedi_run *run,
+                           int64_t band, int which, int64_t t)
+{
+    const heedi_scan_args *a = y->args;
+    const size_t n = per_band(y, run->batch);
+    return band_sums(y, run) + (size_t)band * n + (size_t)which * (n / 2) +
+           t * a->n_state;
+}
+
+/* The pieces of a chunk from the last to the first, all groups of a band in
+ * each. gb, gc: of the band. */
+static void vjp_chunk(const heedi_node *y, const heedi_run *run,
+                      const stretch *c, int64_t band, heed_real *gb,
+                      heed_real *gc)
+{
+    const heedi_scan_args *a = y->args;
+    const heedi_scan_table *k = heedi_scan_kernels();
+    const int64_t g0 = band * BAND, row = run->batch->start[c->seq] + c->t0;
+    const int64_t g1 = g0 + BAND < groups(y) ? g0 + BAND : groups(y);
+    heed_real *mine = own(y, run), *carry = carries(y, run);
+    heed_real *steps = mine + STEPS * unit(y);
+    heed_real *sum = mine + SUMS * unit(y);
+    for (int64_t g = g0; g < g1; g++) {
+        const heedi_scan s = part(y, row, c->len, g);
+        const heed_real *h = marks(y, run->batch, c->seq, g);
+        k->restate(&s, h + (size_t)(c->t0 / HEEDI_SCAN_CHUNK) * unit(y), mine,
+                   mine + (size_t)(1 + (g - g0) * PIECES) * unit(y));
+    }
+    for (int64_t p = (c->len - 1) / HEEDI_SCAN_PIECE; p >= 0; p--) {
+        const int64_t t = p * HEEDI_SCAN_PIECE;
+        const int64_t len =
+            c->len - t < HEEDI_SCAN_PIECE ? c->len - t : HEEDI_SCAN_PIECE;
+        memset(sum, 0, 2 * (size_t)len * unit(y) * sizeof *sum);
+        for (int64_t g = g0; g < g1; g++) {
+            const heedi_scan s = part(y, row + t, len, g);
+            const int64_t at = (row + t) * y->cols + g * HEEDI_LANES;
+            const heedi_scan_grad to = {.x = y->in[0]->g + at,
+                                        .dt = y->in[1]->g + at,
+                                        .add_x = !y->first[0],
+                                        .add_dt = !y->first[1],
+                                        .sum = sum};
+            k->vjp(&s, mine + (size_t)(1 + (g - g0) * PIECES + p) * unit(y),
+                   carry + (size_t)g * unit(y), y->g + at, &to, steps);
+        }
+        k->fold(len * a->n_state, sum, gb + t * a->n_state,
+                gc + t * a->n_state);
+    }
+}
+
+static void vjp_band(const heedi_node *y, const heedi_run *run,
+                     const stretch *w, int64_t band)
+{
+    if (w->t0 + w->len == heedi_len(run->batch, w->seq)) {
+        const int64_t g = band * BAND;
+        const int64_t n = groups(y) - g < BAND ? groups(y) - g : BAND;
+        memset(carries(y, run) + (size_t)g * unit(y), 0,
+               (size_t)n * unit(y) * sizeof(heed_real));
+    }
+    for (int64_t i = chunks(w->len) - 1; i >= 0; i--) {
+        const int64_t t = i * HEEDI_SCAN_CHUNK, left = w->len - t;
+        const stretch c = {w->seq, w->t0 + t,
+                           left < HEEDI_SCAN_CHUNK ? left : HEEDI_SCAN_CHUNK};
+        vjp_chunk(y, run, &c, band, band_sum(y, run, band, 0, t),
+                  band_sum(y, run, band, 1, t));
+    }
+}
+
+/* Sums over the bands, in their order, at step t of a stretch. */
+static void gather(const heedi_node *y, const heedi_run *run, const stretch *w,
+                   int64_t t, int which)
 {
     const heedi_scan_args *a = y->args;
     const heedi_node *to = y->in[2 + which];
-    const int64_t m = len * a->n_state;
+    const int64_t row = run->batch->start[w->seq] + w->t0 + t;
     heed_real *g = to->g + row * a->n_state;
     if (y->first[2 + which])
-        memset(g, 0, (size_t)m * sizeof *g);
-    for (int64_t k = 0; k < groups(y); k++) {
-        const heed_real *p = work + (size_t)k * per_group(y) + unit(y) +
-                             (size_t)(which * HEEDI_SCAN_CHUNK * a->n_state);
-        for (int64_t i = 0; i < m; i++)
+        memset(g, 0, (size_t)a->n_state * sizeof *g);
+    for (int64_t k = 0; k < bands(y); k++) {
+        const heed_real *p = band_sum(y, run, k, which, t);
+        for (int64_t i = 0; i < a->n_state; i++)
             g[i] += p[i];
     }
 }
 
 static void vjp_sequence(const heedi_node *y, const heedi_run *run, int64_t seq)
 {
-    const heedi_scan_args *a = y->args;
-    const heedi_batch *b = run->batch;
-    const heedi_scan_table *k = heedi_scan_kernels();
-    heed_real *work =
-        (heed_real *)run->scratch + (size_t)run->threads * per_thread(y);
-    const int64_t len = heedi_len(b, seq);
-    for (int64_t c = chunks(len) - 1; c >= 0; c--) {
-        const int64_t t0 = c * HEEDI_SCAN_CHUNK;
-        const int64_t n =
-            len - t0 < HEEDI_SCAN_CHUNK ? len - t0 : HEEDI_SCAN_CHUNK;
-        const int64_t row = b->start[seq] + t0;
+    const int64_t len = heedi_len(run->batch, seq);
+    for (int64_t t0 = (len - 1) / STRETCH_ROWS * STRETCH_ROWS; t0 >= 0;
+         t0 -= STRETCH_ROWS) {
+        const int64_t left = len - t0;
+        const stretch w = {seq, t0, left < STRETCH_ROWS ? left : STRETCH_ROWS};
 #pragma omp parallel for schedule(dynamic, 1)
-        for (int64_t g = 0; g < groups(y); g++) {
-            heed_real *mine = (heed_real *)run->scratch +
-                              (size_t)omp_get_thread_num() * per_thread(y);
-            heed_real *carry = work + (size_t)g * per_group(y);
-            heed_real *gb = carry + unit(y);
-            const int64_t at = row * y->cols + g * HEEDI_LANES;
-            heedi_scan s = part(y, row, n, g);
-            if (t0 + n == len)
-                memset(carry, 0, unit(y) * sizeof *carry);
-            k->vjp(&s, marks(y, b, seq, g) + (size_t)c * unit(y), carry,
-                   y->g + at, y->in[0]->g + at, y->in[1]->g + at, gb,
-                   gb + HEEDI_SCAN_CHUNK * a->n_state, !y->first[0],
-                   !y->first[1], mine);
+        for (int64_t k = 0; k < bands(y); k++)
+            vjp_band(y, run, &w, k);
+#pragma omp parallel for schedule(static)
+        for (int64_t t = 0; t < w.len; t++) {
+            gather(y, run, &w, t, 0);
+            gather(y, run, &w, t, 1);
         }
-        gather(y, work, row, n, 0);
-        gather(y, work, row, n, 1);
     }
 }
 
@@ -246,6 +349,7 @@ const heedi_op heedi_op_scan = {
         },
     .infer = infer,
     .saved = saved,
+    .saved_for_vjp = true,
     .scratch = scratch,
     .forward = forward,
     .vjp = vjp,

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""bench.py [--heed PROGRAM] [--dir HFDIR] [--gguf FILE] [--rounds 5] [--lengths 128,512,1024] [--threads 2]
+"""bench.py [--heed PROGRAM] [--dir HFDIR] [--gguf FILE] [--method attn_lrp] [--rounds 5] [--lengths 128,512,1024]
+         [--threads 2]
 
-Times a program of heed and its peer (peer.py: transformers + lxt) on one SmolLM2, in turn within each round, so that
-whatever else the machine does meets them alike. Prints the best of the rounds, the ratio to the faster peer, and the
+Times a program of heed and its peers (peer.py: transformers, with lxt for attn_lrp, with the rules of mamba_lrp) on one
+model, in turn within each round, so that whatever else the machine does meets them alike. Prints the best of the rounds, the ratio to the faster peer, and the
 peak memory of a fresh process for each length. Without --heed: the peers alone.
 
-Protocol. A program is started as `PROGRAM MODEL THREADS`, loads the model, prints `ready` and any words, then answers
+Protocol. A program is started as `PROGRAM MODEL THREADS METHOD`, loads the model, prints `ready` and any words, then answers
 each line of stdin by one line of stdout, `ok ...` or `error ...`, and ends at `quit` or the end of stdin.
 
   forward T     -> ok SECONDS      logits of the last position of a text of T tokens; nothing kept from calls before
-  relevance T   -> ok SECONDS      forward and attn_lrp of the most likely next token, summed per token
+  relevance T   -> ok SECONDS      forward and the method, of the most likely next token, summed per token
   check T       -> ok ID LOGIT R0 R1 ... R(T-1)    the same, with what came out: best token, its logit, the relevance
   memory        -> ok KIB          VmHWM of /proc/self/status
   peak          -> ok GFLOPS       of sgemm, 1024 cubed on each thread, best of five (heed only)
@@ -29,6 +30,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 TASKS = ("forward", "relevance")
+PEERS = {"attn_lrp": ("eager", "sdpa"), "mamba_lrp": ("mamba", "mamba_unbind")}  # kinds of peer.py
 
 
 class Program:
@@ -126,15 +128,16 @@ def main():
     a.add_argument("--heed")
     a.add_argument("--dir")
     a.add_argument("--gguf")
+    a.add_argument("--method", choices=PEERS, default="attn_lrp")
     a.add_argument("--rounds", type=int, default=5)
     a.add_argument("--lengths", default="128,512,1024")
     a.add_argument("--threads", type=int, default=2)
     o = a.parse_args()
-    programs = [Program(f"heed {kind}", [o.heed, model, o.threads], False)
+    programs = [Program(f"heed {kind}", [o.heed, model, o.threads, o.method], False)
                 for kind, model in (("f32", o.dir), ("gguf", o.gguf)) if o.heed and model]
     if o.dir:
         peer = [sys.executable, HERE / "peer.py", o.dir, o.threads]
-        programs += [Program(f"peer {kind}", peer + [kind], True) for kind in ("eager", "sdpa")]
+        programs += [Program(f"peer {kind}", peer + [kind], True) for kind in PEERS[o.method]]
     if not programs:
         sys.exit("bench.py: nothing to measure: give --dir, and --heed with --dir or --gguf")
     lengths = [int(t) for t in o.lengths.split(",")]

@@ -19,6 +19,8 @@ done
 echo '# other inputs'
 run -m "$M" --ids 1
 grep steps "$out" | cut -f 1,5
+run "$M" --ids 1
+grep steps "$out" | cut -f 1,5
 run -m "$M" --ids "$(seq -s , 0 60),$(seq -s , 0 40)" --layers all
 grep -c 'ok$' "$out"
 run -m "$M" --ids 1,2,3 --layers 0-1 --json
@@ -40,4 +42,5 @@ run -m "$M" --ids 99
 run -m "$M" --layers 2
 run -m "$M" --layers 1-0
 run -m "$M" -a attn_lrp
+run "$M" -m "$M"
 run

@@ -57,6 +57,9 @@ sed 's/.*sum \([^,]*\),.*/\1/' err | awk '{ printf "%.4f\n", $1 }' | cmp - got &
 echo '# it follows the table where both go to one file, and names the foil'
 "$HEED" attribute -m "$M" --ids 5,6 --target contrast_logit_diff --target-id 3 \
     --foil-id 4 2>&1 | sed -n '$s/ after.*//p'
+for t in entropy perplexity; do
+    "$HEED" attribute -m "$M" --ids 5,6 --target $t 2>&1 | sed -n "\$s/ after.*//p"
+done
 
 echo '# ledger'
 run attribute -m "$M" --ids 1,2,3 -q --ledger | cut -f 1-3 | sed -n '1p;$p' | cut -f 1

@@ -160,11 +160,12 @@ static heed_status h5_open(void **ud, heed_ctx *ctx, const heedi_place *place)
 }
 
 const heedi_format heedi_format_hdf5 = {
-    .info = {"hdf5", ".h5 .hdf5 .nc", "for h5py, netCDF4 and xarray", 1},
+    .info = {"hdf5", ".h5 .hdf5 .nc", "for h5py, netCDF4 and xarray", 1, 1},
     .open = h5_open,
     .define = h5_define,
     .write = h5_write,
     .attr = h5_attr,
     .finish = h5_finish,
     .drop = h5_drop,
+    .load = heedi_h5_load,
 };

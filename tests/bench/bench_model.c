@@ -1,4 +1,4 @@
-/* bench_llama MODEL THREADS - heed's side of bench.py, which tells the
+/* bench_model MODEL THREADS METHOD - heed's side of bench.py, which tells the
  * protocol. */
 #include <cblas.h>
 #include <heed/heed.h>
@@ -10,6 +10,7 @@
 
 static heed_ctx *ctx;
 static heed_model *model;
+static const char *method;
 
 static double now(void)
 {
@@ -52,12 +53,13 @@ static heed_status relevance(int64_t t, int show)
         return st;
     heed_input input = {.tokens = tokens};
     heed_request q = {
-        .model = model, .method = "attn_lrp", .input = &input, .n_inputs = 1};
+        .model = model, .method = method, .input = &input, .n_inputs = 1};
     heed_sink sink = heed_result_sink(r);
     double t0 = now();
     st = heed_attribute(ctx, &q, &sink);
     t0 = now() - t0;
-    const char *g = "explanations/attn_lrp";
+    char g[64];
+    snprintf(g, sizeof g, "explanations/%s", method);
     const heed_array *a = heed_result_get(r, g, "relevance");
     if (st == HEED_OK && show) {
         printf("ok %.0f %.9g", heed_result_num(r, g, "target_id"),
@@ -111,17 +113,15 @@ static void peak(int threads)
     printf("ok %.1f\n", best);
 }
 
-/* Matrices of the layers, causal attention (Q K^T and A V; five products in
- * the backward pass) and the head for one position. */
+/* Weights of the layers, causal attention where there is any (Q K^T and A V;
+ * five products in the backward pass) and the head for one position. */
 static void flops(double t)
 {
     const heed_model_info *m = heed_model_about(model);
-    double c = (double)m->width, q = (double)(m->n_heads * m->head_dim);
-    double kv = (double)(m->n_kv_heads * m->head_dim), l = (double)m->n_layers;
-    double linear =
-        2 * t * l * (2 * c * q + 2 * c * kv + 3 * c * (double)m->ff);
-    double attention = l * 2 * q * t * (t + 1) / 2;
-    double head = 2 * c * (double)m->vocab;
+    double head = 2 * (double)m->width * (double)m->vocab;
+    double linear = t * (2 * (double)m->n_weights - head * (m->tied ? 1 : 2));
+    double q = (double)(m->n_heads * m->head_dim);
+    double attention = (double)m->n_layers * 2 * q * t * (t + 1) / 2;
     printf("ok %.0f %.0f\n", linear + 2 * attention + head,
            2 * linear + 7 * attention + head);
 }
@@ -129,11 +129,12 @@ static void flops(double t)
 int main(int argc, char **argv)
 {
     char line[128], word[32];
-    if (argc != 3 || heed_ctx_new(&ctx, NULL) != HEED_OK)
+    if (argc != 4 || heed_ctx_new(&ctx, NULL) != HEED_OK)
         return 2;
     if (heed_ctx_threads(ctx, atoi(argv[2])) != HEED_OK)
         return 2;
     heed_tune_process(ctx);
+    method = argv[3];
     if (heed_model_load(&model, ctx, argv[1]) != HEED_OK) {
         printf("error %s\n", heed_error(ctx));
         return 1;

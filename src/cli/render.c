@@ -1,0 +1,188 @@
+/* heed render - pictures from result files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_method.h"
+#include "cli_output.h"
+
+typedef struct job {
+    heedi_cli *c;
+    heed_result **result; /* of each file */
+    int64_t n_results;
+    heed_figure_part *part; /* what is drawn */
+    int64_t n, cap;
+} job;
+
+/* ---- what there is to draw ----------------------------------------------- */
+
+static const char prefix[] = "explanations/";
+
+/* Whether --method, if given, names the method of this group. */
+static bool is_chosen(const heedi_args *a, const char *group)
+{
+    const char *name = group + sizeof prefix - 1;
+    for (int64_t i = 0; i < a->method.n; i++) {
+        const heed_method_info *m = heed_method_named(a->method.v[i]);
+        if (strcmp(name, m ? m->name : a->method.v[i]) == 0)
+            return true;
+    }
+    return a->method.n == 0;
+}
+
+static heed_status add(job *j, heed_figure_part part)
+{
+    if (j->n == j->cap) {
+        size_t cap = 2 * (size_t)j->cap + 8;
+        heed_figure_part *grown = realloc(j->part, cap * sizeof *grown);
+        if (!grown)
+            return heedi_cli_fail(j->c, HEED_ENOMEM, "too many explanations");
+        j->part = grown;
+        j->cap = (int64_t)cap;
+    }
+    j->part[j->n++] = part;
+    return HEED_OK;
+}
+
+/* Every target of every method in one file; with a figure, of those that it
+ * fits, and one if it draws all targets. */
+static heed_status add_explanations(job *j, const heed_result *r,
+                                    const heed_figure_info *f)
+{
+    const heed_array *a;
+    for (int i = 0; (a = heed_result_at(r, i)); i++) {
+        const char *group = a->var.group;
+        if (strcmp(a->var.name, "relevance") != 0 ||
+            strncmp(group, prefix, sizeof prefix - 1) != 0 ||
+            !is_chosen(&j->c->args, group) ||
+            (f && !heed_figure_fits(f, r, group)))
+            continue;
+        int64_t targets = a->var.nd == 2 ? a->var.len[0] : 1;
+        if (f && f->all_targets)
+            targets = 1;
+        for (int64_t t = 0; t < targets; t++)
+            HEEDI_TRY(add(j, (heed_figure_part){r, group, t}));
+    }
+    return HEED_OK;
+}
+
+static heed_status add_maps(job *j, const heed_result *r)
+{
+    if (!heed_result_get(r, "attention", "attention"))
+        return HEED_OK;
+    return add(j, (heed_figure_part){r, "attention", 0});
+}
+
+static heed_status read_files(job *j)
+{
+    heedi_cli *c = j->c;
+    const heedi_args *a = &c->args;
+    j->result = heedi_cli_calloc(c, a->n_operands, sizeof *j->result);
+    if (!j->result)
+        return HEED_ENOMEM;
+    for (; j->n_results < a->n_operands; j->n_results++)
+        HEEDI_LIB(c, heed_read(&j->result[j->n_results], c->ctx,
+                               a->operands[j->n_results]));
+    return HEED_OK;
+}
+
+/* ---- drawing ------------------------------------------------------------- */
+
+/* One explanation is a token heat, several are compared; maps, if that is all
+ * there is, are matrices. */
+static heed_status choose(job *j, const heed_figure_info **out)
+{
+    heedi_cli *c = j->c;
+    const heed_figure_info *f = NULL;
+    *out = NULL;
+    HEEDI_TRY(heedi_cli_figure(c, out));
+    for (int64_t i = 0; i < j->n_results; i++)
+        HEEDI_TRY(add_explanations(j, j->result[i], *out));
+    if (j->n == 0 && c->args.method.n == 0 &&
+        (!*out || strcmp((*out)->draws, "attention") == 0))
+        for (int64_t i = 0; i < j->n_results; i++)
+            HEEDI_TRY(add_maps(j, j->result[i]));
+    /* nothing that fits: drawing the first says what would */
+    for (int64_t i = 0; *out && j->n == 0 && i < j->n_results; i++)
+        HEEDI_TRY(add_explanations(j, j->result[i], NULL));
+    if (j->n == 0)
+        return heedi_cli_fail(
+            c, HEED_EINVAL, "%s: %s%s to draw", c->args.operand,
+            c->args.method.n ? "no relevance of method " : "nothing",
+            c->args.method.n ? c->args.method.v[0] : "");
+    if (*out)
+        return HEED_OK;
+    if (strcmp(j->part->group, "attention") == 0)
+        *out = heedi_cli_figure_of("attention");
+    else if (j->n == 1)
+        *out = heedi_cli_figure_of("relevance");
+    for (int i = 0; !*out && (f = heed_figure_at(i)); i++)
+        if (f->several)
+            *out = f;
+    return *out ? HEED_OK
+                : heedi_cli_fail(c, HEED_ENOTSUP,
+                                 "pictures: this build was made without Cairo");
+}
+
+static heed_status draw(job *j)
+{
+    const heed_figure_info *f;
+    HEEDI_TRY(choose(j, &f));
+    if (f->several || j->n == 1)
+        return heedi_cli_draw(j->c, f->name, j->part, j->n, -1, NULL, -1);
+    for (int64_t i = 0; i < j->n; i++)
+        HEEDI_TRY(heedi_cli_draw(j->c, f->name, &j->part[i], 1, i, NULL, -1));
+    return HEED_OK;
+}
+
+/* On a terminal, one below the other. */
+static heed_status show(job *j)
+{
+    heedi_cli *c = j->c;
+    heed_figure_options o;
+    HEEDI_TRY(heedi_cli_figure_options(c, &o));
+    for (int64_t i = 0; i < j->n_results; i++)
+        HEEDI_TRY(add_explanations(j, j->result[i], NULL));
+    for (int64_t i = 0; i < j->n; i++) {
+        char *text;
+        o.target = j->part[i].target;
+        HEEDI_LIB(c,
+                  heed_terminal_heat(&text, c->ctx, j->part[i].r,
+                                     j->part[i].group, heedi_cli_width(), &o));
+        fputs(text, stdout);
+        heed_text_free(c->ctx, text);
+    }
+    return HEED_OK;
+}
+
+static heed_status run_all(job *j)
+{
+    heedi_cli *c = j->c;
+    if (!c->args.operand)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "no result file: `heed render FILE...`");
+    if (!heedi_cli_has_picture(&c->args) && !heedi_cli_color(c))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "no picture: --png, --svg or --pdf names it");
+    HEEDI_TRY(heedi_cli_outputs_check(c, 1));
+    HEEDI_TRY(read_files(j));
+    return heedi_cli_has_picture(&c->args) ? draw(j) : show(j);
+}
+
+static heed_status run(heedi_cli *c)
+{
+    job j = {.c = c};
+    heed_status st = run_all(&j);
+    free(j.part);
+    for (int64_t i = 0; i < j.n_results; i++)
+        heed_result_free(j.result[i]);
+    free(j.result);
+    return st;
+}
+
+const heedi_command heedi_command_render = {
+    .name = "render",
+    .summary = "pictures from result files; several are compared in one",
+    .operand = "FILE...",
+    .sets = HEEDI_SET_COMMON | HEEDI_SET_RENDER | HEEDI_SET_PICTURE,
+    .run = run,
+};

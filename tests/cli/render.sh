@@ -1,0 +1,61 @@
+#!/bin/sh
+# Pictures from result files. Prints what is not as it should be.
+M=$PWD/tests/golden/llama/plain
+N=$PWD/tests/golden/mamba/plain
+dir=$(mktemp -d) && cd "$dir" || exit 1
+trap 'rm -rf "$dir"' EXIT
+if ! "$HEED" formats | grep -q '^hdf5' || ! "$HEED" formats | grep -q '^compare'; then
+    echo 'skipped: pictures from result files, in a build without HDF5 or Cairo'
+    echo done
+    exit
+fi
+made() { # made FILE ARGUMENTS...: that file is drawn
+    f=$1
+    shift
+    "$HEED" render "$@" >out 2>&1 || echo "render $*: $(cat out)"
+    [ -s "$f" ] && [ ! -s out ] || echo "render $*: no $f, $(cat out)"
+}
+refused() { # refused STATUS WORDS ARGUMENTS...
+    status=$1 words=$2
+    shift 2
+    "$HEED" render "$@" >out 2>&1
+    got=$?
+    [ $got -eq "$status" ] && grep -q "$words" out ||
+        echo "render $*: exit $got, $(cat out)"
+}
+same() { cmp "$1" "$2" || echo "$1 and $2 differ"; }
+
+"$HEED" attribute -m "$M" --ids 1,2,3 -q -a attn_lrp,gxi -o a.h5 --png a.png >/dev/null || exit
+"$HEED" attribute -m "$N" --ids 1,2,3 -q -o b.h5 >/dev/null || exit
+"$HEED" attribute -m "$M" --ids 1,2,3 -q --at 0,1,2 -o t.h5 --svg t.svg >/dev/null || exit
+"$HEED" attention -m "$M" --ids 1,2,3 -q --layers 1 --heads 2 -o m.h5 --png m.png || exit
+
+# the picture is the one that was drawn in the run
+made one.png a.h5 --method gxi --png one.png
+same one.png a_input_x_gradient.png
+made att.png m.h5 --layers 1 --heads 2 --png att.png
+same att.png m.png
+made one_1.svg t.h5 --figure token_heat --svg one.svg
+same one_1.svg t_1.svg
+
+# several explanations: of a file, of several, of one method
+made two.svg a.h5 --svg two.svg
+made three.pdf a.h5 b.h5 --pdf three.pdf
+made lrp.svg a.h5 b.h5 --method attn_lrp,mamba_lrp --svg lrp.svg --png lrp.png
+made targets.svg t.h5 --svg targets.svg
+"$HEED" render a.h5 b.h5 --color always | grep -c '#3' >out
+[ "$(cat out)" -eq 3 ] || echo "on a terminal: $(cat out) heat maps"
+
+refused 2 'no result file' --png x.png
+refused 2 'no picture' a.h5
+refused 3 'No such file' none.h5 --png x.png
+refused 4 'reads no result files' "$M/config.json" --png x.png
+echo text >bad.h5
+refused 3 'bad.h5: no HDF5 file' bad.h5 --png x.png
+refused 7 'exists' a.h5 --png one.png
+refused 2 'saliency' a.h5 --method saliency --png x.png
+refused 2 'token_heat' a.h5 --figure token_heet --png x.png
+refused 2 'what fits: compare, ledger, token_heat' a.h5 --figure attention --png x.png
+refused 2 'no such option' a.h5 --png x.png -m "$M"
+[ ! -e x.png ] || echo 'a refused picture is there'
+echo done
