@@ -83,39 +83,38 @@ enum {
 };
 
 static const heedi_target_kind kinds[] = {
-    {{"logit", "logits", "logit of a token or label", 0, 0, 0},
-     TOKEN | LABEL,
+    {{"logit", "logits", "logit of a token or label", 0, 0, 0, TOKEN | LABEL},
      false,
      NULL},
-    {{"probability", "prob probabilities", "its probability", 0, 0, 0},
-     TOKEN | LABEL,
+    {{"probability", "prob probabilities", "its probability", 0, 0, 0,
+      TOKEN | LABEL},
      true,
      probability},
-    {{"logprob", "logprobs log_prob", "logarithm of its probability", 0, 0, 0},
-     TOKEN | LABEL,
+    {{"logprob", "logprobs log_prob", "logarithm of its probability", 0, 0, 0,
+      TOKEN | LABEL},
      true,
      logprob},
-    {{"entropy", "", "entropy of the token or label, in nats", 0, 1, 0},
-     TOKEN | LABEL,
+    {{"entropy", "", "entropy of the token or label, in nats", 0, 1, 0,
+      TOKEN | LABEL},
      true,
      entropy},
-    {{"perplexity", "", "1 / probability of the token or label", 0, 0, 0},
-     TOKEN | LABEL,
+    {{"perplexity", "", "1 / probability of the token or label", 0, 0, 0,
+      TOKEN | LABEL},
      true,
      perplexity},
     {{"contrast_logit_diff", "contrast contrast_logits_diff",
-      "logit of a token or label less that of the foil", 1, 0, 0},
-     TOKEN | LABEL,
+      "logit of a token or label less that of the foil", 1, 0, 0,
+      TOKEN | LABEL},
      false,
      NULL},
     {{"contrast_prob_diff", "contrast_probs_diff",
-      "probability of a token or label less that of the foil", 1, 0, 0},
-     TOKEN | LABEL,
+      "probability of a token or label less that of the foil", 1, 0, 0,
+      TOKEN | LABEL},
      true,
      contrast_prob},
-    {{"class", "label", "logit of a label", 0, 0, 0}, LABEL, false, NULL},
-    {{"similarity", "cosine", "cosine of the embeddings of two texts", 0, 1, 1},
-     TEXT,
+    {{"class", "label", "logit of a label", 0, 0, 0, LABEL}, false, NULL},
+    {{"similarity", "cosine", "cosine of the embeddings of two texts", 0, 1, 1,
+      TEXT},
      false,
      NULL},
 };
@@ -217,10 +216,13 @@ heed_status heedi_target_check(heed_ctx *ctx, const heed_target *t, int64_t len,
     if (!*kind)
         return heedi_fail(ctx, HEED_EINVAL, "no kind of target is called '%s'",
                           t->kind);
-    if (!((*kind)->heads >> m->info.head & 1))
+    if (!((*kind)->info.heads >> m->info.head & 1))
         return heedi_fail(ctx, HEED_EINVAL,
                           "target '%s': this model has another head, '%s'",
                           (*kind)->info.name, heed_head_name(m->info.head));
+    if ((*kind)->info.pair && (t->token >= 0 || t->foil >= 0))
+        return heedi_fail(ctx, HEED_EINVAL, "target '%s' is of no token",
+                          (*kind)->info.name);
     HEEDI_TRY(check_labels(ctx, m, *kind));
     HEEDI_TRY(check_at(ctx, t, len, m));
     if (t->token >= v || t->foil >= v)

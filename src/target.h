@@ -9,8 +9,7 @@
 /* A kind of target: one const row. */
 typedef struct heedi_target_kind {
     heed_target_info info;
-    unsigned heads; /* 1 << heed_head of the models that have it */
-    bool all;       /* needs every logit, and its cotangent is dense */
+    bool all; /* needs every logit, and its cotangent is dense */
     /* Where `all`: the value from all logits z, and the cotangent in c. Else
      * NULL: the logit of the token, less that of the foil if it has one. */
     double (*value)(const heed_real *z, int64_t v, int32_t token, int32_t foil,

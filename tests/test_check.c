@@ -15,6 +15,9 @@ static const char *const models[] = {"act_relu6",
                                      "gguf_llama3.gguf",
                                      "../gpt2/plain",
                                      "../gpt2/gguf_tied.gguf",
+                                     "../bert/plain",
+                                     "../bert/masked",
+                                     "../bert/embed_mean",
                                      "../mamba/plain",
                                      "../mamba/gguf_tied.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };
@@ -79,8 +82,11 @@ static void test_sound(void **state)
     for (int i = 0; i < N_MODELS; i++) {
         heed_model *m = golden(ctx, models[i]);
         heed_check_report *r = sound(ctx, m, 12, NULL);
-        for (int k = 0; k < N_CHECKS; k++)
-            assert_int_equal(heed_check_at(r, k)->passed, 1);
+        for (int k = 0; k < N_CHECKS; k++) {
+            const bool both_ways = strstr(models[i], "bert") != NULL;
+            const bool skipped = both_ways && strcmp(names[k], "steps") == 0;
+            assert_int_equal(heed_check_at(r, k)->passed, skipped ? -1 : 1);
+        }
         assert_true(row_of(r, "adjoint")->error > 0);
         heed_check_free(r);
         heed_model_free(m);

@@ -14,9 +14,10 @@
 
 enum { T = 40, MOST_OPS = 128 };
 
-static const char *const models[] = {"plain", "bias_sharded", "mqa_bias",
-                                     "mlp_bias_f16"};
-enum { N_MODELS = 4 };
+static const char *const models[] = {"plain",         "bias_sharded",
+                                     "mqa_bias",      "mlp_bias_f16",
+                                     "../bert/plain", "../bert/masked"};
+enum { N_LLAMA = 4, N_MODELS = sizeof models / sizeof *models };
 
 static double tol(void)
 {
@@ -84,6 +85,8 @@ static void run_rules(heed_ctx *ctx, const heed_model *m,
     if (heedi_exec_init(&e, ctx, m, &len, 1, id, &o) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
     heed_target target = HEED_TARGET;
+    if (m->info.head == HEED_HEAD_MASKED)
+        target.at = -1;
     heedi_aim aim;
     heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
     assert_non_null(z);
@@ -289,7 +292,7 @@ static void test_closed_forms(void **state)
         {&heedi_op_attention, NULL, spy_attention, ALL, 0},
         {0}};
     heed_ctx *ctx = new_ctx();
-    for (int i = 0; i < N_MODELS; i++) {
+    for (int i = 0; i < N_LLAMA; i++) {
         heed_model *m = golden(ctx, models[i]);
         account a;
         memset(expected, 0, sizeof expected);
@@ -362,9 +365,12 @@ static void test_report(void **state)
         heed_tokens *t = some_tokens(ctx, m, T, 2);
         const heed_target_info *info;
         for (int k = 0; (info = heed_target_at(k)); k++) {
-            if (strcmp(info->name, "class") == 0 || info->pair)
-                continue; /* of models with another head */
+            const heed_head head = heed_model_about(m)->head;
             heed_target target = {info->name, -2, -1, -1};
+            if (!(info->heads >> head & 1))
+                continue;
+            if (head == HEED_HEAD_CLASS)
+                target.at = HEED_AT_HEAD;
             heed_input in = {t, &target, 1, NULL};
             heed_request q = {.model = m, .method = "attn_lrp"};
             heed_result *r[MOST_INPUTS];

@@ -55,7 +55,7 @@ const heedi_flag heedi_cli_flags[] = {
     SWITCH("no-bos", no_bos, INPUT, "do not add a BOS token"),
 
     TEXT(0, "pair", 0, pair, "TEXT", HEEDI_SET_PAIR,
-         "second text, of models that take or compare two"),
+         "segment 1, or what the text is compared with"),
 
     TEXT(0, "image", 0, image, "FILE", HEEDI_SET_IMAGE,
          "PNG or JPEG, for models that read images"),

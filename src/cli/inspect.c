@@ -104,7 +104,14 @@ static heed_status plan_text(heedi_cli *c, int64_t n, heed_plan *out)
     free(id);
     if (st != HEED_OK)
         return heedi_cli_lib(c, st);
-    st = plan(c, &(heed_input){.tokens = tokens}, out);
+    const heed_head head = heed_model_about(c->model)->head;
+    heed_target target = HEED_TARGET;
+    if (head == HEED_HEAD_MASKED)
+        target.at = -1;
+    /* of two texts that are compared, each has a half */
+    for (int64_t i = n / 2; head == HEED_HEAD_EMBEDDING && i < n; i++)
+        tokens->token[i].segment = 1;
+    st = plan(c, &(heed_input){tokens, &target, 1, NULL}, out);
     heed_tokens_free(c->ctx, tokens);
     return st;
 }

@@ -63,7 +63,7 @@ static const heedi_key keys[] = {
     {'F', "intermediate_size", "feed_forward_length", 3072},
     {'V', "vocab_size", "vocab_size", 0},
     {'X', "max_position_embeddings", "context_length", 512},
-    {'S', "type_vocab_size", "token_type_count", 2},
+    {'S', "type_vocab_size", "", 2},
     {0},
 };
 
@@ -272,8 +272,13 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(heedi_key_number(m, "layer_norm_eps",
                                "attention.layer_norm_epsilon", 1e-12, 0, 1,
                                &a->eps));
-    if (m->gguf)
+    if (m->gguf) {
+        const char *types = "tokenizer.ggml.token_type_count";
+        const heedi_value v = heedi_config(m->ckpt, types);
         a->eps = heedi_decimal(a->eps);
+        if (v.kind == HEEDI_INT && v.i > 0 && v.i < 256)
+            d['S'] = v.i;
+    }
     HEEDI_TRY(refuse(m, "is_decoder", "BERT as a decoder is"));
     HEEDI_TRY(refuse(m, "add_cross_attention", "cross-attention is"));
     HEEDI_TRY(check_positions(m));
@@ -281,8 +286,9 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(read_activation(m, &a->act));
     HEEDI_TRY(choose_head(m));
     m->info.head = a->head->kind;
-    if (a->head->kind == HEED_HEAD_CLASS)
-        HEEDI_TRY(heedi_labels_read(m, &d['Y']));
+    HEEDI_TRY(heedi_labels_read(m, &d['Y']));
+    if (a->head->kind != HEED_HEAD_CLASS)
+        m->info.n_labels = m->info.multi_label = 0;
     a->embed.scale = 1;
     a->tanh.f = heedi_activation_named("tanh");
     a->attention = (heedi_attention_args){.heads = d['H'],
@@ -305,6 +311,12 @@ static heed_status finish(heed_model *m)
     for (int64_t l = 0; l < m->dim['L']; l++)
         a->layer[l] = (layer){{a->eps, vector(m, l, P_ln1_b)},
                               {a->eps, vector(m, l, P_ln2_b)}};
+    for (int i = 0; i < N_HEADS; i++)
+        if (heads[i].kind != a->head->kind && heads[i].sign >= 0 &&
+            (i == 0 || heads[i].sign != heads[i - 1].sign) &&
+            heedi_matrix(m, 0, heads[i].sign))
+            heedi_warn(m->ctx, "%s: a head '%s' is in the file and not used",
+                       m->info.path, heed_head_name(heads[i].kind));
     return a->head->finish(m);
 }
 

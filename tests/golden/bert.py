@@ -4,8 +4,8 @@
 Writes small random BERT models and what transformers and attn_lrp make of them in float64. Needs what llama.py needs.
 bert_models.py lists the models.
 
-NAME/ is a Hugging Face directory with NAME/expect.safetensors. Arrays (F64, I64) for each length T, with the prefix
-"T37/"; L layers, width C, H heads, V tokens or labels:
+NAME/ is a Hugging Face directory with NAME/expect.safetensors; NAME.gguf has NAME.expect.safetensors. Arrays (F64, I64)
+for each length T, with the prefix "T37/"; L layers, width C, H heads, V tokens or labels:
 
   ids (T)                     segments (T): where there are two
   logits (rows, V)            logits_rows (rows): which positions those are; of a model with labels position 0 alone
@@ -39,10 +39,11 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
 from transformers.models.bert import modeling_bert
 
+import bert_gguf
 import common
 import store
 from bert_lrp import Forward, Pair
-from bert_models import BASE, CLASS, MODELS
+from bert_models import BASE, CLASS, GGUF, MODELS
 from llama import LENGTHS, LXT_AS_IS, seed
 
 KINDS = {k.__name__: k for k in (BertForSequenceClassification, BertForMaskedLM, BertModel)}
@@ -284,15 +285,20 @@ def against_lxt(made):
 
 
 def main():
-    o, made, lines = common.arguments(__doc__, MODELS), {}, {}
-    for name, row in MODELS.items():
+    o, made, lines = common.arguments(__doc__, [*MODELS, *GGUF]), {}, {}
+    for name, row in {**MODELS, **GGUF}.items():
         if o.names and name not in o.names:
             continue
-        weights = common.rounded(row, draw(name, row))
-        write_folder(o.outdir / name, row, weights)
+        weights, folder = common.rounded(row, draw(name, row)), o.outdir / name
+        if name in GGUF:
+            weights = bert_gguf.write(o.outdir / (name + ".gguf"), row, weights)
+            file = o.outdir / (name + ".expect.safetensors")
+        else:
+            write_folder(folder, row, weights)
+            file = folder / "expect.safetensors"
         model = build(row, weights)
         expect, *lines[name] = one(name, row, model)
-        store.save(o.outdir / name / "expect.safetensors", expect)
+        store.save(file, expect)
         made[name] = row, weights, expect
     lxt = against_lxt(made)
     print(f"{'model':28}{'close':>10}{'lxt':>10}{LXT_AS_IS:>10}{'logit':>8}")

@@ -40,3 +40,12 @@ MODELS = {
     "embed_limit": {"config": config(BASE, 15, 5, 61, 20, positions=65, hidden_act="silu"), "pooling": None},
     "embed_root": {"config": config(BASE, 16, 4, 61, 24, layers=1), "pooling": "mean_sqrt_len", "lengths": (2, 37)},
 }
+
+# GGUF files, with embeddings. "types" are taken in turn by the matrices of the blocks. The epsilon is exact in float32.
+EPS = 2.0 ** -17
+GGUF = {
+    "gguf_mean": {"config": config(BASE, 32, 4, 61, 64, layer_norm_eps=EPS), "pooling": "mean", "embed": "Q8_0",
+                  "types": ["F16", "Q8_0", "Q4_0"], "lengths": (2, 37)},
+    "gguf_cls": {"config": config(BASE, 32, 2, 61, 32, type_vocab_size=1, layer_norm_eps=EPS), "pooling": "cls",
+                 "embed": "F16", "types": ["F32"], "lengths": (2, 37)},
+}
