@@ -329,6 +329,7 @@ heed_status heedi_cli_prompt(heedi_cli *c, const heedi_cli_texts *t, int64_t i,
     const heedi_args *a = &c->args;
     if (a->image) {
         HEEDI_TRY(read_image(c, out));
+        HEEDI_TRY(fit(c, out, room));
         out->n_prompt = out->tokens.n;
         return HEED_OK;
     }
