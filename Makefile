@@ -1,6 +1,9 @@
 # make                library, command and examples in $(B)
 # make demo           explain a passage with the two shipped models
 # make check          all tests; variants: asan | tsan | double | cov
+# make damage         the table of damaged inputs: status and message of each
+# make valgrind       one run of each command under memcheck
+# make fuzz           libFuzzer on what reads files: FUZZ_SECONDS=60 for each target
 # make lint           headers, exports, layers, file sizes, format
 # make bench          timings beside the peers (see tests/bench/)
 # make references     golden values anew, compared with the committed ones
@@ -79,6 +82,7 @@ VIZ     := $(call obj,viz/*.c viz/format/*.c viz/figure/*.c)
 OBJ     := $(BASE) $(ENGINE) $(call obj,attribution/*.c) $(VIZ)
 CLI     := $(call obj,src/cli/*.c)
 TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/test_*.c))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 EXAMPLES:= $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 
@@ -98,6 +102,8 @@ $(B)/attribution/%.o: INC := -Iinclude -Isrc/base -Isrc -I$(B)/gen
 $(B)/viz/%.o:         INC := -Iinclude -Isrc/base -Iviz -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(HDF5_CFLAGS) $(CAIRO_CFLAGS)
 $(B)/examples/%.o:    INC := -Iinclude
 $(B)/tests/%.o:       INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/image -Iattribution -Iviz -Itests -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(BLAS_CFLAGS) $(HDF5_CFLAGS) $(CMOCKA_CFLAGS)
+
+$(B)/tests/fuzz/%.o:  INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/cli -Itests/fuzz -I$(B)/gen $(NEEDED_CFLAGS)
 
 # ---- registries: rewritten only when the list of files changes ---------------
 GEN := $(patsubst %,$(B)/gen/%.inc,ops families methods images formats figures commands)
@@ -138,8 +144,14 @@ $(EXAMPLES) $(BENCHES): $(B)/%: $(B)/%.o $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) -o $@
 $(TESTS): $(B)/%: $(B)/%.o $(B)/libheed.a
 	$(call say,LD)$(LINK) $^ $(LIBS) $(LDLIBS) $(CMOCKA_LIBS) -o $@
+# A fuzz target runs files, or is given inputs by libFuzzer (see `make fuzz`).
+FUZZER ?= $(B)/tests/fuzz/replay.o
+$(B)/tests/fuzz/libcli.a: $(filter-out %/main.o,$(CLI))
+	$(call say,AR)$(AR) qcs $@ $^
+$(FUZZERS): $(B)/%: $(B)/%.o $(filter %.o,$(FUZZER)) $(B)/tests/fuzz/libcli.a $(B)/libheed.a
+	$(call say,LD)$(LINK) $(FUZZER) $(filter-out $(FUZZER),$^) $(LIBS) $(LDLIBS) -o $@
 
--include $(patsubst %.o,%.d,$(OBJ) $(CLI)) $(TESTS:=.d) $(EXAMPLES:=.d) $(BENCHES:=.d)
+-include $(patsubst %.o,%.d,$(OBJ) $(CLI)) $(TESTS:=.d) $(FUZZERS:=.d) $(B)/tests/fuzz/replay.d $(EXAMPLES:=.d) $(BENCHES:=.d)
 
 # ---- the two commands of the README: a second make, since pkg-config is read
 # ---- when a makefile is parsed
@@ -148,7 +160,7 @@ demo: setup ; @$(MAKE) --no-print-directory demo-run
 check: setup ; @$(MAKE) --no-print-directory check-run
 demo-run: $(B)/heed
 	@sh examples/demo.sh $(B)
-check-run: $(TESTS) $(EXAMPLES) $(B)/heed
+check-run: $(TESTS) $(FUZZERS) $(EXAMPLES) $(B)/heed
 	@sh tests/run.sh $(B)
 
 # One build folder for each set of flags, so variants never share objects.
@@ -158,6 +170,13 @@ asan:   ; $(MAKE) check B=$(B)-asan   EXTRA='$(SAN)'
 tsan:
 	TSAN_OPTIONS='ignore_noninstrumented_modules=1' \
 	  $(MAKE) check B=$(B)-tsan CC=clang EXTRA='-fsanitize=thread'
+# New inputs stay in the build folder; one that fails is named, and kept there.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@$(MAKE) --no-print-directory fuzz-run B=$(B)-fuzz CC=clang FUZZER=-fsanitize=fuzzer \
+	  EXTRA='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+fuzz-run: $(FUZZERS)
+	@sh tests/fuzz/run.sh $(B) $(FUZZ_SECONDS)
 double: ; $(MAKE) check B=$(B)-double EXTRA='-DHEED_REAL=double'
 cov:
 	$(MAKE) check B=$(B)-cov EXTRA='--coverage -O0'
@@ -192,6 +211,11 @@ format-check format:
 	echo "$@: skipped, no clang-format 14"
 lint: headers symbols layers sizes format-check
 
+# ---- what is damaged, and memory: the table of cases with status and message;
+# ---- one run of each command under memcheck
+damage: $(B)/heed ; @sh tests/damage.sh $(B)
+valgrind: $(B)/heed ; @sh tests/valgrind.sh $(B)
+
 # ---- with Python: HEED_PYTHON is that of the reference environment -----------
 HEED_PYTHON ?= python3
 interop: $(B)/heed
@@ -202,8 +226,10 @@ installed: all ; sh tests/install.sh $(B)
 ci-full:
 	$(MAKE) check HDF5= CAIRO= PNG= JPEG= B=$(B)-min
 	$(MAKE) installed
-	$(MAKE) tsan double cov
+	$(MAKE) tsan double cov valgrind fuzz
 	$(MAKE) interop
+	$(MAKE) $(B)/heed $(B)/tests/test_corpus
+	sh tests/corpus.sh $(B) 200 10 $(HEED_PYTHON)
 
 # ---- install -----------------------------------------------------------------
 $(B)/heed.pc: src/heed.pc.in FORCE
@@ -239,5 +265,5 @@ uninstall:
 clean:
 	rm -rf $(B) $(B)-*
 
-.PHONY: all needed setup demo demo-run check check-run asan tsan double cov headers symbols layers sizes \
-        format format-check lint interop references bench installed ci-full install uninstall clean FORCE
+.PHONY: all needed setup demo demo-run check check-run asan tsan fuzz fuzz-run double cov headers symbols layers sizes \
+        format format-check lint interop references bench installed ci-full damage valgrind install uninstall clean FORCE

@@ -16,7 +16,7 @@
     O(steps, "integer", "50", 1, 4096, "points on the path")                \
     O(rule, "gauss|riemann_middle|trapezoid", "gauss", 0, 0,                \
       "where they are: Gauss-Legendre, midpoints, or both ends among them") \
-    O(baseline, "text", "zero", 0, 0, HEEDI_BASELINE_HELP)
+    O(baseline, "text", "mean", 0, 0, HEEDI_BASELINE_HELP)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 

@@ -10,13 +10,16 @@
  * before t cannot tell the difference: the GROUP positions from k on start from
  * the state that the model has before k, and run as a batch of copies of what
  * follows. A token after the explained position is not tried. Otherwise every
- * copy is run as a whole. */
+ * copy is run as a whole.
+ *
+ * A state that holds every position, as keys and values do, is that of every
+ * beginning, too, and is made once; a recurrent one goes along. */
 
-enum { GROUP = 16 };
+enum { GROUP = 8 };
 
 #define OPTIONS(O)                                            \
     O(replacement, "text", "zero", 0, 0, HEEDI_BASELINE_HELP) \
-    O(batch, "integer", "16", 1, 16,                          \
+    O(batch, "integer", "8", 1, 8,                            \
       "copies that run together; fewer if memory is short; changes no result")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
@@ -147,7 +150,8 @@ static heed_status prepare(trial *k)
     const int64_t n = j->n_targets[k->s];
     k->row = heedi_arena_alloc(&k->e.mem, c * size);
     k->x = heedi_arena_alloc(&k->e.mem, t * c * size);
-    k->all = heedi_arena_alloc(&k->e.mem, (size_t)k->copies * t * c * size);
+    k->all =
+        heedi_arena_alloc(&k->e.mem, (size_t)(k->copies + 1) * t * c * size);
     k->logit = heedi_arena_alloc(&k->e.mem, v * size);
     k->dense = heedi_arena_alloc(&k->e.mem, v * size);
     k->out = heedi_arena_alloc(&j->mem, (size_t)n * sizeof *k->out);
@@ -163,13 +167,15 @@ static heed_status prepare(trial *k)
     return heedi_baseline_row(&k->replacement, &k->e, k->row);
 }
 
-/* Rows from ... to of the sequence in `copies` sequences; in copy i that of
- * token `first + i` is replaced, if first is not -1. */
-static heed_status run_rows(trial *k, int64_t from, int64_t to, int64_t copies,
-                            int64_t first)
+/* The rows from `from` on in `copies` sequences; in copy i that of token
+ * `first + i` is replaced, if first is not -1. The kept state is the one before
+ * `from`; with `next` beyond it, it becomes the one before `next`. */
+static heed_status run_rows(trial *k, int64_t from, int64_t copies,
+                            int64_t first, int64_t next)
 {
-    const int64_t c = k->e.leaf->cols, n = to - from;
-    int64_t len[GROUP];
+    const int64_t c = k->e.leaf->cols, n = k->j->len[k->s] - from;
+    const int64_t all = copies + (next > from);
+    int64_t len[GROUP + 1];
     heedi_arena mem;
     heedi_arena_init(&mem, k->j->ctx);
     for (int64_t i = 0; i < copies; i++) {
@@ -180,9 +186,17 @@ static heed_status run_rows(trial *k, int64_t from, int64_t to, int64_t copies,
             memcpy(x + (first + i - from) * c, k->row, (size_t)c * sizeof *x);
         heedi_exec_copy_state(&k->e, k->copies, i);
     }
-    heed_status st = heedi_batch_init(&k->batch, &mem, len, copies, from);
+    if (next > from) {
+        len[copies] = next - from;
+        memcpy(k->all + copies * n * c, k->x + from * c,
+               (size_t)((next - from) * c) * sizeof *k->x);
+        heedi_exec_copy_state(&k->e, k->copies, copies);
+    }
+    heed_status st = heedi_batch_init(&k->batch, &mem, len, all, from);
     if (st == HEED_OK)
         st = heedi_exec_continue(&k->e, &k->batch);
+    if (next > from)
+        heedi_exec_copy_state(&k->e, copies, k->copies);
     heedi_arena_clear(&mem);
     return st;
 }
@@ -210,12 +224,14 @@ static heed_status read(trial *k, int64_t copy, int64_t at, heedi_outcome *o)
     return HEED_OK;
 }
 
-/* Positions k0 ... k1 from the state before k0, or from the start. */
-static heed_status group(trial *k, int64_t k0, int64_t k1, int64_t from)
+/* Positions k0 ... k1 from the state before k0, or from the start; move: the
+ * last run takes the state along. */
+static heed_status group(trial *k, int64_t k0, int64_t k1, int64_t from,
+                         bool move)
 {
     for (int64_t at = k0, n; at < k1; at += n) {
         n = k1 - at < k->copies ? k1 - at : k->copies;
-        HEEDI_TRY(run_rows(k, from, k->j->len[k->s], n, at));
+        HEEDI_TRY(run_rows(k, from, n, at, move && at + n == k1 ? k1 : 0));
         for (int64_t i = 0; i < n; i++)
             for (int64_t t = 0; t < k->j->n_targets[k->s]; t++)
                 HEEDI_TRY(read(k, i, at + i, &k->out[t]));
@@ -223,25 +239,34 @@ static heed_status group(trial *k, int64_t k0, int64_t k1, int64_t from)
     return HEED_OK;
 }
 
+static bool recurrent(const heedi_exec *e)
+{
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
+            if (y->state && y->op != &heedi_op_attention)
+                return true;
+    return false;
+}
+
 static heed_status run_all(trial *k)
 {
     const heedi_job *j = k->j;
+    const bool moves = recurrent(&k->e);
     /* nothing can be continued, or frequencies change with the length */
     bool whole = j->q->model->bidirectional;
     for (int i = 0; i < j->q->model->n_rope; i++)
         whole = whole || j->q->model->rope[i].type->by_length;
     HEEDI_TRY(prepare(k));
     k->e.run.leaf = k->all;
-    HEEDI_TRY(run_rows(k, 0, j->len[k->s], 1, -1));
+    HEEDI_TRY(run_rows(k, 0, 1, -1, 0));
+    if (!moves && !whole)
+        heedi_exec_copy_state(&k->e, 0, k->copies);
     for (int64_t t = 0; t < j->n_targets[k->s]; t++)
         HEEDI_TRY(aim(k, 0, &j->target[k->s][t], &k->out[t].aim));
     for (int64_t at = 0; at < k->n; at += GROUP) {
         const int64_t end = at + GROUP < k->n ? at + GROUP : k->n;
-        HEEDI_TRY(group(k, at, end, whole ? 0 : at));
-        if (whole || end == k->n)
-            continue;
-        HEEDI_TRY(run_rows(k, at, end, 1, -1));
-        heedi_exec_copy_state(&k->e, 0, k->copies);
+        HEEDI_TRY(
+            group(k, at, end, whole ? 0 : at, moves && !whole && end < k->n));
     }
     return heedi_report(k->j, k->s, k->out);
 }

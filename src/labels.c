@@ -32,15 +32,13 @@ heed_status heedi_labels_read(heed_model *m, int64_t *n)
 {
     const heedi_value v = heedi_key_value(m, "id2label", "");
     const bool named = v.kind == HEEDI_OBJECT;
-    double x = 2;
-    if (!named)
-        HEEDI_TRY(heedi_key_number(m, "num_labels", "", 2, 1, MOST, &x));
-    *n = named ? v.n : (int64_t)x;
-    if (*n < 1 || *n > MOST || (double)*n != (named ? (double)*n : x))
+    HEEDI_TRY(heedi_key_whole(m, "num_labels", "", 2, 1, MOST, n));
+    if (named)
+        *n = v.n;
+    if (*n < 1 || *n > MOST)
         return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: the configuration has %g labels, must be a "
-                          "whole number from 1 to %d",
-                          m->info.path, named ? (double)*n : x, MOST);
+                          "%s: id2label has %lld labels, must be from 1 to %d",
+                          m->info.path, (long long)*n, MOST);
     const char **label = heedi_arena_alloc(&m->mem, (size_t)*n * sizeof *label);
     if (!label)
         return HEED_ENOMEM;

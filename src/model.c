@@ -68,55 +68,105 @@ heedi_node *heedi_linear(heedi_tape *t, const char *name, const heedi_weight *w,
 
 /* ---- configuration ---- */
 
+/* Also the name: of the key that is there, else the first one. */
+typedef struct found {
+    heedi_value v;
+    const char *name;
+    int len;
+} found;
+
+static found find_key(const heed_model *m, const char *hf, const char *gguf)
+{
+    const char *names = m->gguf ? gguf : hf;
+    char key[160];
+    found f = {{.kind = HEEDI_ABSENT}, names, (int)strcspn(names, " ")};
+    for (const char *s = names; *s; s += *s == ' ') {
+        const int n = (int)strcspn(s, " ");
+        snprintf(key, sizeof key, "%s%s%.*s", m->gguf ? m->ckpt->arch : "",
+                 m->gguf ? "." : "", n, s);
+        heedi_value v = heedi_config(m->ckpt, key);
+        if (v.kind != HEEDI_ABSENT)
+            return (found){v, s, n};
+        s += n;
+    }
+    return f;
+}
+
+static bool unset(heedi_value v)
+{
+    return v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL;
+}
+
 heedi_value heedi_key_value(const heed_model *m, const char *hf,
                             const char *gguf)
 {
-    char key[160];
-    for (const char *s = m->gguf ? gguf : hf; *s; s += *s == ' ') {
-        size_t n = strcspn(s, " ");
-        snprintf(key, sizeof key, "%s%s%.*s", m->gguf ? m->ckpt->arch : "",
-                 m->gguf ? "." : "", (int)n, s);
-        heedi_value v = heedi_config(m->ckpt, key);
-        if (v.kind != HEEDI_ABSENT)
-            return v;
-        s += n;
-    }
-    return (heedi_value){.kind = HEEDI_ABSENT};
+    return find_key(m, hf, gguf).v;
 }
 
 heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out)
 {
-    heedi_value v = heedi_key_value(m, hf, gguf);
-    const char *key = m->gguf ? gguf : hf;
+    const found f = find_key(m, hf, gguf);
     *out = def;
-    if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL) {
+    if (unset(f.v)) {
         if (isnan(def))
-            return heedi_fail(m->ctx, HEED_EFORMAT, "%s: no '%s'", m->info.path,
-                              key);
+            return heedi_fail(m->ctx, HEED_EFORMAT, "%s: no '%.*s'",
+                              m->info.path, f.len, f.name);
         return HEED_OK;
     }
-    if (v.kind != HEEDI_INT && v.kind != HEEDI_NUM)
-        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%s' is not a number",
-                          m->info.path, key);
-    *out = v.f;
-    if (!(v.f >= min && v.f <= max))
+    if (f.v.kind != HEEDI_INT && f.v.kind != HEEDI_NUM)
+        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%.*s' is not a number",
+                          m->info.path, f.len, f.name);
+    *out = f.v.f;
+    if (!(f.v.f >= min && f.v.f <= max))
         return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: '%s' is %g, must be from %g to %g", m->info.path,
-                          key, v.f, min, max);
+                          "%s: '%.*s' is %g, must be from %g to %g",
+                          m->info.path, f.len, f.name, f.v.f, min, max);
     return HEED_OK;
+}
+
+heed_status heedi_key_whole(heed_model *m, const char *hf, const char *gguf,
+                            double def, double min, double max, int64_t *out)
+{
+    double x;
+    HEEDI_TRY(heedi_key_number(m, hf, gguf, def, min, max, &x));
+    *out = (int64_t)x;
+    if (x == floor(x))
+        return HEED_OK;
+    const found f = find_key(m, hf, gguf);
+    return heedi_fail(m->ctx, HEED_EFORMAT,
+                      "%s: '%.*s' is %g, must be a whole number", m->info.path,
+                      f.len, f.name, x);
 }
 
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out)
 {
-    heedi_value v = heedi_key_value(m, hf, "");
+    const found f = find_key(m, hf, "");
     *out = def;
-    if (v.kind == HEEDI_ABSENT || v.kind == HEEDI_NULL)
+    if (unset(f.v))
         return HEED_OK;
-    if (v.kind != HEEDI_BOOL)
-        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%s' is not true or false",
-                          m->info.path, hf);
-    *out = v.i != 0;
+    if (f.v.kind != HEEDI_BOOL)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: '%.*s' is not true or false", m->info.path,
+                          f.len, f.name);
+    *out = f.v.i != 0;
+    return HEED_OK;
+}
+
+heed_status heedi_key_act(heed_model *m, const char *hf, const char *def,
+                          const heedi_activation **out)
+{
+    const found f = find_key(m, hf, "");
+    const char *name = f.v.kind == HEEDI_STR ? f.v.s : def;
+    if (f.v.kind != HEEDI_STR && !unset(f.v))
+        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: '%.*s' is not a string",
+                          m->info.path, f.len, f.name);
+    *out = heedi_activation_named(name);
+    if (!*out)
+        return heedi_fail(m->ctx, HEED_ENOTSUP,
+                          "%s: activation '%s' is not supported", m->info.path,
+                          name);
+    m->info.act = (*out)->name;
     return HEED_OK;
 }
 
@@ -136,17 +186,10 @@ static const double MOST = 1e9; /* of any single dimension */
 
 static heed_status read_dims(heed_model *m)
 {
-    for (const heedi_key *k = m->family->keys; k->letter; k++) {
-        double x;
-        HEEDI_TRY(heedi_key_number(m, k->hf, k->gguf,
-                                   k->def < 0 ? (double)NAN : (double)k->def,
-                                   k->def == 0 ? 0 : 1, MOST, &x));
-        if (x != floor(x))
-            return heedi_fail(m->ctx, HEED_EFORMAT,
-                              "%s: '%s' is %g, must be a whole number",
-                              m->info.path, m->gguf ? k->gguf : k->hf, x);
-        m->dim[(int)k->letter] = (int64_t)x;
-    }
+    for (const heedi_key *k = m->family->keys; k->letter; k++)
+        HEEDI_TRY(heedi_key_whole(
+            m, k->hf, k->gguf, k->def < 0 ? (double)NAN : (double)k->def,
+            k->def == 0 ? 0 : 1, MOST, &m->dim[(int)k->letter]));
     return HEED_OK;
 }
 

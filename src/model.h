@@ -115,7 +115,14 @@ heedi_value heedi_key_value(const heed_model *m, const char *hf,
  * value of another type or outside of [min, max]. */
 heed_status heedi_key_number(heed_model *m, const char *hf, const char *gguf,
                              double def, double min, double max, double *out);
+/* The same for a whole number. */
+heed_status heedi_key_whole(heed_model *m, const char *hf, const char *gguf,
+                            double def, double min, double max, int64_t *out);
 heed_status heedi_key_bool(heed_model *m, const char *hf, bool def, bool *out);
+/* An activation by its name, also to info.act; HEED_ENOTSUP names one that is
+ * not known. */
+heed_status heedi_key_act(heed_model *m, const char *hf, const char *def,
+                          const heedi_activation **out);
 
 /* For a head of classes: names of the labels, their number, and whether each
  * is true or not by itself, into m->info; *n is the number. HEED_EFORMAT. */

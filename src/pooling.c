@@ -55,32 +55,54 @@ static const char *last_part(const char *type)
     return dot ? dot + 1 : type;
 }
 
+static heed_status transformer(heed_model *m, const char *path,
+                               heedi_pool_args *out)
+{
+    (void)m, (void)path, (void)out; /* the model itself */
+    return HEED_OK;
+}
+
+static heed_status normalize(heed_model *m, const char *path,
+                             heedi_pool_args *out)
+{
+    (void)path, (void)out;
+    m->info.normalizes = 1;
+    return HEED_OK;
+}
+
+static heed_status pooling(heed_model *m, const char *path,
+                           heedi_pool_args *out)
+{
+    char file[256];
+    if (strlen(path) > 128 || strstr(path, "..") || *path == '/')
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: modules.json: '%.60s' is no folder in it",
+                          m->info.path, path);
+    snprintf(file, sizeof file, "%s/config.json", path);
+    return read_mode(m, file, out);
+}
+
+static const struct {
+    const char *name;
+    heed_status (*read)(heed_model *m, const char *path, heedi_pool_args *out);
+} modules[] = {{"Transformer", transformer},
+               {"Pooling", pooling},
+               {"Normalize", normalize}};
+
 static heed_status read_module(heed_model *m, const heedi_value *one,
                                heedi_pool_args *out)
 {
     const heedi_value type = heedi_config_member(one, "type");
     const heedi_value path = heedi_config_member(one, "path");
-    char file[256];
     if (type.kind != HEEDI_STR || path.kind != HEEDI_STR)
         return heedi_fail(m->ctx, HEED_EFORMAT,
                           "%s: modules.json: a module without type or path",
                           m->info.path);
     const char *name = last_part(type.s);
-    if (strcmp(name, "Normalize") == 0)
-        m->info.normalizes = 1;
-    else if (strcmp(name, "Pooling") != 0)
-        return strcmp(name, "Transformer") == 0
-                   ? HEED_OK
-                   : unsupported(m, "modules.json: the module", name);
-    else if (strlen(path.s) > 128 || strstr(path.s, "..") || *path.s == '/')
-        return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: modules.json: '%.60s' is no folder in it",
-                          m->info.path, path.s);
-    else {
-        snprintf(file, sizeof file, "%s/config.json", path.s);
-        return read_mode(m, file, out);
-    }
-    return HEED_OK;
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+        if (strcmp(modules[i].name, name) == 0)
+            return modules[i].read(m, path.s, out);
+    return unsupported(m, "modules.json: the module", name);
 }
 
 static heed_status read_gguf(heed_model *m, heedi_pool_args *out)
@@ -88,14 +110,14 @@ static heed_status read_gguf(heed_model *m, heedi_pool_args *out)
     static const char *const names[] = {"none", "mean", "cls", "last"};
     static const heedi_pooling how[] = {HEEDI_POOL_MEAN, HEEDI_POOL_MEAN,
                                         HEEDI_POOL_FIRST, HEEDI_POOL_LAST};
-    double x;
-    HEEDI_TRY(heedi_key_number(m, "", "pooling_type", 1, 0, 1e9, &x));
-    if (x > 3)
+    int64_t k;
+    HEEDI_TRY(heedi_key_whole(m, "", "pooling_type", 1, 0, 1e9, &k));
+    if (k > 3)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: pooling_type %g is not supported", m->info.path,
-                          x);
-    out->how = how[(int)x];
-    m->info.pooling = names[x > 0 ? (int)x : 1];
+                          "%s: pooling_type %lld is not supported",
+                          m->info.path, (long long)k);
+    out->how = how[k];
+    m->info.pooling = names[k > 0 ? k : 1];
     return HEED_OK;
 }
 

@@ -7,7 +7,7 @@
 # than a minute, if something is printed on stdout that is not the JSON error
 # object, and if any file is left in the folder of the outputs.
 heed=$(cd "$1" && pwd)/heed || exit 1
-golden=$PWD/tests/golden/llama
+golden=$PWD/tests/golden
 cases=$PWD/tests/damage
 shipped=$PWD/examples/models/austen-llama
 LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
@@ -86,9 +86,10 @@ p() { # p NAME STATUS TEXT
 
 # ---- damage ----
 
+family=llama
 fresh() { # fresh [MODEL]: ../m is a sound model again
     rm -rf ../m ../m.gguf
-    cp -r "$golden/${1:-plain}" ../m
+    cp -r "$golden/$family/${1:-plain}" ../m
     rm ../m/expect.safetensors
 }
 
@@ -138,8 +139,9 @@ find_text() { # find_text FILE TEXT: the byte where it starts
     grep -abo -m 1 -e "$2" "$1" | head -n 1 | cut -d : -f 1
 }
 
-for c in weights gguf config tokenizer input output; do
+for c in weights gguf config mamba gpt2 tokenizer dataset input output kill; do
     echo "# $c"
+    family=llama
     . "$cases/$c.sh"
 done
 echo "$n cases, $failed failures"

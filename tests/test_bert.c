@@ -361,7 +361,7 @@ static void test_configs(void **state)
         {"plain", "id2label", "\"id2label\": {\"0\": \"A\", \"1\": \"B\"}",
          HEED_ESHAPE, "classifier.weight has shape (3, 24)"},
         {"plain", "id2label", "\"num_labels\": 2.5", HEED_EFORMAT,
-         "2.5 labels"},
+         "'num_labels' is 2.5"},
         {"plain", "hidden_act", "\"hidden_act\": \"nosuch\"", HEED_ENOTSUP,
          "'nosuch'"},
         {"plain", "num_attention_heads", "\"num_attention_heads\": 5",

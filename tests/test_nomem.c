@@ -106,6 +106,22 @@ static heed_status work_maps(world *w)
     return explain(w, "attention", &sink);
 }
 
+/* Of a model with labels or embeddings, what its head is made for. */
+static heed_status work_head(world *w)
+{
+    heed_sink sink = heed_result_sink(w->r);
+    const heed_input in = {.tokens = w->t};
+    const heed_request q = {.model = w->m, .input = &in, .n_inputs = 1};
+    w->t->token[w->t->n - 1].segment = 1;
+    return heed_attribute(w->ctx, &q, &sink);
+}
+
+static heed_status work_embed(world *w)
+{
+    double x[24]; /* the width of the model */
+    return heed_embed(w->ctx, w->m, w->t, x);
+}
+
 static heed_status work_predict(world *w)
 {
     int64_t at = 0;
@@ -173,12 +189,17 @@ static void test_allocations(void **state)
     (void)state;
     static const char *const model[] = {"tests/golden/llama/bias_sharded",
                                         "tests/golden/llama/gguf_llama3.gguf",
-                                        "tests/golden/llama/rope_dynamic"};
+                                        "tests/golden/llama/rope_dynamic",
+                                        "tests/golden/bert/plain",
+                                        "tests/golden/bert/embed_mean"};
     static work_fn *const work[] = {work_attribute, work_saliency, work_path,
                                     work_occlusion, work_maps,     work_predict,
                                     work_generate};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         load_denied(model[i]);
+    work_denied(work_head, model[3]);
+    work_denied(work_head, model[4]);
+    work_denied(work_embed, model[4]);
     for (int i = 0; i < 7; i++)
         for (int k = 0; k < 3; k += 2)
             work_denied(work[i], model[k]);

@@ -40,7 +40,7 @@ static void test_completeness(void **state)
     (void)state;
     world w = enter_some("llama", 9);
     heed_ctx_listen(w.ctx, NULL, on_warning, &w);
-    ok(&w, (call){.method = "ig", .ledger = 1});
+    ok(&w, (call){.method = "ig", .ledger = 1, .option = {"baseline", "zero"}});
     assert_non_null(strstr(w.warning, "--steps"));
     assert_close(number(&w, "target_value") - number(&w, "sum") -
                      number(&w, "absorbed"),
@@ -57,11 +57,12 @@ static void test_completeness(void **state)
     w = enter_some("llama", 9);
     heed_ctx_listen(w.ctx, NULL, on_warning, &w);
     /* only a tolerance that was given can be missed; all is written then */
-    ask(&w, (call){.method = "ig", .tol = 1e-6});
+    ask(&w,
+        (call){.method = "ig", .tol = 1e-6, .option = {"baseline", "zero"}});
     assert_int_equal(w.st, HEED_ENUMERIC);
     assert_non_null(strstr(heed_error(w.ctx), "does not close"));
     assert_true(fabs(number(&w, "conservation_residual")) > 0);
-    ok(&w, (call){.method = "ig", .tol = 10});
+    ok(&w, (call){.method = "ig", .tol = 10, .option = {"baseline", "zero"}});
     /* from a token the path is smooth */
     ok(&w,
        (call){.method = "ig", .tol = 1e-4, .option = {"baseline", "token:7"}});
@@ -75,7 +76,7 @@ static void test_memory(void **state)
     (void)state;
     static const char *const method[] = {"ig", "smooth_grad"};
     static const char *const name[] = {"steps", "samples"};
-    static const char *const count[] = {"2", "67"};
+    static const char *const count[] = {"16", "256"};
     for (int i = 0; i < 2; i++) {
         heed_plan p[2];
         long taken[2], out = 0;

@@ -257,7 +257,7 @@ static void test_refused(void **state)
     in[0] = (heed_input){.pixels = &p};
     q.method = "ig";
     q.settings = pad;
-    wrong(ctx, &q, HEED_EINVAL, "of an image it can only be zero");
+    wrong(ctx, &q, HEED_EINVAL, "of an image it can only be zero or mean");
     q = (heed_request){.model = text, .input = in, .n_inputs = 1};
     wrong(ctx, &q, HEED_EINVAL, "'llama' models read text");
     target = (heed_target){"class", 0, 1, -1};

@@ -159,6 +159,12 @@ const char *heedi_isolated(heedi_arena *a, const char *s)
 
 /* ---- captions ------------------------------------------------------------ */
 
+static bool of_two_texts(const heedi_view *v)
+{
+    const char *kind = heedi_view_str(v, "target_kind");
+    return kind && strcmp(kind, "similarity") == 0;
+}
+
 const char *heedi_view_title(heedi_view *v, const char *given)
 {
     if (given)
@@ -167,7 +173,7 @@ const char *heedi_view_title(heedi_view *v, const char *given)
     const char *kind = heedi_view_str(v, "target_kind");
     const char *head = heedi_view_str(v, "head");
     const bool whole = head && strcmp(head, "class") == 0;
-    if (kind && strcmp(kind, "similarity") == 0)
+    if (of_two_texts(v))
         return "Why are the two texts similar?";
     if (whole && t && !v->foil_text)
         return heedi_arena_print(&v->arena, "Why class " OPEN "%s" CLOSE "?",
@@ -257,6 +263,8 @@ const char *heedi_view_low(heedi_view *v)
                    ? heedi_arena_print(&v->arena, "relevance (%s)", reduce)
                    : "relevance";
     }
+    if (of_two_texts(v))
+        return "less similar";
     if (v->foil_text)
         return heedi_arena_print(&v->arena, "supports " OPEN "%s" CLOSE,
                                  v->foil_text);
@@ -270,6 +278,8 @@ const char *heedi_view_high(heedi_view *v)
 {
     if (!v->is_signed)
         return "";
+    if (of_two_texts(v))
+        return "more similar";
     return v->target_text
                ? heedi_arena_print(&v->arena, "supports " OPEN "%s" CLOSE,
                                    v->target_text)

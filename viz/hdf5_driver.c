@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "ctx.h"
 
 static heedi_hdf5_driver *of(H5FD_t *f)
 {
@@ -14,16 +17,26 @@ static heedi_hdf5_driver *of(H5FD_t *f)
 static H5FD_t *driver_open(const char *name, unsigned flags, hid_t fapl,
                            haddr_t maxaddr)
 {
-    (void)flags;
     (void)maxaddr;
     heedi_hdf5_driver *const *info =
         (heedi_hdf5_driver *const *)H5Pget_driver_info(fapl);
     heedi_hdf5_driver *d = *info;
-    *d = (heedi_hdf5_driver){0};
-    d->fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (d->fd < 0)
+    struct stat st;
+    const int how = (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY) |
+                    (flags & H5F_ACC_CREAT ? O_CREAT : 0) |
+                    (flags & H5F_ACC_TRUNC ? O_TRUNC : 0);
+    d->pub = (H5FD_t){0};
+    d->eoa = d->eof = 0;
+    d->err = 0;
+    d->fd = open(name, how | O_CLOEXEC, 0666);
+    if (d->fd < 0 || fstat(d->fd, &st) != 0) {
         d->err = errno;
-    return d->fd < 0 ? NULL : &d->pub;
+        if (d->fd >= 0)
+            close(d->fd);
+        return NULL;
+    }
+    d->eof = (haddr_t)st.st_size;
+    return &d->pub;
 }
 
 static herr_t driver_close(H5FD_t *f)
@@ -88,12 +101,34 @@ static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t dxpl, haddr_t addr,
     return 0;
 }
 
+/* What a copy of the file must copy again. */
+static void note(heedi_hdf5_driver *d, haddr_t addr, size_t size)
+{
+    heedi_twin_range *last =
+        d->n_changed ? &d->changed[d->n_changed - 1] : NULL;
+    if (!d->ctx || d->changed_all)
+        return;
+    if (last && addr >= last->from && addr <= last->to) {
+        last->to = addr + size > last->to ? addr + size : last->to;
+        return;
+    }
+    void *grown = heedi_grow(d->ctx, d->changed, &d->cap_changed,
+                             d->n_changed + 1, sizeof *d->changed);
+    if (!grown) {
+        d->changed_all = true;
+        return;
+    }
+    d->changed = grown;
+    d->changed[d->n_changed++] = (heedi_twin_range){addr, addr + size};
+}
+
 static herr_t driver_write(H5FD_t *f, H5FD_mem_t type, hid_t dxpl, haddr_t addr,
                            size_t size, const void *buffer)
 {
     (void)type;
     (void)dxpl;
     const char *p = buffer;
+    note(of(f), addr, size);
     if (addr + size > of(f)->eof)
         of(f)->eof = addr + size;
     while (size > 0 && !of(f)->err) {
@@ -148,19 +183,42 @@ static const H5FD_class_t driver_class = {
 
 /* The format of HDF5 1.8 holds attributes of any size, and everything that
  * reads HDF5 today reads it. */
-hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path)
+static hid_t open_with(heedi_hdf5_driver *d, const char *path, bool create)
 {
     hid_t id = H5FDregister(&driver_class);
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
-    hid_t fcpl = H5Pcreate(H5P_FILE_CREATE);
+    hid_t fcpl = H5Pcreate(H5P_FILE_CREATE), file = -1;
     d->err = 0;
     bool bad = H5Pset_driver(fapl, id, &d) < 0 ||
                H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) < 0 ||
                H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
                H5Pset_obj_track_times(fcpl, 0) < 0;
-    hid_t file = bad ? -1 : H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl);
+    if (!bad)
+        file = create ? H5Fcreate(path, H5F_ACC_TRUNC, fcpl, fapl)
+                      : H5Fopen(path, H5F_ACC_RDWR, fapl);
     H5Pclose(fcpl);
     H5Pclose(fapl);
-    H5FDunregister(id); /* kept by HDF5 as long as the file needs it */
+    d->id = id;
+    if (file < 0)
+        H5FDunregister(id);
     return file;
+}
+
+/* Not before: if the file has the last reference, HDF5 calls its driver's
+ * close through a table that it has just freed (H5FD_close() of 1.10). */
+herr_t heedi_hdf5_close(heedi_hdf5_driver *d, hid_t file)
+{
+    herr_t st = H5Fclose(file);
+    H5FDunregister(d->id);
+    return st;
+}
+
+hid_t heedi_hdf5_create(heedi_hdf5_driver *d, const char *path)
+{
+    return open_with(d, path, true);
+}
+
+hid_t heedi_hdf5_open(heedi_hdf5_driver *d, const char *path)
+{
+    return open_with(d, path, false);
 }

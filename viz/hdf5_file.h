@@ -39,6 +39,11 @@ typedef struct heedi_h5 {
     size_t n_arrays, cap_arrays;
 } heedi_h5;
 
+/* The types and properties that all functions here use; h has a context and a
+ * place. The file is opened, and later dropped, by the caller. */
+bool heedi_h5_init(heedi_h5 *h);
+void heedi_h5_clear(heedi_h5 *h);
+
 /* HEED_EOUTPUT: HDF5 refused `what`, and why. */
 heed_status heedi_h5_broken(heedi_h5 *h, const char *what);
 
@@ -47,6 +52,7 @@ const char *heedi_h5_keep(heedi_h5 *h, const char *s);
 
 /* The group, made with all above it if need be; closed with H5Gclose(). */
 hid_t heedi_h5_group(heedi_h5 *h, const char *path);
+hid_t heedi_h5_file_type(const heedi_h5 *h, heed_type t);
 hid_t heedi_h5_memory_type(const heedi_h5 *h, heed_type t);
 bool heedi_h5_attr(const heedi_h5 *h, hid_t at, const char *key, heed_attr v);
 bool heedi_h5_text(const heedi_h5 *h, hid_t at, const char *key, const char *s);

@@ -6,6 +6,25 @@
 
 enum { LARGE = 1 << 16, TILE = 256, LINE = 1 << 16, MAX_CACHE = 64 << 20 };
 
+bool heedi_h5_init(heedi_h5 *h)
+{
+    heedi_arena_init(&h->arena, h->ctx);
+    h->text = H5Tcopy(H5T_C_S1);
+    h->gcpl = H5Pcreate(H5P_GROUP_CREATE);
+    return H5Tset_size(h->text, H5T_VARIABLE) >= 0 &&
+           H5Tset_cset(h->text, H5T_CSET_UTF8) >= 0 &&
+           H5Pset_obj_track_times(h->gcpl, 0) >= 0;
+}
+
+void heedi_h5_clear(heedi_h5 *h)
+{
+    H5Tclose(h->text);
+    H5Pclose(h->gcpl);
+    heedi_free(h->ctx, h->scale);
+    heedi_free(h->ctx, h->array);
+    heedi_arena_clear(&h->arena);
+}
+
 /* ---- errors -------------------------------------------------------------- */
 
 static herr_t innermost(unsigned n, const H5E_error2_t *e, void *out)
@@ -59,7 +78,7 @@ hid_t heedi_h5_group(heedi_h5 *h, const char *path)
     return at;
 }
 
-static hid_t file_type(const heedi_h5 *h, heed_type t)
+hid_t heedi_h5_file_type(const heedi_h5 *h, heed_type t)
 {
     switch (t) {
     case HEED_F32:
@@ -104,8 +123,8 @@ bool heedi_h5_attr(const heedi_h5 *h, hid_t at, const char *key, heed_attr v)
         return false;
     hid_t space =
         v.n < 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, NULL);
-    hid_t a = H5Acreate2(at, key, file_type(h, v.type), space, H5P_DEFAULT,
-                         H5P_DEFAULT);
+    hid_t a = H5Acreate2(at, key, heedi_h5_file_type(h, v.type), space,
+                         H5P_DEFAULT, H5P_DEFAULT);
     bool ok = H5Awrite(a, heedi_h5_memory_type(h, v.type), v.data) >= 0;
     H5Aclose(a);
     H5Sclose(space);
@@ -155,7 +174,7 @@ hid_t heedi_h5_create(heedi_h5 *h, const heed_var *v)
         v->nd ? H5Screate_simple(v->nd, len, NULL) : H5Screate(H5S_SCALAR);
     hid_t group = heedi_h5_group(h, v->group), id = -1;
     if (H5Pset_obj_track_times(dcpl, 0) >= 0 && tile(dcpl, dapl, v))
-        id = H5Dcreate2(group, v->name, file_type(h, v->type), space,
+        id = H5Dcreate2(group, v->name, heedi_h5_file_type(h, v->type), space,
                         H5P_DEFAULT, dcpl, dapl);
     H5Gclose(group);
     H5Sclose(space);

@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -113,14 +114,21 @@ static int raw_bytes(const char *s, size_t n, void *o)
 
 void heedi_json_raw(heedi_json *j, const char *key, const char *s)
 {
-    json_t *value = json_loads(s, JSON_DECODE_ANY, NULL);
+    json_error_t e;
+    json_t *value = json_loads(s, JSON_DECODE_ANY, &e);
+    if (!value && !e.text[0]) { /* no memory */
+        j->o->err = j->o->err ? j->o->err : ENOMEM;
+        return;
+    }
     if (!value) {
         heedi_json_text(j, key, s);
         return;
     }
     before(j, key);
-    json_dump_callback(value, raw_bytes, j->o,
-                       JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    if (json_dump_callback(value, raw_bytes, j->o,
+                           JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) != 0 &&
+        !j->o->err)
+        j->o->err = ENOMEM;
     json_decref(value);
 }
 

@@ -49,6 +49,8 @@ heed_status heedi_out_fail(heed_ctx *ctx, const char *path, int err)
 {
     if (strcmp(path, "-") == 0)
         path = "standard output";
+    if (err == ENOMEM)
+        return heedi_fail(ctx, HEED_ENOMEM, "%s: no memory", path);
     return heedi_fail(ctx, HEED_EOUTPUT, "%s: %s", path, strerror(err));
 }
 

@@ -181,7 +181,8 @@ static bool has_text(const source *s, int64_t t)
 static bool is_bracketed(const char *s)
 {
     size_t n = strlen(s);
-    return n > 2 && s[0] == '<' && s[n - 1] == '>';
+    return n > 2 && ((s[0] == '<' && s[n - 1] == '>') ||
+                     (s[0] == '[' && s[n - 1] == ']'));
 }
 
 static const char *chip_text(const source *s, heedi_view *v, int64_t t)

@@ -36,8 +36,8 @@ typedef struct heed_target_info {
     const char *name, *aliases; /* aliases are space-separated */
     const char *summary;
     int contrast;   /* 1: takes a foil */
-    int no_token;   /* 1: a number of all tokens: target_id is -1, target_text
-                       is "" */
+    int no_token;   /* 1: a number of all tokens or of texts: target_id is -1,
+                       target_text is "" */
     int pair;       /* 1: of two texts, see heed_tokens_pair() */
     unsigned heads; /* 1 << heed_head of the models that have it */
 } heed_target_info;

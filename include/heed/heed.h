@@ -4,6 +4,7 @@
 
 #include <heed/attribute.h>
 #include <heed/check.h>
+#include <heed/corpus.h>
 #include <heed/ctx.h>
 #include <heed/figure.h>
 #include <heed/file.h>

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli_corpus.h"
 #include "cli_input.h"
 #include "cli_method.h"
 #include "cli_output.h"
@@ -11,6 +12,7 @@ typedef struct job {
     heedi_cli *c;
     heedi_cli_texts texts;
     heedi_cli_methods methods;
+    heedi_cli_corpus corpus;
     heedi_cli_columns columns;
     bool headed; /* the line of column names is printed */
     heed_figure_options figure;
@@ -106,7 +108,11 @@ static heed_status prepare(job *j)
     j->columns.target =
         heedi_cli_has_continuation(a) || a->at.n < 0 || a->at.n > 1;
     j->plan = heedi_cli_calloc(c, j->methods.n, sizeof *j->plan);
-    return j->plan ? HEED_OK : HEED_ENOMEM;
+    if (!j->plan)
+        return HEED_ENOMEM;
+    return heedi_cli_is_corpus(a) && !a->dry_run
+               ? heedi_cli_corpus_open(c, &j->methods, j->texts.n, &j->corpus)
+               : HEED_OK;
 }
 
 /* ---- one batch ---- */
@@ -315,6 +321,8 @@ static heed_status run_batch(job *j, batch *b)
     HEEDI_TRY(run_methods(j, b));
     heedi_cli_progress_end();
     for (int64_t i = 0; i < b->n; i++) {
+        if (j->corpus.file)
+            HEEDI_TRY(heedi_cli_corpus_add(c, &j->corpus, b->out[i].result));
         HEEDI_TRY(heedi_cli_output_close(c, &b->out[i]));
         for (int64_t m = 0; m < j->methods.n; m++)
             HEEDI_TRY(show_method(j, b, i, m));
@@ -358,7 +366,7 @@ static heed_status run_all(job *j)
 {
     heedi_cli *c = j->c;
     HEEDI_TRY(prepare(j));
-    for (int64_t i = 0, n; i < j->texts.n; i += n) {
+    for (int64_t i = j->corpus.done, n; i < j->texts.n; i += n) {
         batch b;
         if (heedi_cli_interrupted())
             return heedi_cli_fail(c, HEED_ECANCEL, "interrupted");
@@ -380,6 +388,7 @@ static heed_status run(heedi_cli *c)
 {
     job j = {.c = c};
     heed_status st = run_all(&j);
+    heedi_cli_corpus_close(&j.corpus);
     free(j.plan);
     free(j.keep);
     heedi_cli_methods_free(&j.methods);

@@ -40,6 +40,7 @@ struct heedi_cli {
     char tokenizer_why[1024];
     char image_sha256[65]; /* of --image, once it has been read */
     char hash[3][65];      /* weights, configuration, tokenizer */
+    char dataset_hash[65];
     bool hashed;
     bool printed; /* a document is on stdout */
     char why[1024];

@@ -11,6 +11,9 @@ static heed_status add_line(heedi_cli *c, heedi_cli_texts *out,
     const char *path = c->args.dataset, *field = c->args.text_field;
     json_error_t e;
     json_t *j = json_loadb(line, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    if (!j && !e.text[0])
+        return heedi_cli_fail(c, HEED_ENOMEM, "%s:%lld: no memory", path,
+                              (long long)number);
     if (!j)
         return heedi_cli_fail(c, HEED_EFORMAT, "%s:%lld: %s", path,
                               (long long)number, e.text);
@@ -42,6 +45,7 @@ heed_status heedi_cli_dataset_read(heedi_cli *c, heedi_cli_texts *out)
     char *all;
     int64_t len;
     HEEDI_TRY(heedi_cli_read_file(c, c->args.dataset, &all, &len));
+    heed_sha256(all, (size_t)len, c->dataset_hash);
     heed_status st = HEED_OK;
     int64_t number = 0;
     for (const char *s = all, *end = all + len; s < end && st == HEED_OK;) {

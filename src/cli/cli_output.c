@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli_corpus.h"
+
 /* ---- one sink for memory and file ---- */
 
 static bool skipped(const heedi_cli_output *o, const char *group)
@@ -135,6 +137,8 @@ static heed_status check_names(heedi_cli *c, int64_t n)
                                   "--output -: --format must name the format");
         return HEED_OK;
     }
+    if (heedi_cli_is_corpus(a)) /* one that exists may be gone on with */
+        return HEED_OK;
     for (int64_t i = 0; i < n; i++) {
         char *p =
             heedi_cli_path(c, path, n > 1 || a->per_file ? i : -1, NULL, -1);
@@ -152,6 +156,8 @@ heed_status heedi_cli_outputs_check(heedi_cli *c, int64_t n)
         return heedi_cli_fail(c, HEED_EINVAL, "--format: only with --output");
     if (a->per_file && !a->output)
         return heedi_cli_fail(c, HEED_EINVAL, "--per-file: only with --output");
+    if (heedi_cli_is_corpus(a))
+        HEEDI_TRY(heedi_cli_corpus_check(c));
     HEEDI_TRY(check_names(c, n));
     HEEDI_TRY(check_picture(c, "png", a->png, ".png"));
     HEEDI_TRY(check_picture(c, "svg", a->svg, ".svg"));
@@ -179,7 +185,7 @@ heed_status heedi_cli_output_open(heedi_cli *c, heedi_cli_output *o, int64_t i,
         HEEDI_LIB(c, heed_result_new(&o->result, c->ctx));
         o->to[o->n++] = heed_result_sink(o->result);
     }
-    if (!a->output)
+    if (!a->output || heedi_cli_is_corpus(a))
         return HEED_OK;
     char *path =
         heedi_cli_path(c, a->output, n > 1 || a->per_file ? i : -1, NULL, -1);

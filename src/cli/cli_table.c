@@ -195,10 +195,22 @@ static void options_of(char *out, size_t size, const heed_result *r,
     out[n] = '\0';
 }
 
+/* Of a method that approximates, the residual as a share of the change that
+ * relevance stands for. */
+static const char *gap_of(char out[32], const heed_method_info *m,
+                          double change, double rest)
+{
+    out[0] = '\0';
+    if (m && m->approximates && change != 0)
+        snprintf(out, 32, ", a gap of %.2g %%", 100 * fabs(rest / change));
+    return out;
+}
+
 void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
                        const char *group, const char *method, int64_t n)
 {
     char options[256];
+    const heed_method_info *m = heed_method_named(method);
     options_of(options, sizeof options, r, group);
     if (*options)
         heedi_cli_say(c, "%s: %s", method, options);
@@ -209,26 +221,27 @@ void heedi_cli_summary(const heedi_cli *c, const heed_result *r,
         double rest = heedi_cli_attr_num(r, group, "conservation_residual", i);
         double at = heedi_cli_attr_num(r, group, "target_pos", i);
         const char *foil = heedi_cli_attr_str(r, group, "foil_text", i);
-        char where[32] = "", balance[96] = "", against[512] = "";
-        char what[512] = "";
-        const char *head = heedi_cli_attr_str(r, group, "head", 0);
         const char *text = heedi_cli_attr_str(r, group, "target_text", i);
+        const char *head = heedi_cli_attr_str(r, group, "head", 0);
+        char where[32] = "", balance[128] = "", of[512] = "", against[512] = "";
+        char gap[32];
         if (!isnan(at) && (!*head || strcmp(head, "masked token") == 0))
             snprintf(where, sizeof where, " %s %.0f", *head ? "at" : "after",
                      at);
-        if (*text) /* none: a number of all tokens, or of two texts */
-            snprintf(what, sizeof what, " of '%s'", text);
         if (!isnan(absorbed))
-            snprintf(balance, sizeof balance, ", absorbed %.6g, residual %.2g",
-                     absorbed, rest);
+            snprintf(balance, sizeof balance,
+                     ", absorbed %.6g, residual %.2g%s", absorbed, rest,
+                     gap_of(gap, m, target - absorbed, rest));
         if (isnan(target)) {
             heedi_cli_say(c, "%s: sum %.6g%s", method, sum, balance);
             continue;
         }
         if (*foil)
             snprintf(against, sizeof against, " against '%s'", foil);
+        if (*text) /* none: a number of all tokens, or of two texts */
+            snprintf(of, sizeof of, " of '%s'", text);
         heedi_cli_say(c, "%s: %s%s%s%s = %.6g; sum %.6g%s", method,
-                      heedi_cli_attr_str(r, group, "target_kind", i), what,
+                      heedi_cli_attr_str(r, group, "target_kind", i), of,
                       against, where, target, sum, balance);
     }
 }

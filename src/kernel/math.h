@@ -13,8 +13,8 @@ typedef heed_real real;
  * loop over it vectorises. The double variant of the library takes libm's. */
 static inline float exp_f(float x)
 {
-    float z = x > 88.7f ? 88.7f : x;
-    z = z < -87.3f ? -87.3f : z;
+    float z = x < 88.7f ? x : 88.7f; /* so that a NaN has an exponent, too */
+    z = z > -87.3f ? z : -87.3f;
     float t = z * 1.44269504f + 12582912.0f; /* 1.5 2^23: rounds to nearest */
     float k = t - 12582912.0f;
     float r = z - k * 0.693359375f;

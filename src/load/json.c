@@ -5,17 +5,15 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "json_error.h"
 
 static heed_status parse(json_t **out, heed_ctx *ctx, const char *what,
                          const void *p, size_t n)
 {
     json_error_t e;
     *out = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
-    if (!*out && json_error_code(&e) == json_error_out_of_memory)
-        return heedi_fail(ctx, HEED_ENOMEM, "%s: no memory", what);
     if (!*out)
-        return heedi_fail(ctx, HEED_EFORMAT, "%s: line %d, column %d: %s", what,
-                          e.line, e.column, e.text);
+        return heedi_json_fail(ctx, what, &e);
     return HEED_OK;
 }
 

@@ -236,19 +236,6 @@ static heed_status refuse(heed_model *m, const char *key, const char *what)
               : HEED_OK;
 }
 
-static heed_status read_activation(heed_model *m, heedi_act_args *out)
-{
-    heedi_value v = heedi_key_value(m, "hidden_act", "");
-    const char *name = v.kind == HEEDI_STR ? v.s : "gelu";
-    out->f = heedi_activation_named(name);
-    if (!out->f)
-        return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: activation '%s' is not supported", m->info.path,
-                          name);
-    m->info.act = out->f->name;
-    return HEED_OK;
-}
-
 static heed_status check_positions(heed_model *m)
 {
     heedi_value v = heedi_key_value(m, "position_embedding_type", "");
@@ -283,7 +270,7 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(refuse(m, "add_cross_attention", "cross-attention is"));
     HEEDI_TRY(check_positions(m));
     HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", true, &a->tied));
-    HEEDI_TRY(read_activation(m, &a->act));
+    HEEDI_TRY(heedi_key_act(m, "hidden_act", "gelu", &a->act.f));
     HEEDI_TRY(choose_head(m));
     m->info.head = a->head->kind;
     HEEDI_TRY(heedi_labels_read(m, &d['Y']));

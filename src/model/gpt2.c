@@ -85,15 +85,8 @@ static heed_status configure(heed_model *m)
     if (cross)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
                           "%s: cross-attention is not supported", m->info.path);
-    heedi_value act = heedi_key_value(m, "activation_function", "");
-    const char *name = act.kind == HEEDI_STR ? act.s : "gelu_new";
-    a->act.f = heedi_activation_named(name);
-    if (!a->act.f)
-        return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: activation '%s' is not supported", m->info.path,
-                          name);
+    HEEDI_TRY(heedi_key_act(m, "activation_function", "gelu_new", &a->act.f));
     a->embed.scale = 1;
-    m->info.act = a->act.f->name;
     m->fixed_context = true;
     return d['V'] > 0 ? HEED_OK : heedi_vocabulary_of(m, 50257);
 }

@@ -104,17 +104,7 @@ static heed_status configure(heed_model *m)
         a->norm.eps = heedi_decimal(a->norm.eps);
     HEEDI_TRY(heedi_key_bool(m, "attention_bias", false, &a->attention_bias));
     HEEDI_TRY(heedi_key_bool(m, "mlp_bias", false, &a->mlp_bias));
-    heedi_value act = heedi_key_value(m, "hidden_act", "");
-    const char *name = act.kind == HEEDI_STR ? act.s : "silu";
-    if (act.kind != HEEDI_STR && act.kind != HEEDI_ABSENT &&
-        act.kind != HEEDI_NULL)
-        return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: 'hidden_act' is not a string", m->info.path);
-    a->act.f = heedi_activation_named(name);
-    if (!a->act.f)
-        return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: activation '%s' is not supported", m->info.path,
-                          name);
+    HEEDI_TRY(heedi_key_act(m, "hidden_act", "silu", &a->act.f));
     heedi_value experts =
         heedi_key_value(m, "num_local_experts", "expert_count");
     if (experts.kind == HEEDI_INT && experts.i > 0)
@@ -129,7 +119,6 @@ static heed_status configure(heed_model *m)
                                .kv_heads = m->dim['K'],
                                .head_dim = m->dim['D'],
                                .scale = 1 / sqrt((double)m->dim['D'])};
-    m->info.act = a->act.f->name;
     return HEED_OK;
 }
 

@@ -63,17 +63,18 @@ typedef struct mamba {
 static heed_status inner_size(heed_model *m)
 {
     int64_t *d = m->dim;
-    double expand, rank = 0, most = 1e6;
+    double expand;
     HEEDI_TRY(
         heedi_key_number(m, "expand ssm_cfg.expand", "", 2, 0, 1e4, &expand));
-    if (d['E'] == 0)
+    if (heedi_key_value(m, "", "ssm.inner_size").kind == HEEDI_ABSENT)
         d['E'] = (int64_t)(expand * (double)d['C']);
     heedi_value auto_ = heedi_key_value(m, "time_step_rank ssm_cfg.dt_rank",
                                         "ssm.time_step_rank");
     if (auto_.kind != HEEDI_STR || strcmp(auto_.s, "auto") != 0)
-        HEEDI_TRY(heedi_key_number(m, "time_step_rank ssm_cfg.dt_rank",
-                                   "ssm.time_step_rank", 0, 1, most, &rank));
-    d['R'] = rank > 0 ? (int64_t)rank : (d['C'] + 15) / 16;
+        HEEDI_TRY(heedi_key_whole(m, "time_step_rank ssm_cfg.dt_rank",
+                                  "ssm.time_step_rank", 0, 1, 1e6, &d['R']));
+    if (d['R'] == 0)
+        d['R'] = (d['C'] + 15) / 16;
     d['Q'] = d['R'] + 2 * d['N'];
     d['F'] = d['E'];
     return d['E'] > 0 ? HEED_OK
@@ -84,19 +85,19 @@ static heed_status inner_size(heed_model *m)
 /* The original files pad the vocabulary. */
 static heed_status vocabulary(heed_model *m)
 {
-    double pad;
+    int64_t k;
     if (m->dim['V'] == 0)
         HEEDI_TRY(heedi_vocabulary_of(m, 50280));
-    HEEDI_TRY(
-        heedi_key_number(m, "pad_vocab_size_multiple", "", 1, 1, 1e6, &pad));
-    int64_t k = (int64_t)pad;
+    HEEDI_TRY(heedi_key_whole(m, "pad_vocab_size_multiple", "", 1, 1, 1e6, &k));
     m->dim['V'] = (m->dim['V'] + k - 1) / k * k;
     return HEED_OK;
 }
 
-/* Parts of the original configuration that make another model. */
+/* Parts of the configuration that make another model. */
 static heed_status refuse(heed_model *m)
 {
+    heedi_value cfg = heedi_key_value(m, "ssm_cfg", "");
+    heedi_value norms = heedi_key_value(m, "", "ssm.dt_b_c_rms");
     heedi_value layer_ = heedi_key_value(m, "ssm_cfg.layer", "");
     heedi_value attn = heedi_key_value(m, "attn_layer_idx", "");
     heedi_value mlp = heedi_key_value(m, "d_intermediate", "");
@@ -110,6 +111,15 @@ static heed_status refuse(heed_model *m)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
                           "%s: hybrids with attention or feed-forward layers "
                           "are not supported",
+                          m->info.path);
+    if (norms.kind == HEEDI_BOOL && norms.i)
+        return heedi_fail(m->ctx, HEED_ENOTSUP,
+                          "%s: ssm.dt_b_c_rms true (FalconMamba) is not "
+                          "supported",
+                          m->info.path);
+    if (cfg.kind != HEEDI_OBJECT && cfg.kind != HEEDI_ABSENT &&
+        cfg.kind != HEEDI_NULL)
+        return heedi_fail(m->ctx, HEED_EFORMAT, "%s: 'ssm_cfg' is no object",
                           m->info.path);
     if (rms.kind == HEEDI_BOOL && !rms.i)
         return heedi_fail(m->ctx, HEED_ENOTSUP,
@@ -133,16 +143,22 @@ static heed_status configure(heed_model *m)
                              &a->conv_bias));
     HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings tie_embeddings", true,
                              &a->tied));
-    heedi_value act = heedi_key_value(m, "hidden_act", "");
-    const char *name = act.kind == HEEDI_STR ? act.s : "silu";
-    a->act.f = heedi_activation_named(name);
+    HEEDI_TRY(heedi_key_act(m, "hidden_act", "silu", &a->act.f));
     a->softplus.f = heedi_activation_named("softplus");
-    if (!a->act.f)
-        return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: activation '%s' is not supported", m->info.path,
-                          name);
     a->embed.scale = 1;
-    m->info.act = a->act.f->name;
+    return HEED_OK;
+}
+
+static heed_status row_of(heed_model *m, const heedi_weight *w, int64_t c,
+                          heed_real *row)
+{
+    heedi_weight_row(w, c, 0, w->cols, row);
+    for (int64_t i = 0; i < w->cols; i++)
+        if (!isfinite((double)row[i]))
+            return heedi_fail(m->ctx, HEED_ENUMERIC,
+                              "tensor %s: row %lld has a value that is not "
+                              "finite",
+                              w->name, (long long)c);
     return HEED_OK;
 }
 
@@ -169,12 +185,14 @@ static heed_status arrange(heed_model *m, int64_t l, layer *k)
         heedi_free(m->ctx, row);
         return HEED_ENOMEM;
     }
-    for (int64_t c = 0; c < e; c++) {
-        heedi_weight_row(conv, c, 0, w, row);
-        for (int64_t i = 0; i < w; i++)
+    heed_status st = HEED_OK;
+    for (int64_t c = 0; c < e && st == HEED_OK; c++) {
+        st = row_of(m, conv, c, row);
+        for (int64_t i = 0; i < w && st == HEED_OK; i++)
             f[i * e + c] = row[i];
-        heedi_weight_row(a_log, c, 0, n, row);
-        for (int64_t i = 0; i < n; i++)
+        if (st == HEED_OK)
+            st = row_of(m, a_log, c, row);
+        for (int64_t i = 0; i < n && st == HEED_OK; i++)
             a[(c / HEEDI_LANES * n + i) * HEEDI_LANES + c % HEEDI_LANES] =
                 m->gguf ? row[i] : (heed_real)-exp((double)row[i]);
         skip[c] = d[c];
@@ -182,7 +200,7 @@ static heed_status arrange(heed_model *m, int64_t l, layer *k)
     heedi_free(m->ctx, row);
     k->conv = (heedi_conv_args){w, f};
     k->scan = (heedi_scan_args){e, n, a, skip};
-    return HEED_OK;
+    return st;
 }
 
 static heed_status check_biases(heed_model *m, int64_t l)

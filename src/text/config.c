@@ -4,6 +4,7 @@
 
 #include "ctx.h"
 #include "fields.h"
+#include "json_error.h"
 
 static void drop(heedi_ids *list, int32_t id)
 {
@@ -111,9 +112,7 @@ heed_status heedi_json_beside(json_t **out, heed_ctx *ctx, const char *path,
         return st;
     *out = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
     fclose(f);
-    return *out ? HEED_OK
-                : heedi_fail(ctx, HEED_EFORMAT, "%s: line %d, column %d: %s",
-                             name, e.line, e.column, e.text);
+    return *out ? HEED_OK : heedi_json_fail(ctx, name, &e);
 }
 
 heed_status heedi_config_read(heed_tokenizer *t, const char *path)

@@ -4,6 +4,7 @@
 
 #include "ctx.h"
 #include "fields.h"
+#include "json_error.h"
 #include "utf8.h"
 
 enum { TOKEN_MAX = 1 << 16 };
@@ -249,10 +250,7 @@ static heed_status parse(json_t **out, heed_ctx *ctx, FILE *f,
         return HEED_OK;
     if (f && ferror(f))
         return heedi_fail(ctx, HEED_EIO, "the file could not be read");
-    if (json_error_code(&e) == json_error_out_of_memory)
-        return heedi_fail(ctx, HEED_ENOMEM, "no memory for the file");
-    return heedi_fail(ctx, HEED_EFORMAT, "line %d, column %d: %s", e.line,
-                      e.column, e.text);
+    return heedi_json_fail(ctx, "", &e);
 }
 
 heed_status heedi_tokenizer_from_tree(heed_tokenizer **out, heed_ctx *ctx,

@@ -54,6 +54,6 @@ run attribute -m vit/vit_plain --image image/rgb.jpg -p x
 run attribute -m vit/vit_plain --image image/rgb.jpg --at 0
 run attribute -m vit/vit_plain --image image/rgb.jpg -n 2
 run attribute -m vit/vit_plain --image image/rgb.jpg --target-id 5
-run attribute -m vit/vit_plain --image image/rgb.jpg -a ig --baseline mean
+run attribute -m vit/vit_plain --image image/rgb.jpg -a ig --baseline token:1
 run generate -m vit/vit_plain --ids 1 -n 1
 run check -m vit/vit_plain

@@ -1,12 +1,13 @@
 # GGUF files. Dimensions are 8 bytes, types and counts of dimensions 4.
 G=../m.gguf
+sample=llama/gguf_llama3.gguf
 g() { # g NAME STATUS TEXT OFFSET BYTES: damage at a place
     fresh_gguf
     poke $G "$4" "$5"
     gp "$1" "$2" "$3"
 }
 fresh_gguf() {
-    cp "$golden/gguf_llama3.gguf" $G
+    cp "$golden/$sample" $G
 }
 gp() {
     try "$1" "$2" "$3" predict -m $G --ids 1,2,3

@@ -33,20 +33,43 @@ judge 7 'standard output: Bad file'
 o 'a device that is full' 7 'No space' -o /dev/full --format json --force
 # ThreadSanitizer and gcov write more than these limits allow.
 case $heed in *-tsan/heed | *-cov/heed) small= ;; *) small=1 ;; esac
-for format in json hdf5 npz; do
-    has $format || continue
-    [ "$small" ] || continue
+for format in json jsonl hdf5 npz npy csv; do
+    has $format && [ "$small" ] || continue
     extension=$(echo $format | sed 's/hdf5/h5/')
+    one=
+    case $format in npy | csv) one='--layers 0 --heads 0' ;; esac
     first='ulimit -f 4'
-    o "a file that grows too large: $format" 7 "a.$extension" -o a.$extension
+    try "a file that grows too large: $format" 7 "a.$extension" \
+        attention -m ../m --ids "$ids" -q $one -o a.$extension
+done
+o 'a folder that nobody may write to' 7 '/proc' -o /proc/a.json
+if [ "$(id -u)" -ne 0 ]; then
+    first='mkdir -m 555 ../locked'
+    o 'a folder that is read-only' 7 'cannot be written' -o ../locked/a.json
+    rmdir ../locked
+fi
+# A pipe that nobody reads any more.
+for what in predict 'attention --format json -o -' 'attention --layers 0 --heads 0'; do
+    name="a closed pipe: $what" json=
+    {
+        trap '' PIPE
+        while echo; do :; done 2>../shell
+        trap - PIPE
+        timeout -k 1 60 "$heed" $what -m ../m --ids "$ids" -q 2>../stderr
+        echo $? >../code
+    } | true
+    status=$(cat ../code)
+    : >../stdout
+    judge 7 'standard output: Broken pipe'
 done
 if has token_heat; then
     p='--png a.png'
-    if [ "$small" ]; then
+    for format in png svg pdf; do
+        [ "$small" ] || continue
         first='ulimit -f 4' said=1
-        o 'a picture that grows too large' 7 'a.png' $p
+        o "a picture that grows too large: $format" 7 "a.$format" --$format a.$format
         said=
-    fi
+    done
     o 'a picture in a missing folder' 7 'folder' --png none/a.png
     o 'a picture of another extension' 2 '.png' --png a.txt
     o 'a picture of an unknown kind' 4 '.png, .svg or .pdf' --viz-path a.txt

@@ -94,7 +94,7 @@ static heed_status h5_attr(void *ud, heed_ctx *ctx, const char *group,
 static heed_status close_file(heedi_h5 *h)
 {
     heed_status st = HEED_OK;
-    if (h->file >= 0 && H5Fclose(h->file) < 0)
+    if (h->file >= 0 && heedi_hdf5_close(&h->driver, h->file) < 0)
         st = heedi_h5_broken(h, "the end of the file");
     h->file = -1;
     return checked(h, st);
@@ -123,15 +123,11 @@ static void h5_drop(void *ud, heed_ctx *ctx)
         if (h->file >= 0) {
             if (!h->driver.err)
                 h->driver.err = -1; /* nobody will read it: write no more */
-            H5Fclose(h->file);
+            heedi_hdf5_close(&h->driver, h->file);
         }
-        H5Tclose(h->text);
-        H5Pclose(h->gcpl);
+        heedi_h5_clear(h);
     }
     H5E_END_TRY
-    heedi_free(ctx, h->scale);
-    heedi_free(ctx, h->array);
-    heedi_arena_clear(&h->arena);
     heedi_free(ctx, h);
 }
 
@@ -144,15 +140,10 @@ static heed_status h5_open(void **ud, heed_ctx *ctx, const heedi_place *place)
     *ud = h;
     h->ctx = ctx;
     h->place = place;
-    heedi_arena_init(&h->arena, ctx);
     H5E_BEGIN_TRY
     {
         h->file = heedi_hdf5_create(&h->driver, place->part);
-        h->text = H5Tcopy(H5T_C_S1);
-        h->gcpl = H5Pcreate(H5P_GROUP_CREATE);
-        if (h->file < 0 || H5Tset_size(h->text, H5T_VARIABLE) < 0 ||
-            H5Tset_cset(h->text, H5T_CSET_UTF8) < 0 ||
-            H5Pset_obj_track_times(h->gcpl, 0) < 0)
+        if (!heedi_h5_init(h) || h->file < 0)
             st = heedi_h5_broken(h, "anything");
     }
     H5E_END_TRY
