@@ -36,16 +36,21 @@ NEEDED := jansson libpcre2-8 libutf8proc
 BLAS  ?= $(call found,openblas)
 HDF5  ?= $(call found,hdf5-serial hdf5)
 CAIRO ?= $(and $(call found,pangocairo),$(call found,libpng),pangocairo libpng)
+PNG   ?= $(call found,libpng)
+JPEG  ?= $(call found,libjpeg)
 HL    := $(if $(HDF5),-lhdf5_hl)# H5DS; no .pc file names it
-DEPS  := $(NEEDED) $(BLAS) $(HDF5) $(CAIRO)
+DEPS  := $(NEEDED) $(BLAS) $(HDF5) $(CAIRO) $(filter-out $(CAIRO),$(PNG)) $(JPEG)
 OFF   := $(if $(HDF5),,$(wildcard viz/hdf5*.c viz/format/hdf5*.c)) \
-         $(if $(CAIRO),,$(wildcard viz/figure/*.c viz/canvas*.c))
+         $(if $(CAIRO),,$(wildcard viz/figure/*.c viz/canvas*.c)) \
+         $(if $(PNG),,src/image/format/png.c) $(if $(JPEG),,src/image/format/jpeg.c)
 cflags = $(if $(1),$(shell $(PKG) --cflags $(1) 2>/dev/null))
 NEEDED_CFLAGS := $(call cflags,$(NEEDED))
 BLAS_CFLAGS   := $(call cflags,$(BLAS))
 HDF5_CFLAGS   := $(call cflags,$(HDF5))
 CAIRO_CFLAGS  := $(call cflags,$(CAIRO))
-HAVE  := $(if $(HDF5),-DHEEDI_HAVE_HDF5=1) $(if $(CAIRO),-DHEEDI_HAVE_CAIRO=1)
+IMAGE_CFLAGS  := $(call cflags,$(PNG) $(JPEG))
+HAVE  := $(if $(HDF5),-DHEEDI_HAVE_HDF5=1) $(if $(CAIRO),-DHEEDI_HAVE_CAIRO=1) \
+         $(and $(PNG),$(JPEG),-DHEEDI_HAVE_IMAGES=1)
 LIBS  := $(HL) $(shell $(PKG) --libs $(DEPS) 2>/dev/null) -lm
 CMOCKA_CFLAGS ?= $(call cflags,cmocka)
 CMOCKA_LIBS   ?= $(shell $(PKG) --libs cmocka 2>/dev/null)
@@ -55,7 +60,8 @@ names    = $(sort $(basename $(notdir $(filter-out $(1),$(wildcard $(2))))))
 OPS     := $(call names,,src/op/*.c)
 FAMILIES:= $(call names,,src/model/*.c)
 RULES   := $(call names,,src/rule/*.c)
-METHODS := $(call names,attribution/method.c,attribution/*.c)
+METHODS := $(call names,attribution/method%.c,attribution/*.c)
+IMAGES  := $(call names,$(OFF),src/image/format/*.c)
 FORMATS := $(call names,$(OFF),viz/format/*.c)
 FIGURES := $(call names,$(OFF),viz/figure/*.c)
 COMMANDS:= $(call names,src/cli/main.c src/cli/cli_%.c,src/cli/*.c)
@@ -63,6 +69,7 @@ COMMANDS:= $(call names,src/cli/main.c src/cli/cli_%.c,src/cli/*.c)
 obj      = $(patsubst %.c,$(B)/%.o,$(filter-out $(OFF),$(wildcard $(1))))
 BASE    := $(call obj,src/base/*.c)
 TEXT    := $(call obj,src/text/*.c)
+IMAGE   := $(call obj,src/image/*.c src/image/format/*.c)
 # Kernels once for each instruction set; the best one is picked at start.
 ISAS    := base $(if $(filter x86_64,$(shell uname -m)),avx2 avx512)
 # Fused multiply-add everywhere but in decoding, whose bits are the same on all.
@@ -71,7 +78,7 @@ ISAFLAGS_base   := -fno-trapping-math -fno-math-errno -Wno-pass-failed -Wno-psab
 ISAFLAGS_avx2   := $(ISAFLAGS_base) -mavx2 -mfma -mf16c
 ISAFLAGS_avx512 := $(ISAFLAGS_avx2) -mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512
 KERNELS := $(foreach k,$(wildcard src/kernel/*.c),$(foreach i,$(ISAS),$(B)/$(k:.c=)-$(i).o))
-ENGINE  := $(call obj,src/*.c src/op/*.c src/rule/*.c src/load/*.c src/model/*.c) $(KERNELS) $(TEXT)
+ENGINE  := $(call obj,src/*.c src/op/*.c src/rule/*.c src/load/*.c src/model/*.c) $(KERNELS) $(TEXT) $(IMAGE)
 VIZ     := $(call obj,viz/*.c viz/format/*.c viz/figure/*.c)
 OBJ     := $(BASE) $(ENGINE) $(call obj,attribution/*.c) $(VIZ)
 CLI     := $(call obj,src/cli/*.c)
@@ -88,22 +95,24 @@ needed:
 # ---- include direction: a folder sees only what its -I list allows -----------
 $(B)/src/base/%.o:    INC := -Iinclude -Isrc/base
 $(B)/src/text/%.o:    INC := -Iinclude -Isrc/base $(NEEDED_CFLAGS)
+$(B)/src/image/%.o:   INC := -Iinclude -Isrc/base -Isrc/image -I$(B)/gen $(NEEDED_CFLAGS) $(IMAGE_CFLAGS)
 $(B)/src/%.o:         INC := -Iinclude -Isrc/base -Isrc -I$(B)/gen $(BLAS_CFLAGS)
 $(B)/src/load/%.o:    INC := -Iinclude -Isrc/base -Isrc -Isrc/text $(NEEDED_CFLAGS)
 $(B)/src/cli/%.o:     INC := -Iinclude -Isrc/cli -I$(B)/gen $(NEEDED_CFLAGS)
 $(B)/attribution/%.o: INC := -Iinclude -Isrc/base -Isrc -I$(B)/gen
 $(B)/viz/%.o:         INC := -Iinclude -Isrc/base -Iviz -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(HDF5_CFLAGS) $(CAIRO_CFLAGS)
 $(B)/examples/%.o:    INC := -Iinclude
-$(B)/tests/%.o:       INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Iattribution -Iviz -Itests -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(BLAS_CFLAGS) $(HDF5_CFLAGS) $(CMOCKA_CFLAGS)
+$(B)/tests/%.o:       INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/image -Iattribution -Iviz -Itests -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(BLAS_CFLAGS) $(HDF5_CFLAGS) $(CMOCKA_CFLAGS)
 
 $(B)/tests/fuzz/%.o:  INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/cli -Itests/fuzz -I$(B)/gen $(NEEDED_CFLAGS)
 
 # ---- registries: rewritten only when the list of files changes ---------------
-GEN := $(patsubst %,$(B)/gen/%.inc,ops rules families methods formats figures commands)
+GEN := $(patsubst %,$(B)/gen/%.inc,ops rules families methods images formats figures commands)
 $(B)/gen/ops.inc:      ROWS = $(OPS)
 $(B)/gen/rules.inc:    ROWS = $(RULES)
 $(B)/gen/families.inc: ROWS = $(FAMILIES)
 $(B)/gen/methods.inc:  ROWS = $(METHODS)
+$(B)/gen/images.inc:   ROWS = $(IMAGES)
 $(B)/gen/formats.inc:  ROWS = $(FORMATS)
 $(B)/gen/figures.inc:  ROWS = $(FIGURES)
 $(B)/gen/commands.inc: ROWS = $(COMMANDS)
@@ -217,7 +226,7 @@ references: ; sh tests/golden/references.sh $(HEED_PYTHON)
 bench: $(BENCHES) ; sh tests/bench/run.sh $(B) $(HEED_PYTHON)
 installed: all ; sh tests/install.sh $(B)
 ci-full:
-	$(MAKE) check HDF5= CAIRO= B=$(B)-min
+	$(MAKE) check HDF5= CAIRO= PNG= JPEG= B=$(B)-min
 	$(MAKE) installed
 	$(MAKE) tsan double cov valgrind fuzz
 	$(MAKE) interop

@@ -3,6 +3,7 @@
 #include "baseline.h"
 #include "ctx.h"
 #include "method.h"
+#include "patches.h"
 #include "points.h"
 #include "quadrature.h"
 
@@ -119,7 +120,7 @@ static heed_status run(heedi_job *j)
               .steps = (int64_t)j->opt[opt_steps]};
     HEEDI_TRY(heedi_baseline_read(&p.baseline, j, "baseline",
                                   j->opt_text[opt_baseline]));
-    const size_t c = (size_t)j->q->model->dim['C'];
+    const size_t c = (size_t)heedi_leaf_cols(j->q->model);
     p.x0 = heedi_arena_alloc(&j->mem, c * sizeof *p.x0);
     p.at_baseline =
         heedi_arena_alloc(&j->mem, (size_t)j->n * sizeof *p.at_baseline);

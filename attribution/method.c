@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "ctx.h"
+#include "patches.h"
 #include "rule.h"
 #include "words.h"
 
@@ -42,164 +43,78 @@ const heed_method_info *heed_method_named(const char *name)
     return m ? &m->info : NULL;
 }
 
-/* ---- options ---- */
-
-/* Words are their place in the list: 0, 1, ... */
-static heed_status word(heedi_job *j, const heed_option *o, const char *text,
-                        double *out)
-{
-    int k = 0;
-    for (const char *s = o->type; *s; k++) {
-        size_t n = strcspn(s, "|");
-        char w[64];
-        snprintf(w, sizeof w, "%.*s", (int)n, s);
-        if (heedi_same_name(w, text)) {
-            *out = k;
-            return HEED_OK;
-        }
-        s += n + (s[n] == '|');
-    }
-    return heedi_fail(j->ctx, HEED_EINVAL, "%s: %s is '%s', must be one of %s",
-                      j->info->name, o->name, text, o->type);
-}
-
-static heed_status value(heedi_job *j, const heed_option *o, const char *text,
-                         double *out)
-{
-    if (strcmp(o->type, "text") == 0)
-        return HEED_OK; /* the method's `check` reads it */
-    if (strcmp(o->type, "number") != 0 && strcmp(o->type, "integer") != 0)
-        return word(j, o, text, out);
-    char *end;
-    *out = strtod(text, &end);
-    if (end == text || *end)
-        return heedi_fail(j->ctx, HEED_EINVAL, "%s: %s is '%s', not a number",
-                          j->info->name, o->name, text);
-    if (strcmp(o->type, "integer") == 0 && *out != (double)(long long)*out)
-        return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: %s is %s, must be a whole number", j->info->name,
-                          o->name, text);
-    if (!(*out >= o->min && *out <= o->max))
-        return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: %s is %s, must be from %g to %g", j->info->name,
-                          o->name, text, o->min, o->max);
-    return HEED_OK;
-}
-
-static heed_status unknown_option(heedi_job *j, const char *name)
-{
-    char all[256] = "";
-    for (const heed_option *o = j->info->options; o && o->name; o++) {
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "; it has ",
-                 o->name);
-    }
-    return heedi_fail(j->ctx, HEED_EINVAL, "%s has no option '%s'%s",
-                      j->info->name, name, all);
-}
-
-/* Defaults, then the caller's settings, each checked against its bounds. */
-static heed_status options(heedi_job *j)
-{
-    static const heed_option none[] = {{0}};
-    const heed_option *o = j->info->options ? j->info->options : none;
-    int n = 0;
-    for (; o[n].name; n++) {
-        j->opt_text[n] = o[n].def;
-        HEEDI_TRY(value(j, &o[n], o[n].def, &j->opt[n]));
-    }
-    for (const heed_setting *s = j->q->settings; s && s->name; s++) {
-        int i = 0;
-        while (i < n && !heedi_same_name(o[i].name, s->name))
-            i++;
-        if (i == n)
-            return unknown_option(j, s->name);
-        HEEDI_TRY(value(j, &o[i], s->value, &j->opt[i]));
-        j->opt_text[i] = s->value;
-    }
-    return HEED_OK;
-}
-
-/* ---- reductions ---- */
-
-static const struct {
-    const char *name, *aliases;
-    heedi_reduction r;
-    bool hidden, map; /* over the hidden dimension; over heads or channels */
-} reductions[] = {
-    {"sum", "", HEEDI_SUM, true, false},
-    {"mean", "", HEEDI_MEAN, true, true},
-    {"l1", "", HEEDI_L1, true, false},
-    {"l2", "vnorm", HEEDI_L2, true, true},
-    {"absmax", "", HEEDI_ABSMAX, true, false},
-    {"max", "", HEEDI_MAX, true, true},
-    {"pos_mean", "", HEEDI_POS_MEAN, false, true},
-    {"abs_mean", "", HEEDI_ABS_MEAN, false, true},
-    {"none", "", HEEDI_NONE, false, true},
-};
-
-static heed_status reduction(heedi_job *j, const heedi_method *m)
-{
-    const char *want = j->q->reduce ? j->q->reduce : m->info.reduce;
-    char all[128] = "";
-    if (!*m->info.reduce) {
-        j->reduce = HEEDI_SUM;
-        j->reduce_name = "none";
-        if (!want || !*want)
-            return HEED_OK;
-        return heedi_fail(j->ctx, HEED_EINVAL,
-                          "%s: gives one number for each token, there is "
-                          "nothing to reduce by '%s'",
-                          m->info.name, want);
-    }
-    for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++) {
-        if (!(m->mixing ? reductions[i].map : reductions[i].hidden))
-            continue;
-        size_t n = strlen(all);
-        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "",
-                 reductions[i].name);
-        if (heedi_same_name(reductions[i].name, want) ||
-            heedi_has_word(reductions[i].aliases, want)) {
-            j->reduce = reductions[i].r;
-            j->reduce_name = reductions[i].name;
-            return HEED_OK;
-        }
-    }
-    return heedi_fail(j->ctx, HEED_EINVAL,
-                      "%s: no reduction '%s'; there are %s", m->info.name, want,
-                      all);
-}
-
 /* ---- inputs ---- */
 
 static const heed_target default_target = HEED_TARGET;
+
+/* The names of the rows, which an image need not bring along. */
+static heed_status tokens(heedi_job *j, int64_t s)
+{
+    const heed_input *in = &j->q->input[s];
+    if (in->pixels) {
+        HEEDI_TRY(heedi_patches_check(j->ctx, j->q->model, in->pixels));
+        if (!in->tokens)
+            HEEDI_TRY(
+                heed_image_tokens(&j->own[s], j->ctx, j->q->model, in->pixels));
+    }
+    j->tokens[s] = in->tokens ? in->tokens : j->own[s];
+    if (!j->tokens[s])
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "input %lld has neither tokens nor an image",
+                          (long long)s);
+    if (in->pixels && j->tokens[s]->n != heedi_patch_tokens(j->q->model))
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "input %lld: %lld tokens for an image of %lld",
+                          (long long)s, (long long)j->tokens[s]->n,
+                          (long long)heedi_patch_tokens(j->q->model));
+    if (!in->pixels != !j->q->input[0].pixels)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "one input is an image and another is not");
+    return HEED_OK;
+}
+
+/* What the run is made on: ids, or pixels. */
+static heed_status rows(heedi_job *j)
+{
+    const heed_model *m = j->q->model;
+    const int64_t cols = heedi_leaf_cols(m);
+    heed_real *x = NULL;
+    j->id = heedi_arena_alloc(&j->mem, (size_t)(j->rows + 1) * sizeof *j->id);
+    if (!j->id)
+        return HEED_ENOMEM;
+    if (j->q->input[0].pixels) {
+        x = heedi_arena_alloc(&j->mem, (size_t)(j->rows * cols) * sizeof *x);
+        if (!x)
+            return HEED_ENOMEM;
+    }
+    for (int64_t s = 0, row = 0; s < j->n; row += j->len[s++]) {
+        if (x)
+            heedi_patches_fill(m, j->q->input[s].pixels, x + row * cols);
+        for (int64_t i = 0; i < j->len[s]; i++)
+            j->id[row + i] = j->tokens[s]->token[i].id;
+    }
+    j->o.pixels = x;
+    return HEED_OK;
+}
 
 static heed_status inputs(heedi_job *j)
 {
     const heed_request *q = j->q;
     const size_t n = (size_t)j->n;
-    int64_t rows = 0;
     if (j->n < 1)
         return heedi_fail(j->ctx, HEED_EINVAL, "no input");
-    for (int64_t s = 0; s < j->n; s++) {
-        if (!q->input[s].tokens)
-            return heedi_fail(j->ctx, HEED_EINVAL, "input %lld has no tokens",
-                              (long long)s);
-        rows += q->input[s].tokens->n;
-    }
-    j->rows = rows;
     j->len = heedi_arena_alloc(&j->mem, n * sizeof *j->len);
-    j->id = heedi_arena_alloc(&j->mem, (size_t)(rows + 1) * sizeof *j->id);
+    j->tokens = heedi_arena_alloc(&j->mem, n * sizeof *j->tokens);
+    j->own = heedi_arena_alloc(&j->mem, n * sizeof *j->own);
     j->target = heedi_arena_alloc(&j->mem, n * sizeof *j->target);
     j->n_targets = heedi_arena_alloc(&j->mem, n * sizeof *j->n_targets);
-    if (!j->len || !j->id || !j->target || !j->n_targets)
+    if (!j->len || !j->tokens || !j->own || !j->target || !j->n_targets)
         return HEED_ENOMEM;
-    rows = 0;
     for (int64_t s = 0; s < j->n; s++) {
         const heed_input *in = &q->input[s];
-        j->len[s] = in->tokens->n;
-        for (int64_t i = 0; i < in->tokens->n; i++)
-            j->id[rows++] = in->tokens->token[i].id;
+        HEEDI_TRY(tokens(j, s));
+        j->len[s] = j->tokens[s]->n;
+        j->rows += j->len[s];
         j->target[s] = in->target ? in->target : &default_target;
         j->n_targets[s] = in->target ? in->n_targets : 1;
         if (j->n_targets[s] < 1)
@@ -208,6 +123,7 @@ static heed_status inputs(heedi_job *j)
         if (j->n_targets[s] > j->rounds)
             j->rounds = j->n_targets[s];
     }
+    HEEDI_TRY(rows(j));
     return heedi_job_sequences(j);
 }
 
@@ -258,6 +174,11 @@ static heed_status keep_one(heedi_job *j, const char *name)
 static heed_status keep(heedi_job *j, const heedi_method *m)
 {
     for (const char *const *k = j->q->keep; k && *k; k++) {
+        if (heedi_same_name(*k, "channel") && !m->mixing &&
+            j->q->model->patch.rows > 0) {
+            j->keep_channels = true;
+            continue;
+        }
         if (m->tokens_only)
             return heedi_fail(j->ctx, HEED_ENOTSUP,
                               "%s: relevance of '%s' cannot be kept, there is "
@@ -294,6 +215,18 @@ static uint64_t maps(const heedi_job *j)
     return sum * layers * heads * sizeof(heed_real);
 }
 
+/* Bytes of patches, and of the relevance of pixels and channels. */
+static uint64_t pictures(const heedi_job *j)
+{
+    const heedi_patch *p = &j->q->model->patch;
+    const int64_t area = p->image_h * p->image_w;
+    uint64_t sum = 0;
+    for (int64_t s = 0; s < j->n && p->rows > 0; s++)
+        sum += (uint64_t)(j->len[s] * heedi_patch_size(j->q->model) +
+                          j->n_targets[s] * area * (1 + p->channels));
+    return sum * sizeof(heed_real);
+}
+
 /* What the run will need of the engine. */
 static void engine(heedi_job *j, const heedi_method *m)
 {
@@ -313,6 +246,7 @@ static void engine(heedi_job *j, const heedi_method *m)
     j->o.results += kept(j);
     if (m->mixing && !j->q->streams)
         j->o.results += maps(j);
+    j->o.results += pictures(j);
 }
 
 /* Only of a logit is there a mean of the others. */
@@ -454,8 +388,8 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
         snprintf(g, n, "explanations/%s", m->info.name);
         j->group = g;
     }
-    HEEDI_TRY(options(j));
-    HEEDI_TRY(reduction(j, m));
+    HEEDI_TRY(heedi_method_options(j));
+    HEEDI_TRY(heedi_method_reduction(j, m));
     HEEDI_TRY(keep(j, m));
     HEEDI_TRY(inputs(j));
     engine(j, m);
@@ -475,6 +409,13 @@ static void start(heedi_job *j, heed_ctx *ctx, const heed_request *q)
     heedi_arena_init(&j->mem, ctx);
 }
 
+static void stop(heedi_job *j)
+{
+    for (int64_t s = 0; j->own && s < j->n; s++)
+        heed_tokens_free(j->ctx, j->own[s]);
+    heedi_arena_clear(&j->mem);
+}
+
 heed_status heed_attribute(heed_ctx *ctx, const heed_request *q,
                            const heed_sink *sink)
 {
@@ -485,7 +426,7 @@ heed_status heed_attribute(heed_ctx *ctx, const heed_request *q,
     heed_status st = prepare(&j, &m);
     if (st == HEED_OK)
         st = m->run(&j);
-    heedi_arena_clear(&j.mem);
+    stop(&j);
     if (st == HEED_OK && j.late != HEED_OK)
         return heedi_fail(ctx, j.late, "%s", j.late_msg);
     return st;
@@ -503,7 +444,7 @@ heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
     else if (st == HEED_OK)
         st = heedi_job_plan(&j, &e);
     *out = e.plan;
-    heedi_arena_clear(&j.mem);
+    stop(&j);
     return st;
 }
 
@@ -532,6 +473,6 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
             {HEEDI_GRADIENT, NULL}, j.o.rules, j.opt};
         st = heedi_check_run(ctx, model, j.id, tokens->n, o, &rules, out);
     }
-    heedi_arena_clear(&j.mem);
+    stop(&j);
     return st;
 }

@@ -32,4 +32,9 @@ typedef struct heedi_method {
 #define HEEDI_OPTION_ROW(id, type, def, min, max, help) \
     {#id, help, type, def, min, max},
 
+/* method_options.c: j->opt from the defaults and the caller's settings, each
+ * checked against its bounds; j->reduce. HEED_EINVAL names what is wrong. */
+heed_status heedi_method_options(heedi_job *j);
+heed_status heedi_method_reduction(heedi_job *j, const heedi_method *m);
+
 #endif

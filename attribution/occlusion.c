@@ -4,6 +4,7 @@
 #include "baseline.h"
 #include "ctx.h"
 #include "method.h"
+#include "patches.h"
 
 /* R_t = F(x) - F(x with another embedding at t). In a causal model a token
  * before t cannot tell the difference: the GROUP positions from k on start from
@@ -73,6 +74,17 @@ static int64_t positions(const heedi_job *j, int64_t s)
     return most + 1;
 }
 
+/* The patches of an image, n times; NULL without memory. */
+static heed_real *pixels_of(heedi_job *j, int64_t s, int64_t n)
+{
+    const int64_t c = heedi_leaf_cols(j->q->model), size = j->len[s] * c;
+    heed_real *x = heedi_arena_alloc(&j->mem, (size_t)(n * size) * sizeof *x);
+    for (int64_t i = 0; x && i < n; i++)
+        memcpy(x + i * size, j->o.pixels + (ids_of(j, s) - j->id) * c,
+               (size_t)size * sizeof *x);
+    return x;
+}
+
 typedef heed_status exec_fn(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
                             const int64_t *len, int64_t n_seq,
                             const int32_t *id, const heedi_exec_options *o);
@@ -93,8 +105,11 @@ static heed_status with_copies(heedi_job *j, int64_t s, int64_t copies,
         memcpy(segment + i * t, j->segment + (ids_of(j, s) - j->id), (size_t)t);
     }
     o.segment = segment;
+    if (j->o.pixels && !(o.pixels = pixels_of(j, s, n)))
+        return HEED_ENOMEM;
     o.state = j->q->model->bidirectional ? 0 : t;
-    o.results += (uint64_t)(n * t * j->q->model->dim['C']) * sizeof(heed_real);
+    o.results +=
+        (uint64_t)(n * t * heedi_leaf_cols(j->q->model)) * sizeof(heed_real);
     return fn(e, j->ctx, j->q->model, len, n, id, &o);
 }
 

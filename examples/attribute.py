@@ -27,7 +27,7 @@ class Tokens(Structure):
 
 class Input(Structure):  # heed/attribute.h
     _fields_ = [("tokens", POINTER(Tokens)), ("target", c_void_p),
-                ("n_targets", c_int64)]
+                ("n_targets", c_int64), ("pixels", c_void_p)]
 
 
 class Request(Structure):

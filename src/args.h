@@ -57,6 +57,19 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+typedef struct heedi_pixels_args {
+    int64_t cols; /* channels times the pixels of a patch */
+} heedi_pixels_args;
+
+typedef struct heedi_prefix_args {
+    int64_t n, cols;
+    const heed_real *c; /* (n, cols) */
+} heedi_prefix_args;
+
+typedef struct heedi_stack_args {
+    int64_t n; /* rows that are put side by side */
+} heedi_stack_args;
+
 /* Which row, or what sum of rows, stands for a sequence. */
 typedef enum heedi_pooling {
     HEEDI_POOL_MEAN,

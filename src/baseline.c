@@ -107,6 +107,14 @@ heed_status heedi_baseline_read(heedi_baseline *b, heedi_job *j,
             b->kind = &kinds[i];
     if (strncmp(text, "token:", 6) == 0)
         b->kind = &token;
+    if (b->kind && j->q->model->patch.rows > 0) {
+        if (b->kind->row != zero && b->kind->row != mean)
+            return heedi_fail(j->ctx, HEED_EINVAL,
+                              "%s: %s is '%.40s', of an image it can only be "
+                              "zero or mean",
+                              j->info->name, option, text);
+        b->kind = &kinds[0]; /* normalisation makes the mean colour 0 */
+    }
     if (!b->kind)
         return heedi_fail(j->ctx, HEED_EINVAL,
                           "%s: %s is '%.40s', must be zero, pad, mean or "

@@ -25,6 +25,12 @@ static heed_status check_input(heedi_exec *e, const int64_t *len, int64_t n_seq,
     int64_t rows = 0, vocab = e->m->dim['V'];
     if (n_seq < 1)
         return heedi_fail(e->ctx, HEED_EINVAL, "no input");
+    if ((e->m->patch.rows > 0) != (e->o.pixels != NULL))
+        return heedi_fail(e->ctx, HEED_EINVAL,
+                          e->o.pixels
+                              ? "'%s' models read text, the input is an image"
+                              : "'%s' models read an image, the input has none",
+                          e->m->family->info.name);
     for (int64_t s = 0; s < n_seq; s++) {
         if (len[s] < 1)
             return heedi_fail(e->ctx, HEED_EINVAL, "the input has no tokens");
@@ -40,7 +46,7 @@ static heed_status check_input(heedi_exec *e, const int64_t *len, int64_t n_seq,
                               (long long)len[s], (long long)e->m->dim['X']);
         rows += len[s];
     }
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; !e->o.pixels && i < rows; i++)
         if (id[i] < 0 || id[i] >= vocab)
             return heedi_fail(e->ctx, HEED_EINVAL,
                               "token id %d is out of range, the vocabulary has "
@@ -70,7 +76,9 @@ static heed_status build_block(heedi_exec *e, int64_t b, int *next_id)
     *next_id += k->tape.n;
     for (const heedi_node *y = k->tape.first; y; y = y->next) {
         e->flops += y->op->flops ? y->op->flops(y, &e->batch) : 0;
-        if (y->leaf)
+        if (y->leaf && y->op->n_in > 0)
+            e->prefix = y;
+        else if (y->leaf)
             e->leaf = y;
     }
     return k->tape.status;
@@ -110,6 +118,7 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
     }
     e->run = (heedi_run){.ctx = e->ctx,
                          .batch = &e->batch,
+                         .pixels = e->o.pixels,
                          .threads = heed_ctx_thread_count(e->ctx),
                          .opt = e->o.opt};
     HEEDI_TRY(heedi_plan_exec(e));
@@ -122,6 +131,12 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
 
 /* ---- memory ---- */
 
+int64_t heedi_exec_widest(const heedi_exec *e)
+{
+    const int64_t c = e->m->dim['C'], head = e->m->head.cols;
+    return head > c ? head : c;
+}
+
 static void *reals(heedi_exec *e, int64_t rows, int64_t cols)
 {
     return heedi_arena_alloc(&e->mem,
@@ -130,7 +145,7 @@ static void *reals(heedi_exec *e, int64_t rows, int64_t cols)
 
 static heed_status allocate_borders(heedi_exec *e)
 {
-    const int64_t rows = e->batch.rows, c = e->m->dim['C'];
+    const int64_t rows = e->batch.rows, c = heedi_exec_widest(e);
     const bool back = e->o.rules.pass != HEEDI_FORWARD;
     e->border =
         heedi_arena_alloc(&e->mem, (size_t)e->n_blocks * sizeof *e->border);

@@ -29,8 +29,10 @@ typedef struct heedi_exec_options {
     bool head_full;    /* all logits, not some tokens' */
     bool center;       /* logit targets are less the mean of the others */
     bool leaf_full;    /* all rows of the embedding, not some tokens' */
-    uint64_t results;  /* bytes that the caller will need, for the plan */
     int readout;       /* HEEDI_READ_POSITION ...: readout.h; 0: nothing */
+    const heed_real *pixels; /* (rows, leaf->cols): what a model that reads
+                                images is run on, in place of ids */
+    uint64_t results;        /* bytes that the caller will need, for the plan */
     const double *opt;
     const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
                                long as the run */
@@ -65,8 +67,10 @@ typedef struct heedi_exec {
     heedi_exec_block *block;
     int n_ops; /* the head is number n_ops - 1 */
     const heedi_node *leaf;
-    heed_real **border;     /* output of each block, (rows, C) */
-    heed_real *g_border[2]; /* gradient at two neighbouring borders */
+    const heedi_node *prefix; /* learned tokens, which are leaves too; or
+                                 NULL */
+    heed_real **border;       /* output of each block, (rows, C) */
+    heed_real *g_border[2];   /* gradient at two neighbouring borders */
     int32_t *id;
     void *slab; /* values and gradients */
     size_t slab_bytes, scratch_bytes, state_bytes;
@@ -116,6 +120,9 @@ heed_real *heedi_exec_g(const heedi_exec *e, int64_t block);
 
 /* The most dimensions that any of the model's rotations turns; 0: none. */
 int64_t heedi_exec_rotated(const heedi_exec *e);
+/* Columns of the widest border: what the head reads may be wider than the
+ * model. */
+int64_t heedi_exec_widest(const heedi_exec *e);
 
 /* Rows of the leaf for n tokens, as the model would have them: (n, C). */
 void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,

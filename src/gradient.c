@@ -128,6 +128,7 @@ static heed_status all_rounds(heedi_job *j, heedi_exec *e)
 {
     heedi_rounds r;
     HEEDI_TRY(heedi_rounds_init(&r, j, e));
+    r.learned = true;
     HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
     for (; r.round < j->rounds; r.round++)
         HEEDI_TRY(one_round(&r));

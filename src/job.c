@@ -21,7 +21,7 @@ heed_status heedi_job_plan(heedi_job *j, heedi_exec *e)
 /* The tokens of segment 1 come last; each text has some. */
 static heed_status split(heedi_job *j, int64_t s)
 {
-    const heed_tokens *t = j->q->input[s].tokens;
+    const heed_tokens *t = j->tokens[s];
     int64_t first = 0;
     while (first < t->n && t->token[first].segment == 0)
         first++;
@@ -65,7 +65,7 @@ static heed_status segments(heedi_job *j)
     if (!j->segment)
         return HEED_ENOMEM;
     for (int64_t s = 0; j->parts == 1 && s < j->n; s++) {
-        const heed_tokens *t = j->q->input[s].tokens;
+        const heed_tokens *t = j->tokens[s];
         for (int64_t i = 0; i < t->n; i++)
             j->segment[at++] = t->token[i].segment;
     }
@@ -91,7 +91,7 @@ heed_status heedi_segments_check(heed_ctx *ctx, int64_t n_segments,
 /* The position of the only mask token. */
 static heed_status find_mask(heedi_job *j, int64_t s, int64_t *at)
 {
-    const heed_tokens *t = j->q->input[s].tokens;
+    const heed_tokens *t = j->tokens[s];
     const int32_t mask =
         j->q->tokenizer ? heed_tokenizer_about(j->q->tokenizer)->mask : -1;
     int64_t found = 0;

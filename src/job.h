@@ -15,6 +15,8 @@ enum { HEEDI_MAX_OPTIONS = 16, HEEDI_MAX_RULES = 16 };
 typedef struct heedi_outcome {
     heedi_aim aim;
     heed_real *relevance;  /* T, after the reduction */
+    heed_real *pixel;      /* (height, width), after the reduction; or NULL */
+    heed_real *channel;    /* (channels, height, width), or NULL */
     heed_real *layer;      /* (L + 1, T) at the inputs of layers, or NULL */
     heedi_latent *latent;  /* or NULL */
     double sum, magnitude; /* sum R, sum |R| over tokens before the reduction */
@@ -32,7 +34,8 @@ struct heedi_job {
     const heed_sink *sink;        /* one for each input */
     const heed_method_info *info; /* of the method */
     heedi_exec_options o;
-    bool times_input; /* R = x g; else g itself */
+    bool times_input;   /* R = x g; else g itself */
+    bool keep_channels; /* relevance of pixels by channel, too */
     heedi_reduction reduce;
     const char *reduce_name;
     double opt[HEEDI_MAX_OPTIONS];
@@ -44,10 +47,12 @@ struct heedi_job {
     void (*aggregate)(const heedi_job *j, heedi_outcome *o);
 
     heedi_arena mem;
-    int64_t n;        /* inputs */
-    int64_t rows;     /* tokens of all */
-    int64_t *len;     /* of each */
-    int32_t *id;      /* of all */
+    int64_t n;                  /* inputs */
+    int64_t rows;               /* tokens of all */
+    int64_t *len;               /* of each */
+    int32_t *id;                /* of all */
+    const heed_tokens **tokens; /* of each */
+    heed_tokens **own;          /* of pictures that came without; or NULL */
     int64_t parts;    /* sequences of each: 2 if two texts are compared */
     int64_t *seq;     /* their lengths (n parts) */
     uint8_t *segment; /* of all tokens */
@@ -88,6 +93,9 @@ heed_status heedi_run_gradient(heedi_job *j);
 
 /* Weights of every mixing operation, tile by tile. */
 heed_status heedi_run_attention(heedi_job *j);
+
+/* Write "input" of one input. */
+heed_status heedi_report_input(heedi_job *j, int64_t input);
 
 /* Write "input" and the explanation group of one input; r: n_targets of
  * them. */

@@ -23,6 +23,7 @@
     X(softcap, "soft-capping with its plain derivative")       \
     X(gate, "gates propagated with their plain derivative")    \
     X(unread, "additive embeddings that are not read out")     \
+    X(prefix, "learned tokens, <c, g>: their relevance")       \
     X(leak, "shares that a parity option drops")               \
     X(eps, "stabilisers of the relevance form")                \
     X(position, "positions that are read out: relevance")      \
@@ -65,7 +66,8 @@ static inline void heedi_deposit(heedi_ledger *l, int64_t seq, int op,
 /* Entries that are relevance of something rather than absorbed. */
 static inline bool heedi_entry_is_read(heedi_entry e)
 {
-    return e == HEEDI_ENTRY_position || e == HEEDI_ENTRY_type;
+    return e == HEEDI_ENTRY_position || e == HEEDI_ENTRY_type ||
+           e == HEEDI_ENTRY_prefix;
 }
 
 /* Sum of one entry over all operations, whether any is not 0, the sum of all

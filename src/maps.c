@@ -160,7 +160,7 @@ static heed_status coordinates(const maps *m, const heed_sink *s,
 static heed_status tokens(const maps *m, const heed_sink *s, int64_t seq,
                           const char *name, const char *dim)
 {
-    const heed_tokens *t = m->j->q->input[seq].tokens;
+    const heed_tokens *t = m->j->tokens[seq];
     const char **text =
         heedi_arena_alloc(&m->j->mem, (size_t)t->n * sizeof *text);
     if (!text)
@@ -181,7 +181,7 @@ static heed_status begin(const maps *m, int64_t seq)
     const heed_sink *s = &m->j->sink[seq];
     const int64_t zero = 0, t = m->j->len[seq];
     const bool all = m->j->reduce == HEEDI_NONE;
-    HEEDI_TRY(heed_put_input(s, m->j->ctx, m->j->q->input[seq].tokens));
+    HEEDI_TRY(heedi_report_input(m->j, seq));
     HEEDI_TRY(coordinates(m, s, "layer", m->layer, m->n_layers));
     HEEDI_TRY(
         coordinates(m, s, "head", all ? m->head : &zero, all ? m->n_heads : 1));

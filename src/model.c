@@ -353,6 +353,11 @@ static heed_status describe(heed_model *m)
     m->info.ff = m->dim['F'];
     m->info.vocab = m->dim['V'];
     m->info.context = m->dim['X'];
+    m->info.image_height = m->patch.image_h;
+    m->info.image_width = m->patch.image_w;
+    m->info.image_channels = m->patch.channels;
+    m->info.patch_height = m->patch.height;
+    m->info.patch_width = m->patch.width;
     m->info.n_segments = m->dim['S'];
     m->info.pooling = m->info.pooling ? m->info.pooling : "";
     return count_weights(m);

@@ -57,6 +57,14 @@ typedef struct heedi_family {
                          heedi_node *x);
 } heedi_family;
 
+/* How a picture is cut; rows is 0 where a model reads text. */
+typedef struct heedi_patch {
+    int64_t rows, cols;              /* patches */
+    int64_t channels, height, width; /* of a patch, in pixels */
+    int64_t image_h, image_w;        /* in pixels */
+    int64_t prefix;                  /* learned tokens before them */
+} heedi_patch;
+
 struct heed_model {
     heed_ctx *ctx;
     heedi_arena mem;
@@ -70,6 +78,7 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
+    heedi_patch patch;
     bool fixed_context; /* positions beyond dim['X'] do not exist */
     bool bidirectional; /* a position sees later ones: no text is continued */
     int n_rope;

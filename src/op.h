@@ -151,6 +151,8 @@ struct heedi_run {
     const uint8_t *segment;       /* its type; NULL: all 0 */
     const heed_real *leaf;        /* (rows, C): what the embedding gives in
                                      place of the tokens' rows; or NULL */
+    const heed_real *pixels;      /* the same of a model that reads images,
+                                     where no method asks for others */
     const heed_real *const *rope; /* tables by heedi_rope.index; rope.h */
     int threads;
     void *scratch;   /* of the node that is running */

@@ -71,7 +71,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
     heed_plan *p = &e->plan;
     uint64_t temp = 0, scratch = heedi_head_scratch(e);
     const uint64_t border =
-        (uint64_t)(e->batch.rows * e->m->dim['C']) * sizeof(heed_real);
+        (uint64_t)(e->batch.rows * heedi_exec_widest(e)) * sizeof(heed_real);
     const bool back = e->o.rules.pass != HEEDI_FORWARD;
     for (int64_t b = 0; b < e->n_blocks; b++) {
         const heedi_exec_block *k = &e->block[b];

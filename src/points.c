@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "patches.h"
 
 typedef struct mean {
     const heedi_points *p;
@@ -13,7 +14,7 @@ typedef struct mean {
 
 uint64_t heedi_points_bytes(const heedi_job *j)
 {
-    return (uint64_t)(j->rows * j->q->model->dim['C']) *
+    return (uint64_t)(j->rows * heedi_leaf_cols(j->q->model)) *
            (2 * sizeof(heed_real) + sizeof(double));
 }
 

@@ -5,6 +5,7 @@
 #include "ctx.h"
 #include "head.h"
 #include "kernel.h"
+#include "patches.h"
 
 /* Keep the `top` best of z in out, best first. */
 static void choose(const heed_real *z, int64_t v, int64_t top,
@@ -104,19 +105,19 @@ static heed_status check(heed_ctx *ctx, const heed_model *m, int64_t n,
     return HEED_OK;
 }
 
+/* o: what the input is, beside ids */
 static heed_status run_predict(heed_ctx *ctx, const heed_model *m,
-                               const int32_t *id, const uint8_t *segment,
-                               int64_t n, const int64_t *at, int64_t n_at,
-                               int64_t top, heed_candidate *out)
+                               const int32_t *id, int64_t n, const int64_t *at,
+                               int64_t n_at, int64_t top, heedi_exec_options o,
+                               heed_candidate *out)
 {
     const int64_t v = m->head.rows;
     HEEDI_TRY(check(ctx, m, n, at, n_at, top));
     static const heedi_exec zero;
     heedi_exec e = zero;
-    heedi_exec_options o = {.head_rows = n_at,
-                            .head_full = true,
-                            .segment = segment,
-                            .results = (uint64_t)v * sizeof(heed_real)};
+    o.head_rows = n_at;
+    o.head_full = true;
+    o.results += (uint64_t)v * sizeof(heed_real);
     HEEDI_TRY(heedi_exec_init(&e, ctx, m, &n, 1, id, &o));
     heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
     heed_status st = z ? predict(&e, at, n_at, top, z, out) : HEED_ENOMEM;
@@ -129,7 +130,8 @@ heed_status heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id,
                          int64_t top, heed_candidate *out)
 {
     heedi_begin(ctx);
-    return run_predict(ctx, m, id, NULL, n, at, n_at, top, out);
+    return run_predict(ctx, m, id, n, at, n_at, top, (heedi_exec_options){0},
+                       out);
 }
 
 heed_status heed_predict_tokens(heed_ctx *ctx, const heed_model *m,
@@ -143,7 +145,8 @@ heed_status heed_predict_tokens(heed_ctx *ctx, const heed_model *m,
     heedi_arena_init(&mem, ctx);
     heed_status st = columns(&mem, m, t, &id, &segment);
     if (st == HEED_OK)
-        st = run_predict(ctx, m, id, segment, t->n, at, n_at, top, out);
+        st = run_predict(ctx, m, id, t->n, at, n_at, top,
+                         (heedi_exec_options){.segment = segment}, out);
     heedi_arena_clear(&mem);
     return st;
 }
@@ -188,6 +191,29 @@ heed_status heed_embed(heed_ctx *ctx, const heed_model *m, const heed_tokens *t,
         heedi_exec_clear(&e);
     }
     heedi_arena_clear(&mem);
+    return st;
+}
+
+heed_status heed_predict_image(heed_ctx *ctx, const heed_model *m,
+                               const heed_pixels *pixels, int64_t top,
+                               heed_candidate *out)
+{
+    heedi_begin(ctx);
+    HEEDI_TRY(heedi_patches_check(ctx, m, pixels));
+    const int64_t t = heedi_patch_tokens(m), cls = 0;
+    const size_t n = (size_t)(t * heedi_patch_size(m));
+    heed_real *rows = heedi_alloc_raw(ctx, n * sizeof *rows);
+    int32_t *id = heedi_alloc(ctx, (size_t)t * sizeof *id); /* of nothing */
+    heed_status st = rows && id ? HEED_OK : HEED_ENOMEM;
+    if (st == HEED_OK) {
+        heedi_patches_fill(m, pixels, rows);
+        st = run_predict(
+            ctx, m, id, t, &cls, 1, top,
+            (heedi_exec_options){.pixels = rows, .results = n * sizeof *rows},
+            out);
+    }
+    heedi_free(ctx, rows);
+    heedi_free(ctx, id);
     return st;
 }
 

@@ -60,6 +60,21 @@ heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
     return st;
 }
 
+heed_status heedi_report_input(heedi_job *j, int64_t input)
+{
+    const heed_sink *s = &j->sink[input];
+    const heed_pixels *p = j->q->input[input].pixels;
+    HEEDI_TRY(heed_put_input(s, j->ctx, j->tokens[input]));
+    const heedi_patch *k = &j->q->model->patch;
+    if (!p)
+        return HEED_OK;
+    HEEDI_TRY(heed_put_pixels(s, j->ctx, p, 1));
+    HEEDI_TRY(heed_put_int(s, j->ctx, "input", "patch_rows", k->rows));
+    HEEDI_TRY(heed_put_int(s, j->ctx, "input", "patch_columns", k->cols));
+    HEEDI_TRY(heed_put_int(s, j->ctx, "input", "patch_height", k->height));
+    return heed_put_int(s, j->ctx, "input", "patch_width", k->width);
+}
+
 /* Everything about one explanation group. */
 typedef struct report {
     heedi_job *j;
@@ -245,6 +260,11 @@ static const void *relevance_of(const heedi_outcome *r, int arg)
 {
     (void)arg;
     return r->relevance;
+}
+
+static const void *pixels_of(const heedi_outcome *r, int by_channel)
+{
+    return by_channel ? r->channel : r->pixel;
 }
 
 static const void *layer_of(const heedi_outcome *r, int arg)
@@ -445,11 +465,33 @@ static heed_status put_parts(const report *p)
     return HEED_OK;
 }
 
+static heed_status put_pixels(const report *p)
+{
+    const heedi_patch *k = &p->j->q->model->patch;
+    heed_var v = {.name = "pixel_relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 2,
+                  .dim = {"row", "column"},
+                  .len = {k->image_h, k->image_w},
+                  .units = units(p->j),
+                  .long_name = "relevance of the pixels that the model reads"};
+    heed_var w = {.name = "channel_relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 3,
+                  .dim = {"channel", "row", "column"},
+                  .len = {k->channels, k->image_h, k->image_w},
+                  .units = v.units,
+                  .long_name = "the same by channel, before the reduction"};
+    HEEDI_TRY(put_rows(p, p->j->group, &v, pixels_of, 0));
+    return p->j->keep_channels ? put_rows(p, p->j->group, &w, pixels_of, 1)
+                               : HEED_OK;
+}
+
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
 {
     const heed_sink *s = &j->sink[input];
     report p = {j, s, r, j->n_targets[input], j->len[input]};
-    HEEDI_TRY(heed_put_input(s, j->ctx, j->q->input[input].tokens));
+    HEEDI_TRY(heedi_report_input(j, input));
     heed_var v = {.name = "relevance",
                   .type = HEED_TYPE_REAL,
                   .nd = 1,
@@ -462,6 +504,8 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
         HEEDI_TRY(put_parts(&p));
     if (r[0].latent)
         HEEDI_TRY(put_latent(&p));
+    if (r[0].pixel)
+        HEEDI_TRY(put_pixels(&p));
     if (r[0].layer) {
         heed_var w = {.name = "relevance_layer",
                       .type = HEED_TYPE_REAL,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "ctx.h"
+#include "patches.h"
 
 heed_status heedi_rounds_init(heedi_rounds *r, heedi_job *j, heedi_exec *e)
 {
@@ -62,6 +63,18 @@ static void warn_negative(heedi_job *j, const heedi_aim *a)
     j->warned = true;
 }
 
+static heed_status begin_pixels(heedi_job *j, heedi_outcome *o)
+{
+    const heedi_patch *p = &j->q->model->patch;
+    const size_t n = (size_t)(p->image_h * p->image_w);
+    if (n == 0)
+        return HEED_OK;
+    o->pixel = heedi_arena_alloc(&j->mem, n * sizeof *o->pixel);
+    o->channel = heedi_arena_alloc(&j->mem, n * (size_t)p->channels *
+                                                sizeof *o->channel);
+    return o->pixel && o->channel ? HEED_OK : HEED_ENOMEM;
+}
+
 static heed_status begin(heedi_rounds *r, int64_t s)
 {
     heedi_job *j = r->j;
@@ -74,6 +87,7 @@ static heed_status begin(heedi_rounds *r, int64_t s)
     o->relevance = heedi_arena_alloc(&j->mem, bytes);
     if (!o->relevance)
         return HEED_ENOMEM;
+    HEEDI_TRY(begin_pixels(j, o));
     if (r->e->o.keep & HEEDI_KEEP_LAYER) {
         o->layer =
             heedi_arena_alloc(&j->mem, bytes * (size_t)(r->e->m->dim['L'] + 1));
@@ -126,14 +140,43 @@ heed_status heedi_rounds_again(heedi_rounds *r)
     return heedi_head_seed(r->e, r->seed, n, r->value);
 }
 
+/* Relevance of the pixels of a patch: of each channel, and of all. */
+static void read_patch(const heedi_rounds *r, heedi_outcome *o, int64_t t,
+                       const heed_real *x, const heed_real *g)
+{
+    const heed_model *m = r->e->m;
+    const int64_t area = m->patch.height * m->patch.width;
+    for (int64_t k = 0; k < area; k++) {
+        enum { MOST = 64 }; /* channels, as heedi_patches_configure() checks */
+        heed_real px[MOST], pg[MOST];
+        for (int64_t c = 0; c < m->patch.channels; c++) {
+            const int64_t i = c * area + k;
+            px[c] = x ? x[i] : 1;
+            pg[c] = g[i];
+            o->channel[heedi_patch_pixel(m, t, i)] = px[c] * pg[c];
+        }
+        o->pixel[heedi_patch_pixel(m, t, k)] =
+            (heed_real)heedi_reduce(r->j->reduce, px, pg, m->patch.channels);
+    }
+}
+
 heed_status heedi_rounds_read(heedi_rounds *r, int64_t s, const heed_real *x,
                               const heed_real *g)
 {
     const heedi_job *j = r->j;
-    const int64_t c = r->e->leaf->cols;
+    const heedi_node *prefix = r->learned ? r->e->prefix : NULL;
+    const int64_t before = r->e->m->patch.prefix;
     heedi_outcome *o = heedi_outcome_of(r, s);
     for (int64_t t = 0; t < j->len[s]; t++) {
+        int64_t c = r->e->leaf->cols;
         const heed_real *xt = x ? x + t * c : NULL, *gt = g + t * c;
+        if (t >= before && o->pixel)
+            read_patch(r, o, t, xt, gt);
+        if (t < before && prefix) {
+            c = prefix->cols;
+            xt = x ? prefix->x + (r->e->batch.start[s] + t) * c : NULL;
+            gt = prefix->g + (r->e->batch.start[s] + t) * c;
+        }
         double sum = heedi_reduce(HEEDI_SUM, xt, gt, c);
         if (!isfinite(sum))
             return heedi_fail(j->ctx, HEED_ENUMERIC,

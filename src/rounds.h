@@ -15,6 +15,8 @@ typedef struct heedi_rounds {
     heed_real *dense;   /* as many for each input, or NULL */
     heedi_seed *seed;
     double *value; /* of each seed */
+    bool learned;  /* learned tokens have their own relevance, at the run's
+                      prefix; else what the leaf's rows give */
 } heedi_rounds;
 
 /* Check all targets and allocate. e: a run of all inputs. */
@@ -31,8 +33,9 @@ heed_status heedi_rounds_aim(heedi_rounds *r);
  * and the gradient change. */
 heed_status heedi_rounds_again(heedi_rounds *r);
 
-/* Relevance of the tokens of input s from x g, or from g where x is NULL: both
- * (T, C). HEED_ENUMERIC names a token whose relevance is not finite. */
+/* Relevance of the tokens of input s, and of its pixels, from x g, or from g
+ * where x is NULL: both (T, C) of the leaf. HEED_ENUMERIC names a token whose
+ * relevance is not finite. */
 heed_status heedi_rounds_read(heedi_rounds *r, int64_t s, const heed_real *x,
                               const heed_real *g);
 

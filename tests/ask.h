@@ -70,7 +70,7 @@ static inline void ask(world *w, call c)
     heed_target target = c.target;
     if (!target.kind && target.at == 0 && target.token == 0)
         target = (heed_target)HEED_TARGET;
-    heed_input in = {w->t, &target, 1};
+    heed_input in = {w->t, &target, 1, NULL};
     heed_request q = request(&c, w, &in, set);
     heed_result_free(w->r);
     assert_int_equal(heed_result_new(&w->r, w->ctx), HEED_OK);

@@ -1,4 +1,4 @@
-/* expect.h - reads the arrays of a golden .safetensors file (F64 and I64). */
+/* expect.h - reads the arrays of a golden .safetensors file (F64, I64, U8). */
 #ifndef EXPECT_H
 #define EXPECT_H
 
@@ -39,11 +39,11 @@ static inline void expect_close(expect *e)
     free(e->bytes);
 }
 
-/* Values of "prefix/name" and how many there are; NULL if it is not there. */
-static inline const void *expect_get(const expect *e, const char *prefix,
-                                     const char *name, int64_t *n)
+/* Bytes of "prefix/name" and how many there are; NULL if it is not there. */
+static inline const void *expect_bytes(const expect *e, const char *prefix,
+                                       const char *name, int64_t *n)
 {
-    char key[128];
+    char key[320];
     snprintf(key, sizeof key, "%s/%s", prefix, name);
     json_t *t = json_object_get(e->head, key);
     *n = 0;
@@ -52,8 +52,17 @@ static inline const void *expect_get(const expect *e, const char *prefix,
     json_t *off = json_object_get(t, "data_offsets");
     int64_t a = json_integer_value(json_array_get(off, 0));
     int64_t b = json_integer_value(json_array_get(off, 1));
-    *n = (b - a) / 8;
+    *n = b - a;
     return e->data + a;
+}
+
+/* The same of values of eight bytes: how many of them. */
+static inline const void *expect_get(const expect *e, const char *prefix,
+                                     const char *name, int64_t *n)
+{
+    const void *p = expect_bytes(e, prefix, name, n);
+    *n /= 8;
+    return p;
 }
 
 #endif

@@ -138,6 +138,11 @@ static inline void optest_memory(optest *t, optest_how h)
             id[i] =
                 (int32_t)((7 * (s + h.offset) + i - b->start[s]) % y->w->rows);
     t->run.id = id;
+    if (y->op->n_in == 0) {
+        heed_real *x = optest_reals(t, b->rows * y->cols);
+        optest_fill(t, x, y->cols, 11, h.offset);
+        t->run.pixels = x;
+    }
     uint8_t *segment = optest_alloc(t, (size_t)b->rows);
     for (int64_t s = 0; s < b->n_seq; s++)
         for (int64_t i = b->start[s]; i < b->start[s + 1]; i++)

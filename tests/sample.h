@@ -148,6 +148,44 @@ static inline heed_status sample_positions(const heed_sink *s, heed_ctx *ctx)
     return sample_account(s, ctx, g);
 }
 
+/* Relevance of a picture: a learned token, and 2 x 4 patches of 3 x 2 pixels.
+ */
+static inline heed_status sample_pixels(const heed_sink *s, heed_ctx *ctx)
+{
+    enum { H = 6, W = 8 };
+    static const char *const g = "explanations/saliency";
+    unsigned char rgb[H][W][3];
+    heed_real token[SAMPLE_POS], pixel[H][W];
+    for (int t = 0; t < SAMPLE_POS; t++)
+        token[t] = (heed_real)(t % 3 - 1) / 2;
+    for (int i = 0; i < H; i++)
+        for (int k = 0; k < W; k++) {
+            pixel[i][k] = (heed_real)((i * W + k) % 5 - 2);
+            for (int c = 0; c < 3; c++)
+                rgb[i][k][c] = (unsigned char)(40 * i + 5 * k + 20 * c);
+        }
+    heed_var v = {.group = g,
+                  .name = "pixel_relevance",
+                  .type = HEED_TYPE_REAL,
+                  .nd = 2,
+                  .dim = {"row", "column"},
+                  .len = {H, W}};
+    heed_var w = {.group = "input",
+                  .name = "image",
+                  .type = HEED_U8,
+                  .nd = 3,
+                  .dim = {"row", "column", "rgb"},
+                  .len = {H, W, 3}};
+    TRY_(heed_put(s, ctx, &v, pixel));
+    TRY_(heed_put(s, ctx, &w, rgb));
+    TRY_(sample_put(s, ctx, g, "relevance", HEED_TYPE_REAL, "pos", SAMPLE_POS,
+                    token));
+    TRY_(heed_put_int(s, ctx, "input", "patch_rows", 2));
+    TRY_(heed_put_int(s, ctx, "input", "patch_columns", 4));
+    TRY_(heed_put_int(s, ctx, "input", "patch_height", 3));
+    return heed_put_int(s, ctx, "input", "patch_width", 2);
+}
+
 /* Two targets: the dimension `target` first, attributes as arrays. */
 static inline heed_status sample_targets(const heed_sink *s, heed_ctx *ctx)
 {

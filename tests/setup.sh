@@ -2,7 +2,7 @@
 # setup.sh - install the Debian packages that building and testing need, if
 # any is missing and we may; otherwise name the command that does.
 need='make pkg-config gcc libc6-dev libopenblas-openmp-dev libhdf5-dev libpng-dev
-libpango1.0-dev libcairo2-dev libjansson-dev libpcre2-dev libutf8proc-dev
+libjpeg-dev libpango1.0-dev libcairo2-dev libjansson-dev libpcre2-dev libutf8proc-dev
 libcmocka-dev fonts-dejavu-core'
 missing=
 for p in $need; do

@@ -212,7 +212,7 @@ static void test_masked(void **state)
     heed_tokenizer *t = with_mask(w.ctx);
     assert_int_equal(heed_tokenizer_about(t)->mask, 5);
     const heed_target target = HEED_TARGET;
-    heed_input in = {w.t, &target, 1};
+    heed_input in = {w.t, &target, 1, NULL};
     heed_request q = {
         .model = w.m, .tokenizer = t, .input = &in, .n_inputs = 1};
     assert_int_equal(heed_result_new(&w.r, w.ctx), HEED_OK);
@@ -289,7 +289,7 @@ static void test_similarity(void **state)
     heed_tokens *t;
     assert_int_equal(heed_tokens_of(&t, w.ctx, NULL, other, T), HEED_OK);
     t->token[T - 1].segment = 1;
-    heed_input in[] = {{t, NULL, 0}, {w.t, NULL, 0}};
+    heed_input in[] = {{t, NULL, 0, NULL}, {w.t, NULL, 0, NULL}};
     heed_request q = {
         .model = w.m, .method = "input_x_gradient", .input = in, .n_inputs = 2};
     heed_result *out[MOST_INPUTS];

@@ -279,7 +279,8 @@ static void test_targets(void **state)
     heed_ctx *ctx = new_ctx();
     heed_model *m = golden(ctx, "bias_sharded");
     heed_tokens *t[2] = {some_tokens(ctx, m, 9, 1), some_tokens(ctx, m, 30, 2)};
-    heed_input in[] = {{t[0], targets, N_TARGETS}, {t[1], &targets[2], 1}};
+    heed_input in[] = {{t[0], targets, N_TARGETS, NULL},
+                       {t[1], &targets[2], 1, NULL}};
     for (int method = 0; method < 2; method++) {
         heed_request q = {.model = m,
                           .method = method ? "saliency" : "attn_lrp",
@@ -290,7 +291,7 @@ static void test_targets(void **state)
         heed_result *many[MOST_INPUTS], *one[MOST_INPUTS];
         attribute(ctx, &q, many);
         for (int i = 0; i < N_TARGETS; i++) {
-            heed_input single = {t[0], &targets[i], 1};
+            heed_input single = {t[0], &targets[i], 1, NULL};
             q.input = &single;
             q.n_inputs = 1;
             attribute(ctx, &q, one);

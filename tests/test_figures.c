@@ -57,6 +57,7 @@ static heed_result *sample_result(heed_ctx *ctx)
     heed_sink s = heed_result_sink(r);
     assert_int_equal(sample_all(&s, ctx, 12), HEED_OK);
     assert_int_equal(sample_positions(&s, ctx), HEED_OK);
+    assert_int_equal(sample_pixels(&s, ctx), HEED_OK);
     return r;
 }
 
@@ -219,8 +220,9 @@ static int64_t parts_of(heed_figure_part part[N_PARTS],
         {r, "explanations/input_x_gradient", 1}};
     memcpy(part, relevance, sizeof relevance);
     static const char *const other[] = {"explanations/input_x_gradient",
-                                        "explanations/pa_lrp", "attention"};
-    for (int i = 0; i < 3 && !heed_figure_fits(f, r, part[0].group); i++)
+                                        "explanations/pa_lrp",
+                                        "explanations/saliency", "attention"};
+    for (int i = 0; i < 4 && !heed_figure_fits(f, r, part[0].group); i++)
         part[0] = (heed_figure_part){r, other[i], 0};
     return f->several ? N_PARTS : 1;
 }
@@ -508,6 +510,7 @@ static heed_status show(heed_ctx *ctx, heed_result **r)
     heed_sink s = heed_result_sink(*r);
     TRY_(sample_all(&s, ctx, 4));
     TRY_(sample_positions(&s, ctx));
+    TRY_(sample_pixels(&s, ctx));
     TRY_(heed_terminal_heat(&text, ctx, *r, "explanations/attn_lrp", 40, &o));
     heed_text_free(ctx, text);
     return HEED_OK;

@@ -1,6 +1,7 @@
 /* Every golden model against what transformers and a restatement of the rules
  * made of it in float64; prints a table of the largest differences, each
- * relative to the largest value. tests/golden/llama.py tells of the arrays.
+ * relative to the largest value. tests/golden/llama.py tells of the arrays, and
+ * vit.py of those of models that read images.
  * GOLDEN=name takes one model. */
 #include "testlib.h"
 
@@ -9,6 +10,7 @@
 #include "exec.h"
 #include "expect.h"
 #include "head.h"
+#include "patches.h"
 #include "target.h"
 #include "words.h"
 
@@ -81,21 +83,47 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
     return HEED_OK;
 }
 
-/* One text; or two, each a sequence, where the file has their lengths. */
+/* The rows of the leaf of a model that reads images; NULL: one of text. */
+static heed_real *patches(const heed_model *m, const expect *x,
+                          const char *prefix)
+{
+    const heedi_patch *p = &m->patch;
+    int64_t n;
+    const double *want = expect_get(x, prefix, "pixels", &n);
+    if (p->rows == 0)
+        return NULL;
+    heed_pixels pixels = {
+        .channels = p->channels, .height = p->image_h, .width = p->image_w};
+    assert_int_equal(n, p->channels * p->image_h * p->image_w);
+    pixels.x = malloc((size_t)n * sizeof *pixels.x);
+    for (int64_t i = 0; i < n; i++)
+        pixels.x[i] = (heed_real)want[i];
+    heed_real *rows = malloc(
+        (size_t)(heedi_patch_tokens(m) * heedi_patch_size(m)) * sizeof *rows);
+    heedi_patches_fill(m, &pixels, rows);
+    free(pixels.x);
+    return rows;
+}
+
+/* One text; or two, each a sequence, where the file has their lengths; or an
+ * image. rows: what patches() gave; it must stay as long as the run. */
 static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
-                  const expect *x, const char *prefix, heedi_pass pass)
+                  const expect *x, const char *prefix, const heed_real *rows,
+                  heedi_pass pass)
 {
     static uint8_t segment[256];
     int64_t t, n = 1, n_segment;
     const int64_t *id = expect_get(x, prefix, "ids", &t);
     const int64_t *len = expect_get(x, prefix, "lens", &n);
     const int64_t *type = expect_get(x, prefix, "segments", &n_segment);
-    int32_t *ids = malloc((size_t)t * sizeof *ids);
-    for (int64_t i = 0; i < t; i++) {
+    t = rows ? heedi_patch_tokens(m) : t;
+    int32_t *ids = calloc((size_t)t, sizeof *ids);
+    for (int64_t i = 0; !rows && i < t; i++) {
         ids[i] = (int32_t)id[i];
         segment[i] = (uint8_t)(type ? type[i] : 0);
     }
     heedi_exec_options o = {.rules = {pass, NULL},
+                            .pixels = rows,
                             .mixing = pass == HEEDI_FORWARD,
                             .account = pass == HEEDI_RELEVANCE,
                             .detail = pass == HEEDI_RELEVANCE,
@@ -113,7 +141,8 @@ static void forward(heed_ctx *ctx, const heed_model *m, const expect *x,
 {
     int64_t n, rows;
     heedi_exec e;
-    start(&e, ctx, m, x, prefix, HEEDI_FORWARD);
+    heed_real *leaf = patches(m, x, prefix);
+    start(&e, ctx, m, x, prefix, leaf, HEEDI_FORWARD);
     sight s = {r, x, prefix};
     assert_int_equal(heedi_exec_forward(&e, visit, &s), HEED_OK);
     const double *want = expect_get(x, prefix, "logits", &n);
@@ -131,6 +160,7 @@ static void forward(heed_ctx *ctx, const heed_model *m, const expect *x,
     for (int k = 0; want && k < 2; k++)
         compare(r, LOGITS, heedi_head_state(&e, e.batch.start[k]),
                 want + k * m->head.cols, m->head.cols);
+    free(leaf);
     heedi_exec_clear(&e);
 }
 
@@ -207,6 +237,9 @@ static const struct {
     {"bias_conv", "mixer.conv", HEEDI_ENTRY_bias, 1},
     {"bias_in", "mixer.x mixer.z", HEEDI_ENTRY_bias, 1},
     {"bias_out", "mixer.out", HEEDI_ENTRY_bias, 1},
+    {"bias_patch", "patch", HEEDI_ENTRY_bias, 0},
+    {"bias_head", "head", HEEDI_ENTRY_bias, 0},
+    {"prefix", "prefix", HEEDI_ENTRY_prefix, 0},
 };
 
 /* The entry of all operations "blk.L.NAME" (or "NAME") of the list. */
@@ -247,7 +280,7 @@ static void sinks(back *k, const char *suffix, double value, double sum,
     }
     double rest = value - sum;
     for (int64_t q = 0; q < l->n_seq; q++)
-        rest -= heedi_ledger_total(l, q);
+        rest -= heedi_ledger_absorbed(l, q);
     k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(rest) / scale);
     k->r->seen[ACCOUNT]++;
     /* and every operation for itself */
@@ -259,7 +292,7 @@ static void sinks(back *k, const char *suffix, double value, double sum,
             for (int e = 0; e < HEEDI_N_ENTRIES; e++)
                 d -= l->sink[at * HEEDI_N_ENTRIES + e];
         }
-        if (strcmp(l->op_name[j], "embed") != 0)
+        if (strcmp(l->op_name[j], k->e.leaf->name) != 0)
             k->r->worst[ACCOUNT] = fmax(k->r->worst[ACCOUNT], fabs(d) / scale);
     }
 }
@@ -269,7 +302,7 @@ static void relevance(back *k, heed_target target, const char *suffix)
     char name[64];
     int64_t n;
     double value = aim(k, target), sum = 0, magnitude = 0;
-    const heedi_node *leaf = k->e.leaf;
+    const heedi_node *leaf = k->e.leaf, *prefix = k->e.prefix;
     const int64_t t = k->e.batch.rows, c = leaf->cols;
     heed_real *all = calloc((size_t)(t * c), sizeof *all);
     heed_real *token = calloc((size_t)t, sizeof *token);
@@ -279,6 +312,9 @@ static void relevance(back *k, heed_target target, const char *suffix)
             s += (double)leaf->x[j] * (double)leaf->g[j];
             all[j] = leaf->x[j] * leaf->g[j];
         }
+        for (int64_t j = 0; i < k->e.m->patch.prefix && j < prefix->cols; j++)
+            s += (double)prefix->x[i * prefix->cols + j] *
+                 (double)prefix->g[i * prefix->cols + j];
         token[i] = (heed_real)s;
         sum += s;
         magnitude += fabs(s);
@@ -300,6 +336,7 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
                      const char *prefix, row *r)
 {
     int64_t n;
+    heed_real *leaf = patches(m, x, prefix);
     const int64_t *top = expect_get(x, prefix, "target", &n);
     const int64_t *pair = expect_get(x, prefix, "contrast", &n);
     heed_target logit = HEED_TARGET, prob = {.kind = "probability"};
@@ -313,7 +350,7 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
                                  (int32_t)pair[2]};
     for (int pass = HEEDI_GRADIENT; pass <= HEEDI_RELEVANCE; pass++) {
         back k = {.x = x, .prefix = prefix, .r = r};
-        start(&k.e, ctx, m, x, prefix, (heedi_pass)pass);
+        start(&k.e, ctx, m, x, prefix, leaf, (heedi_pass)pass);
         assert_int_equal(heedi_exec_forward(&k.e, NULL, NULL), HEED_OK);
         if (pass == HEEDI_GRADIENT) {
             gradient(&k, logit, "grad_logit");
@@ -327,6 +364,7 @@ static void backward(heed_ctx *ctx, const heed_model *m, const expect *x,
         }
         heedi_exec_clear(&k.e);
     }
+    free(leaf);
 }
 
 /* 1 if every column is within its limit. */
@@ -340,11 +378,12 @@ static int one_model(heed_ctx *ctx, const char *model, const char *file,
         fail_msg("%s: cannot be read", file);
     if (heed_model_load(&m, ctx, model) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
-    static const char *const prefix[] = {"T1", "T2", "T37", "T130"};
+    static const char *const prefix[] = {"T1", "T2", "T37", "T130", "image"};
     int lengths = 0;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         int64_t n;
-        if (!expect_get(&x, prefix[i], "ids", &n))
+        if (!expect_get(&x, prefix[i], "ids", &n) &&
+            !expect_get(&x, prefix[i], "pixels", &n))
             continue;
         lengths++;
         forward(ctx, m, &x, prefix[i], &r);
@@ -425,6 +464,12 @@ static void test_gpt2(void **state)
     family("tests/golden/gpt2");
 }
 
+static void test_vit(void **state)
+{
+    (void)state;
+    family("tests/golden/vit");
+}
+
 static void test_bert(void **state)
 {
     (void)state;
@@ -459,7 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_llama),    test(test_gpt2), test(test_mamba), test(test_bert),
-        test(test_gpt_neox), test(test_gptj), test(test_bloom), test(test_bert),
+        test(test_gpt_neox), test(test_gptj), test(test_bloom), test(test_vit),
     };
     RUN(tests);
 }

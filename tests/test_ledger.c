@@ -378,7 +378,7 @@ static void test_report(void **state)
                 continue;
             if (head == HEED_HEAD_CLASS)
                 target.at = HEED_AT_HEAD;
-            heed_input in = {t, &target, 1};
+            heed_input in = {t, &target, 1, NULL};
             heed_request q = {.model = m, .method = "attn_lrp"};
             heed_result *r[MOST_INPUTS];
             q.input = &in;

@@ -254,7 +254,7 @@ static void test_targets(void **state)
                                            {{"batch", "4"}, {0}}};
     for (int k = 0; k < 2; k++) {
         world w = enter_some("llama", 8), v = enter_some("llama", 8);
-        heed_input in = {w.t, many, 3};
+        heed_input in = {w.t, many, 3, NULL};
         heed_request q = {.model = w.m,
                           .method = k ? "occlusion" : "ig",
                           .settings = few[k],

@@ -44,7 +44,7 @@ static heed_status explain(world *w, const char *method, const heed_sink *sink)
     static const heed_target target[] = {HEED_TARGET,
                                          {"contrast_prob_diff", 2, -1, 3}};
     static const char *const layer[] = {"layer", NULL};
-    heed_input in = {w->t, target, 2};
+    heed_input in = {w->t, target, 2, NULL};
     heed_request q = {.model = w->m,
                       .method = method,
                       .input = &in,

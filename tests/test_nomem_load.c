@@ -145,7 +145,7 @@ static heed_status explain(heed_ctx *ctx, const char *name)
                 if (strcmp(o->name, few[i].name) == 0)
                     set = few + i;
         const heed_setting settings[] = {*set, {0}};
-        heed_input in = {t, target, 2};
+        heed_input in = {t, target, 2, NULL};
         heed_request q = {.model = m,
                           .method = method->name,
                           .settings = settings,

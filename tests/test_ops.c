@@ -223,6 +223,16 @@ static double unread(const optest *t, int64_t seq)
     return sum;
 }
 
+static double learned(const optest *t, int64_t seq)
+{
+    double sum = 0;
+    const heedi_prefix_args *a = t->y->args;
+    const int64_t n = heedi_len(&t->batch, seq), c = a->cols;
+    for (int64_t i = 0; i < (n < a->n ? n : a->n) * c; i++)
+        sum += (double)a->c[i] * (double)t->y->g[t->batch.start[seq] * c + i];
+    return sum;
+}
+
 static double unread_type(const optest *t, int64_t seq)
 {
     double sum = 0;
@@ -270,6 +280,7 @@ static const struct {
     {"act", HEEDI_ENTRY_gate, gate},
     {"layernorm", HEEDI_ENTRY_beta, beta},
     {"position", HEEDI_ENTRY_unread, unread},
+    {"prefix", HEEDI_ENTRY_prefix, learned},
     {"segment", HEEDI_ENTRY_unread, unread_type},
     {"attention", HEEDI_ENTRY_kappa, kappa},
     {"attention", HEEDI_ENTRY_pos_bias, pos_bias},

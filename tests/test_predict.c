@@ -84,7 +84,7 @@ static void test_ties(void **state)
     assert_true(n_out == 3 && out[0] == 0 && out[1] == 0 && out[2] == 0);
     heed_target target = {"contrast", -1, -1, -1};
     heed_tokens *t = some_tokens(ctx, m, T, 3);
-    heed_input in = {t, &target, 1};
+    heed_input in = {t, &target, 1, NULL};
     heed_request q = {.model = m, .method = "saliency"};
     q.input = &in;
     q.n_inputs = 1;

@@ -110,7 +110,7 @@ static void test_requests(void **state)
         heed_tokens *t = some_tokens(ctx, m, T - r->n, 1);
         const char *keep[] = {"layer", r->keep, NULL};
         const int64_t layer = r->layer - 1, head = r->head - 1;
-        heed_input in = {t, r->target, 1};
+        heed_input in = {t, r->target, 1, NULL};
         heed_request q = {.model = m,
                           .method = r->method ? r->method : "attn_lrp",
                           .settings = r->settings,
@@ -139,15 +139,15 @@ static void test_inputs(void **state)
     const heed_target target = HEED_TARGET;
     assert_int_equal(heed_tokens_of(&none, ctx, NULL, id, 0), HEED_OK);
     assert_int_equal(heed_tokens_of(&far, ctx, NULL, id, 2), HEED_OK);
-    heed_input in[] = {{t, NULL, 0}, {none, NULL, 0}};
+    heed_input in[] = {{.tokens = t}, {.tokens = none}};
     heed_request q = {.model = m, .input = in};
     wrong(ctx, &q, HEED_EINVAL, "no input");
     q.n_inputs = 2;
     wrong(ctx, &q, HEED_EINVAL, "the input has no tokens");
-    in[1] = (heed_input){far, NULL, 0};
+    in[1] = (heed_input){.tokens = far};
     wrong(ctx, &q, HEED_EINVAL,
           "token id 61 is out of range, the vocabulary has 61");
-    in[1] = (heed_input){t, &target, 0};
+    in[1] = (heed_input){t, &target, 0, NULL};
     wrong(ctx, &q, HEED_EINVAL, "input 1 has no target");
     q.n_inputs = 1;
     heed_plan p;

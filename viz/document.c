@@ -91,6 +91,11 @@ static void put_input(doc *d)
         heedi_json_close(&d->j, '}');
     }
     heedi_json_close(&d->j, ']');
+    const char *group, *key;
+    const heed_attr *a;
+    for (int i = 0; (a = heed_result_attr_at(d->r, i, &group, &key)); i++)
+        if (strcmp(group, "input") == 0)
+            put_attr(d, key, a);
     heedi_json_close(&d->j, '}');
 }
 

@@ -25,6 +25,7 @@ static const heedi_entry_look looks[] = {
     {"baseline", "value at the baseline", 0xb3a06b, false},
     {"position", "positions", 0x01857f, true},
     {"type", "token types", 0x66c2e0, true},
+    {"prefix", "learned tokens", 0x4d9221, true},
 };
 static const heedi_entry_look unknown = {"", "other", 0x555555, false};
 

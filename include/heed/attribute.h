@@ -2,6 +2,7 @@
 #ifndef HEED_ATTRIBUTE_H
 #define HEED_ATTRIBUTE_H
 
+#include <heed/image.h>
 #include <heed/method.h>
 #include <heed/model.h>
 #include <heed/result.h>
@@ -48,9 +49,10 @@ HEED_API const heed_target_info *heed_target_at(int i);
  * the tokens are those of both, the second of segment 1: they are run apart,
  * and explained together. */
 typedef struct heed_input {
-    const heed_tokens *tokens;
+    const heed_tokens *tokens; /* with pixels: heed_image_tokens(), or NULL */
     const heed_target *target; /* n_targets of them; NULL: the default one */
     int64_t n_targets;
+    const heed_pixels *pixels; /* of a model that reads images; else NULL */
 } heed_input;
 
 /* Zero-initialise and set by name, so that fields added later keep their
@@ -71,7 +73,8 @@ typedef struct heed_request {
     double tol; /* largest accepted residual, relative to the greater of
                    |target| and sum |R|; 0: 1e-4, and none for methods that
                    approximate */
-    const char *const *keep; /* ends at NULL: "layer"; NULL: nothing more */
+    const char *const *keep; /* ends at NULL: "layer", of images "channel";
+                                NULL: nothing more */
     const char *group;       /* NULL: "explanations/METHOD"; where results go */
     uint64_t seed;           /* of methods that draw random numbers */
     int streams; /* 1: the sink keeps no array in memory: of method "attention",

@@ -8,6 +8,7 @@
 #include <heed/ctx.h>
 #include <heed/figure.h>
 #include <heed/file.h>
+#include <heed/image.h>
 #include <heed/method.h>
 #include <heed/model.h>
 #include <heed/predict.h>

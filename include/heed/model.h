@@ -54,6 +54,8 @@ typedef struct heed_model_info {
     const char *pooling;      /* of an embedding: "mean", "cls", ...; or "" */
     int normalizes;           /* embeddings are divided by their length */
     int64_t n_segments;       /* token types, 0: there are none */
+    int64_t image_height, image_width, image_channels; /* 0: reads text */
+    int64_t patch_height, patch_width;                 /* in pixels */
 } heed_model_info;
 
 /* Load a checkpoint: a Hugging Face directory (config.json and

@@ -2,6 +2,7 @@
 #ifndef HEED_PREDICT_H
 #define HEED_PREDICT_H
 
+#include <heed/image.h>
 #include <heed/model.h>
 #include <heed/token.h>
 
@@ -26,6 +27,12 @@ typedef struct heed_candidate {
 HEED_API HEED_NODISCARD heed_status
 heed_predict(heed_ctx *ctx, const heed_model *m, const int32_t *id, int64_t n,
              const int64_t *at, int64_t n_at, int64_t top, heed_candidate *out);
+
+/* The `top` best classes of a picture. Errors as heed_predict(), and as
+ * heed_image_tokens(). */
+HEED_API HEED_NODISCARD heed_status
+heed_predict_image(heed_ctx *ctx, const heed_model *m,
+                   const heed_pixels *pixels, int64_t top, heed_candidate *out);
 
 /* The same of tokens with their segments: a pair of texts. Of a model with
  * labels, `at` is the position 0, and candidates are labels; logprob is that of

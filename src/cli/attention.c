@@ -177,7 +177,7 @@ static heed_status run_all(job *j)
         HEEDI_TRY(heedi_cli_output_open(c, &j->out, 0, 1, keep));
     HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
     HEEDI_TRY(check_rows(j));
-    heed_input input = {&j->in.tokens, NULL, 0};
+    heed_input input = {.tokens = &j->in.tokens, .pixels = j->in.pixels};
     heed_request q = {
         .model = c->model,
         .tokenizer = c->tokenizer,
@@ -225,8 +225,8 @@ const heedi_command heedi_command_attention = {
     .summary = "attention maps of layers and heads",
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_PAIR | HEEDI_SET_LENGTH | HEEDI_SET_WHICH |
-            HEEDI_SET_ATTENTION | HEEDI_SET_FILE | HEEDI_SET_PICTURE |
-            HEEDI_SET_PLAN,
+            HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH |
+            HEEDI_SET_WHICH | HEEDI_SET_ATTENTION | HEEDI_SET_FILE |
+            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

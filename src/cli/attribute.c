@@ -160,7 +160,10 @@ static heed_status batch_fill(job *j, batch *b)
         HEEDI_TRY(heedi_cli_prompt(c, &j->texts, b->first + i, room, in));
         HEEDI_TRY(heedi_cli_continue(c, in));
         HEEDI_TRY(heedi_cli_targets(c, in));
-        b->input[i] = (heed_input){&in->tokens, in->target, in->n_targets};
+        b->input[i] = (heed_input){.tokens = &in->tokens,
+                                   .target = in->target,
+                                   .n_targets = in->n_targets,
+                                   .pixels = in->pixels};
         b->sink[i] = heedi_cli_output_sink(&b->out[i]);
     }
     return HEED_OK;
@@ -291,7 +294,7 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
                        info->name);
         return HEED_OK;
     }
-    if (table && heedi_cli_color(c))
+    if (table && heedi_cli_color(c) && !in->pixels)
         HEEDI_TRY(show_heat(j, r, group, info->name, b->first + i, in));
     else if (table && !c->args.ledger)
         show_rows(j, r, group, info->name, b->first + i, in);
@@ -300,9 +303,12 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
     heedi_cli_summary(c, r, group, info->name, in->n_targets);
     for (int64_t t = 0; heedi_cli_has_picture(&c->args) && t < in->n_targets;
          t++)
-        HEEDI_TRY(heedi_cli_pictures(c, r, group, "relevance", number,
-                                     j->methods.n > 1 ? info->name : NULL,
-                                     in->n_targets > 1 ? t : -1));
+        HEEDI_TRY(heedi_cli_pictures(
+            c, r, group,
+            heed_result_get(r, group, "pixel_relevance") ? "pixel_relevance"
+                                                         : "relevance",
+            number, j->methods.n > 1 ? info->name : NULL,
+            in->n_targets > 1 ? t : -1));
     return HEED_OK;
 }
 
@@ -396,10 +402,10 @@ const heedi_command heedi_command_attribute = {
     .name = "attribute",
     .summary = "explain predictions with one or several methods",
     .operand = "[-]",
-    .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_PAIR | HEEDI_SET_MANY | HEEDI_SET_LENGTH |
-            HEEDI_SET_METHOD | HEEDI_SET_CONTINUE | HEEDI_SET_AT |
-            HEEDI_SET_TARGET | HEEDI_SET_WHICH | HEEDI_SET_STORE |
-            HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+    .sets =
+        HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT | HEEDI_SET_PAIR |
+        HEEDI_SET_IMAGE | HEEDI_SET_MANY | HEEDI_SET_LENGTH | HEEDI_SET_METHOD |
+        HEEDI_SET_CONTINUE | HEEDI_SET_AT | HEEDI_SET_TARGET | HEEDI_SET_WHICH |
+        HEEDI_SET_STORE | HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

@@ -108,6 +108,11 @@ static heed_status run_all(job *j)
         HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
+    if (heed_model_about(c->model)->image_height > 0)
+        return heedi_cli_fail(c, HEED_ENOTSUP,
+                              "check: '%s' models read images, and only those "
+                              "that read text are checked",
+                              heed_model_about(c->model)->family->name);
     if (!given) {
         HEEDI_TRY(default_input(j));
         HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));

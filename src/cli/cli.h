@@ -38,7 +38,8 @@ struct heedi_cli {
     heed_tokenizer *tokenizer;    /* NULL: none, for this reason: */
     heed_status tokenizer_status; /* HEED_OK: not tried */
     char tokenizer_why[1024];
-    char hash[3][65]; /* weights, configuration, tokenizer */
+    char image_sha256[65]; /* of --image, once it has been read */
+    char hash[3][65];      /* weights, configuration, tokenizer */
     char dataset_hash[65];
     bool hashed;
     bool printed; /* a document is on stdout */

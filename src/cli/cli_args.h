@@ -11,6 +11,7 @@
     S(MODEL, "Model")                        \
     S(TEXT, "Input")                         \
     S(PAIR, "Second text")                   \
+    S(IMAGE, "Image")                        \
     S(MANY, "Many inputs")                   \
     S(LENGTH, "Length and memory")           \
     S(METHOD, "Method")                      \
@@ -100,6 +101,7 @@ typedef struct heedi_args {
     int64_t n_operands;
     /* model and input */
     const char *model, *prompt, *pair, *input_file, *dataset, *text_field;
+    const char *image;
     heedi_ints ids;
     int special, bos, no_bos, per_file, decode, raw_tokens;
     int64_t threads, context, batch, tokens;

@@ -57,6 +57,9 @@ const heedi_flag heedi_cli_flags[] = {
     TEXT(0, "pair", 0, pair, "TEXT", HEEDI_SET_PAIR,
          "segment 1, or what the text is compared with"),
 
+    TEXT(0, "image", 0, image, "FILE", HEEDI_SET_IMAGE,
+         "PNG or JPEG, for models that read images"),
+
     TEXT(0, "dataset", 0, dataset, "FILE.jsonl", MANY,
          "many inputs, one JSON object on each line"),
     TEXT(0, "text-field", 0, text_field, "NAME", MANY,

@@ -57,6 +57,31 @@ static heed_status read_one(heedi_cli *c, heedi_cli_texts *out,
     return heedi_cli_texts_add(c, out, s, len);
 }
 
+/* Options that are about texts; what is explained of an image is one output. */
+static heed_status check_image(heedi_cli *c)
+{
+    const heedi_args *a = &c->args;
+    const struct {
+        bool given;
+        const char *name;
+    } text[] = {
+        {a->bos, "bos"},
+        {a->no_bos, "no-bos"},
+        {a->special, "special"},
+        {a->truncate != 0, "truncate"},
+        {a->at.n != 0, "at"},
+        {a->generated != NULL, "generated"},
+        {a->target_ids.n > 0, "target-ids"},
+        {a->new_tokens > 0, "new-tokens"},
+        {a->group != NULL, "group"},
+    };
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+        if (text[i].given)
+            return heedi_cli_fail(c, HEED_EINVAL, "--%s: not with --image",
+                                  text[i].name);
+    return HEED_OK;
+}
+
 heed_status heedi_cli_texts_read(heedi_cli *c, heedi_cli_texts *out)
 {
     const heedi_args *a = &c->args;
@@ -66,9 +91,12 @@ heed_status heedi_cli_texts_read(heedi_cli *c, heedi_cli_texts *out)
                               "'%s': unexpected argument; a text goes after -p",
                               a->operand);
     int given = (a->prompt != NULL) + (a->input_file != NULL) + (a->ids.n > 0) +
-                (a->dataset != NULL) + (a->operand != NULL);
+                (a->dataset != NULL) + (a->operand != NULL) +
+                (a->image != NULL);
     const char *all = c->command->sets & HEEDI_SET_MANY
-                          ? "-p, -f, -, --ids or --dataset"
+                          ? "-p, -f, -, --ids, --image or --dataset"
+                      : c->command->sets & HEEDI_SET_IMAGE
+                          ? "-p, -f, -, --ids or --image"
                           : "-p, -f, - or --ids";
     if (given == 0)
         return heedi_cli_fail(c, HEED_EINVAL, "no input: give one of %s", all);
@@ -86,7 +114,9 @@ heed_status heedi_cli_texts_read(heedi_cli *c, heedi_cli_texts *out)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--%s: --ids are taken as they are",
                               a->bos ? "bos" : "no-bos");
-    if (a->ids.n > 0) {
+    if (a->image)
+        HEEDI_TRY(check_image(c));
+    if (a->ids.n > 0 || a->image) {
         out->v = heedi_cli_calloc(c, 1, sizeof *out->v);
         out->n = out->v != NULL;
         return out->v ? HEED_OK : HEED_ENOMEM;
@@ -213,6 +243,25 @@ static heed_status check_ids(heedi_cli *c, const heed_tokens *t)
     return HEED_OK;
 }
 
+/* Read as the model's own files say. */
+static heed_status read_image(heedi_cli *c, heedi_cli_input *out)
+{
+    heed_image *image;
+    const heed_model_info *m = heed_model_about(c->model);
+    if (m->image_height == 0)
+        return heedi_cli_fail(c, HEED_EINVAL, "--image: '%s' models read text",
+                              m->family->name);
+    HEEDI_LIB(c, heed_image_load(&image, c->ctx, c->args.image));
+    memcpy(c->image_sha256, image->source.sha256, sizeof c->image_sha256);
+    heed_status st = heed_pixels_of(&out->pixels, c->ctx, image, c->args.model);
+    if (st == HEED_OK)
+        st = heed_image_tokens(&out->full, c->ctx, c->model, out->pixels);
+    if (st != HEED_OK)
+        heedi_cli_lib(c, st);
+    heed_image_free(c->ctx, image);
+    return st;
+}
+
 /* One text, or two as one sequence. */
 static heed_status encode(heedi_cli *c, const char *s, int64_t len,
                           const char *pair, int64_t room, heedi_cli_input *out)
@@ -278,6 +327,12 @@ heed_status heedi_cli_prompt(heedi_cli *c, const heedi_cli_texts *t, int64_t i,
                              int64_t room, heedi_cli_input *out)
 {
     const heedi_args *a = &c->args;
+    if (a->image) {
+        HEEDI_TRY(read_image(c, out));
+        HEEDI_TRY(fit(c, out, room));
+        out->n_prompt = out->tokens.n;
+        return HEED_OK;
+    }
     HEEDI_TRY(check_pair(c));
     if (!t->v[i].s) {
         HEEDI_TRY(tokens_of(c, "--ids", &a->ids, &out->full));
@@ -295,6 +350,7 @@ void heedi_cli_input_free(heedi_cli *c, heedi_cli_input *in)
 {
     heed_tokens_free(c->ctx, in->joined);
     heed_tokens_free(c->ctx, in->full);
+    heed_pixels_free(c->ctx, in->pixels);
     free(in->kept);
     free(in->target);
     *in = (heedi_cli_input){0};

@@ -4,10 +4,11 @@
 
 #include "cli.h"
 
-/* The texts of -p, -f, - or --dataset; with --ids one that has none. */
+/* The texts of -p, -f, - or --dataset; with --ids and --image one that has
+ * none. */
 typedef struct heedi_cli_texts {
     struct {
-        char *s; /* NULL: --ids */
+        char *s; /* NULL: --ids, --image */
         int64_t len;
     } * v;
     int64_t n;
@@ -39,6 +40,7 @@ typedef struct heedi_cli_input {
     bool paired;        /* it is two texts in one sequence */
     heed_target *target;
     int64_t n_targets;
+    heed_pixels *pixels;        /* of --image; else NULL */
     heed_tokens *full, *joined; /* what the view looks into */
     heed_token *kept;
 } heedi_cli_input;

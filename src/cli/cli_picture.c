@@ -33,7 +33,7 @@ heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out)
     return heedi_cli_fail(c, HEED_EINVAL,
                           "--figure '%.40s': there is no such figure; there "
                           "are %s",
-                          name, list);
+                          name, used ? list : "none in this build");
 }
 
 heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)

@@ -114,6 +114,8 @@ heed_status heedi_cli_provenance(heedi_cli *c, const heed_sink *s,
     snprintf(build, sizeof build, COMPILER ", %s", heed_build());
     heed_sha256(tokens->text ? tokens->text : "", (size_t)tokens->text_len,
                 input);
+    if (*c->image_sha256)
+        memcpy(input, c->image_sha256, sizeof input);
     const struct {
         const char *key, *value;
     } rows[] = {

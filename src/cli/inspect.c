@@ -56,6 +56,13 @@ static void show_model(const heedi_cli *c, json_t *j)
         fact(j, "normalizes", m->normalizes);
     }
     fact(j, "segments", m->n_segments);
+    if (m->image_height > 0) {
+        fact(j, "image_height", m->image_height);
+        fact(j, "image_width", m->image_width);
+        fact(j, "image_channels", m->image_channels);
+        fact(j, "patch_height", m->patch_height);
+        fact(j, "patch_width", m->patch_width);
+    }
     fact_text(j, "weights_sha256", c->hash[0]);
     fact_text(j, "config_sha256", c->hash[1]);
     fact_text(j, "tokenizer_sha256", c->hash[2]);
@@ -78,8 +85,16 @@ static void show_tokenizer(const heedi_cli *c, json_t *j)
     fact(j, "adds_eos", t->adds_eos);
 }
 
-/* The plan of the family's own method for any n tokens. */
-static heed_status plan(heedi_cli *c, int64_t n, heed_plan *out)
+/* The plan of the family's own method for an input. */
+static heed_status plan(heedi_cli *c, const heed_input *in, heed_plan *out)
+{
+    heed_request q = {.model = c->model, .input = in, .n_inputs = 1};
+    HEEDI_LIB(c, heed_plan_of(c->ctx, &q, out));
+    return HEED_OK;
+}
+
+/* ... for any n tokens */
+static heed_status plan_text(heedi_cli *c, int64_t n, heed_plan *out)
 {
     heed_tokens *tokens = NULL;
     int32_t *id = heedi_cli_calloc(c, n, sizeof *id);
@@ -87,21 +102,32 @@ static heed_status plan(heedi_cli *c, int64_t n, heed_plan *out)
         return HEED_ENOMEM;
     heed_status st = heed_tokens_of(&tokens, c->ctx, NULL, id, n);
     free(id);
-    if (st == HEED_OK) {
-        const heed_head head = heed_model_about(c->model)->head;
-        heed_target target = HEED_TARGET;
-        if (head == HEED_HEAD_MASKED)
-            target.at = -1;
-        /* of two texts that are compared, each has a half */
-        for (int64_t i = n / 2; head == HEED_HEAD_EMBEDDING && i < n; i++)
-            tokens->token[i].segment = 1;
-        const heed_input in = {tokens, &target, 1};
-        heed_request q = {.model = c->model, .input = &in, .n_inputs = 1};
-        st = heed_plan_of(c->ctx, &q, out);
-    }
     if (st != HEED_OK)
-        heedi_cli_lib(c, st);
+        return heedi_cli_lib(c, st);
+    const heed_head head = heed_model_about(c->model)->head;
+    heed_target target = HEED_TARGET;
+    if (head == HEED_HEAD_MASKED)
+        target.at = -1;
+    /* of two texts that are compared, each has a half */
+    for (int64_t i = n / 2; head == HEED_HEAD_EMBEDDING && i < n; i++)
+        tokens->token[i].segment = 1;
+    st = plan(c, &(heed_input){tokens, &target, 1, NULL}, out);
     heed_tokens_free(c->ctx, tokens);
+    return st;
+}
+
+/* ... for any image */
+static heed_status plan_image(heedi_cli *c, heed_plan *out)
+{
+    const heed_model_info *m = heed_model_about(c->model);
+    heed_pixels p = {.channels = m->image_channels,
+                     .height = m->image_height,
+                     .width = m->image_width};
+    p.x = heedi_cli_calloc(c, p.channels * p.height * p.width, sizeof *p.x);
+    if (!p.x)
+        return HEED_ENOMEM;
+    heed_status st = plan(c, &(heed_input){.pixels = &p}, out);
+    free(p.x);
     return st;
 }
 
@@ -114,10 +140,12 @@ static heed_status run(heedi_cli *c)
     heedi_cli_load_tokenizer(c);
     HEEDI_TRY(heedi_cli_hash(c));
     int64_t context = heed_model_about(c->model)->context;
-    int64_t n = a->tokens > 0                  ? a->tokens
+    const bool image = heed_model_about(c->model)->image_height > 0;
+    int64_t n = image                          ? context
+                : a->tokens > 0                ? a->tokens
                 : context > 0 && context < 512 ? context
                                                : 512;
-    HEEDI_TRY(plan(c, n, &p));
+    HEEDI_TRY(image ? plan_image(c, &p) : plan_text(c, n, &p));
     if (!a->json) {
         show_model(c, NULL);
         show_tokenizer(c, NULL);

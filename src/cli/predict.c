@@ -90,8 +90,11 @@ static heed_status predict(job *j)
     j->best = heedi_cli_calloc(c, j->n_at * j->top, sizeof *j->best);
     if (!j->best)
         return HEED_ENOMEM;
-    heed_status st = heed_predict_tokens(c->ctx, c->model, &j->in.tokens, j->at,
-                                         j->n_at, j->top, j->best);
+    heed_status st = j->in.pixels
+                         ? heed_predict_image(c->ctx, c->model, j->in.pixels,
+                                              j->top, j->best)
+                         : heed_predict_tokens(c->ctx, c->model, &j->in.tokens,
+                                               j->at, j->n_at, j->top, j->best);
     heedi_cli_progress_end();
     return st == HEED_OK ? name_tokens(j) : heedi_cli_lib(c, st);
 }
@@ -167,6 +170,8 @@ static heed_status put_predictions(job *j)
     heed_status st = id && text && x ? HEED_OK : HEED_ENOMEM;
     if (st == HEED_OK) {
         st = heed_put_input(&s, c->ctx, &j->in.tokens);
+        if (st == HEED_OK && j->in.pixels)
+            st = heed_put_pixels(&s, c->ctx, j->in.pixels, 0);
         if (st == HEED_OK)
             st = heed_put(&s, c->ctx, &pos, j->at);
         if (st == HEED_OK)
@@ -229,7 +234,7 @@ const heedi_command heedi_command_predict = {
     .summary = "the most likely next tokens, labels, or tokens at a mask",
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_PAIR | HEEDI_SET_LENGTH | HEEDI_SET_AT | HEEDI_SET_TOP |
-            HEEDI_SET_FILE,
+            HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH | HEEDI_SET_AT |
+            HEEDI_SET_TOP | HEEDI_SET_FILE,
     .run = run,
 };

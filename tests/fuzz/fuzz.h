@@ -121,7 +121,7 @@ static inline void fuzz_model(heed_ctx *ctx, const char *path)
         heed_result_new(&r, ctx) != HEED_OK)
         abort();
     heed_sink sink = heed_result_sink(r);
-    heed_input in = {t, &target, 1};
+    heed_input in = {t, &target, 1, NULL};
     heed_request q = {.model = m,
                       .method = heed_model_about(m)->family->method,
                       .input = &in,

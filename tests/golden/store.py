@@ -22,7 +22,7 @@ def rounded(a, dtype):
 def _raw(a, dtype):
     if dtype == "BF16":
         return (bf16(a).view(np.uint32) >> 16).astype("<u2").tobytes()
-    return a.astype({"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8"}[dtype]).tobytes()
+    return a.astype({"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "U8": "u1"}[dtype]).tobytes()
 
 
 def save(path, tensors, dtype=None):
