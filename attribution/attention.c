@@ -8,5 +8,6 @@ const heedi_method heedi_method_attention = {
              .reduce = "none"},
     .pass = HEEDI_FORWARD,
     .mixing = true,
+    .maps = true,
     .run = heedi_run_attention,
 };

@@ -32,7 +32,8 @@ struct heedi_job {
     const heed_sink *sink;        /* one for each input */
     const heed_method_info *info; /* of the method */
     heedi_exec_options o;
-    bool times_input; /* R = x g; else g itself */
+    bool times_input;  /* R = x g; else g itself */
+    const char *units; /* of relevance; NULL: by the above */
     heedi_reduction reduce;
     const char *reduce_name;
     double opt[HEEDI_MAX_OPTIONS];

@@ -62,6 +62,30 @@ static void warn_negative(heedi_job *j, const heedi_aim *a)
     j->warned = true;
 }
 
+static heed_status relevance(heedi_job *j, heedi_outcome *o, int64_t s)
+{
+    o->absorbed = o->residual = (double)NAN;
+    o->relevance =
+        heedi_arena_alloc(&j->mem, sizeof(heed_real) * (size_t)j->len[s]);
+    return o->relevance ? HEED_OK : HEED_ENOMEM;
+}
+
+heed_status heedi_rounds_place(heedi_rounds *r)
+{
+    for (int64_t s = 0; s < r->j->n; s++) {
+        heedi_outcome *o = heedi_outcome_of(r, s);
+        if (!heedi_has_target(r, s))
+            continue;
+        const int64_t at = r->j->target[s][r->round].at;
+        o->aim = (heedi_aim){.at = at < 0 ? at + r->j->len[s] : at,
+                             .token = -1,
+                             .foil = -1,
+                             .value = (double)NAN};
+        HEEDI_TRY(relevance(r->j, o, s));
+    }
+    return HEED_OK;
+}
+
 static heed_status begin(heedi_rounds *r, int64_t s)
 {
     heedi_job *j = r->j;
@@ -70,10 +94,7 @@ static heed_status begin(heedi_rounds *r, int64_t s)
     HEEDI_TRY(aim(r, s, &j->target[s][r->round], &o->aim));
     if (!o->aim.centered)
         warn_negative(j, &o->aim);
-    o->absorbed = o->residual = (double)NAN;
-    o->relevance = heedi_arena_alloc(&j->mem, bytes);
-    if (!o->relevance)
-        return HEED_ENOMEM;
+    HEEDI_TRY(relevance(j, o, s));
     if (r->e->o.keep & HEEDI_KEEP_LAYER) {
         o->layer =
             heedi_arena_alloc(&j->mem, bytes * (size_t)(r->e->m->dim['L'] + 1));
