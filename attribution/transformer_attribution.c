@@ -94,9 +94,28 @@ static heedi_flow_how how(const heedi_job *j)
                             .passes = passes};
 }
 
+/* Relevance at the logits is the seed. That of all other targets adds up to 0,
+ * and so would, by the rule of sums, everything before. */
+static heed_status only_logits(const heedi_job *j)
+{
+    for (int64_t s = 0; s < j->n; s++)
+        for (int64_t k = 0; k < j->n_targets[s]; k++) {
+            const char *kind = j->target[s][k].kind;
+            const heedi_target_kind *t =
+                heedi_target_kind_named(kind ? kind : "logit");
+            if (j->o.center || (t && (t->all || t->info.contrast)))
+                return heedi_fail(j->ctx, HEED_EINVAL,
+                                  "%s: explains logits as they are, not %s",
+                                  j->info->name,
+                                  j->o.center ? "less a mean" : t->info.name);
+        }
+    return HEED_OK;
+}
+
 static heed_status check(heedi_job *j)
 {
     const heedi_flow_how h = how(j);
+    HEEDI_TRY(only_logits(j));
     j->o.watch_mixing = true;
     j->o.plain = true;
     return heedi_flow_check(j, &h);
