@@ -286,7 +286,7 @@ static void test_add_norm(void **state)
 {
     (void)state;
     heed_ctx *ctx = new_ctx();
-    heed_model *m = golden(ctx, "plain");
+    heed_model *m = plain(ctx, "gpt_neox");
     heed_tokens *t[2] = {some_tokens(ctx, m, 9, 1), some_tokens(ctx, m, 30, 2)};
     static const heed_setting sample[] = {{"self", "off"}, {0}},
                               batch[] = {
