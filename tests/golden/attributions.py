@@ -115,7 +115,7 @@ def one(name):
                 rough = relevance_form.of(family, model, ids, pos, seed, None, noise)
                 layers = [(g * w).clamp(min=0).mean(0) for g, w in zip(grads, rough)]
                 off = max(off, np.abs(product(layers, False, no_self=True)[0][pos].numpy() - want).max())
-            e["float32_" + tag] = np.array([off / max(np.abs(want).max(), 1e-9)])
+            e["float32_" + tag] = np.array([float(f"{off / max(np.abs(want).max(), 1e-9):.2g}")])
             f32 = max(f32, float(e["float32_" + tag][0]))
         made.update({f"{name}/T{t}/{k}": y for k, y in e.items()})
     print(f"{name:24}{apart:10.1e}{sums:10.1e}{f32:10.1e}", flush=True)
