@@ -311,7 +311,7 @@ static void engine(heedi_job *j, const heedi_method *m)
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
     j->o.results += kept(j);
-    if (m->maps && !j->q->streams)
+    if (m->info.gives_maps && !j->q->streams)
         j->o.results += maps(j);
 }
 

@@ -12,7 +12,6 @@ typedef struct heedi_method {
     heedi_pass pass; /* whose rules apply where `rules` has none */
     const heedi_method_rule *rules; /* ends at kind == NULL; NULL: none */
     bool mixing;                    /* `run` asks for mixing views */
-    bool maps;                      /* which are its result */
     bool gradient_only;             /* relevance is g itself, not x g */
     bool tokens_only;  /* relevance inside of the model does not exist */
     const char *units; /* of its relevance; NULL: as of a gradient */

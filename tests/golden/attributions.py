@@ -12,9 +12,9 @@ Relevance of the attention weights is that of relevance_form.py. Arrays (F64, I6
       which relevance at the logits, and so everywhere, adds up to 0); NAME is
       rollout, with _raw (row_norm off), _max, _min (of heads), _late (start_layer 1), _no_self
       attn_grad, tattr, with _norm (row_norm on), _late, _no_self
-  float32_end, float32_middle (1)   the largest difference of tattr_no_self, of its largest value, in DRAWS draws in which
-      every weight of the relevance is off by up to half a unit in the last place of float32: R / z is large where z is
-      small
+  float32_end, float32_middle (1)   the largest difference of tattr_no_self, of its largest value, in DRAWS draws in
+      which every weight of the relevance is off by up to half a unit in the last place of float32: R / z is large where
+      z is small
 
 Prints one line per model: how far vector and matrix form are apart, the row sums of rollout from 1, float32.
 """
@@ -88,7 +88,8 @@ def one(name):
         e["ids"], e["end"] = ids.numpy(), np.array([t - 1, best])
         e["middle"], e["contrast"] = np.array([at, a]), np.array([at, a, b])
         heads = [w[0].detach() for w in weights_of]
-        for tag, pos, seed in (("end", t - 1, {best: 1.0}), ("middle", at, {a: 1.0}), ("contrast", at, {a: 1.0, b: -1.0})):
+        targets = (("end", t - 1, {best: 1.0}), ("middle", at, {a: 1.0}), ("contrast", at, {a: 1.0, b: -1.0}))
+        for tag, pos, seed in targets:
             for how, fuse in (("", lambda w: w.mean(0)), ("max", lambda w: w.amax(0)), ("min", lambda w: w.amin(0))):
                 layers = [fuse(w) for w in heads]
                 if how:

@@ -1,6 +1,6 @@
-"""Relevance of the attention weights by the rules of Transformer-Attribution (Chefer et al. 2021), restated in relevance
-form: what autograd carries back is R itself, and each operation has a backward function of its own. Divisions are those
-of the official code: by z + 1e-9, and 0 where z is 0."""
+"""Relevance of the attention weights by the rules of Transformer-Attribution (Chefer et al. 2021), restated in
+relevance form: what autograd carries back is R itself, and each operation has a backward function of its own. Divisions
+are those of the official code: by z + 1e-9, and 0 where z is 0."""
 import math
 
 import torch
