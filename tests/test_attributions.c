@@ -55,8 +55,8 @@ static int column_of(const char *key)
                                        : RELEVANCE;
 }
 
-/* There, four times what the restatement is off when its weights are off by
- * half a unit in the last place of float32, where that is more. */
+/* There, four times what the restatement changes by when its weights and values
+ * are off by half a unit in the last place of float32, where that is more. */
 static double limit_of(const expect *x, const char *prefix, int col,
                        const char *tag)
 {

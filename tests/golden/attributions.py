@@ -13,8 +13,8 @@ Relevance of the attention weights is that of relevance_form.py. Arrays (F64, I6
       rollout, with _raw (row_norm off), _max, _min (of heads), _late (start_layer 1), _no_self
       attn_grad, tattr, with _norm (row_norm on), _late, _no_self
   float32_end, float32_middle (1)   the largest difference of tattr_no_self, of its largest value, in DRAWS draws in
-      which every weight of the relevance is off by up to half a unit in the last place of float32: R / z is large where
-      z is small
+      which every weight and the output of every operation is off by up to half a unit in the last place of float32:
+      R / z is large where z is small
 
 Prints one line per model: how far vector and matrix form are apart, the row sums of rollout from 1, float32.
 """

@@ -17,12 +17,20 @@ def ratio(r, z):
     return torch.where(z == 0, torch.zeros_like(z), r / d)
 
 
+noise = None  # a random generator of numpy, while values are to be off
+
+
+def off(y):
+    """By up to half a unit in the last place of float32."""
+    return y if noise is None else y * torch.from_numpy(1 + noise.uniform(-1, 1, y.shape) * 2.0**-24)
+
+
 class Rule(torch.autograd.Function):
     """y = f(*x); going back, rule(R, y, *x) gives R of each x."""
 
     @staticmethod
     def forward(ctx, f, rule, *x):
-        y = f(*x)
+        y = off(f(*x))
         ctx.rule = rule
         ctx.save_for_backward(y, *x)
         return y
@@ -204,12 +212,14 @@ def layernorm(m, x, cast):
     return passes(f, x)
 
 
-def of(family, model, ids, at, seed, logits, noise=None):
-    """R of the attention weights of every layer, (H, T, T). seed: id -> R. logits: what the model must give. noise: a
-    random generator of numpy, for constants that are off by up to half a unit in the last place of float32."""
+def of(family, model, ids, at, seed, logits, rough=None):
+    """R of the attention weights of every layer, (H, T, T). seed: id -> R. logits: what the model must give. rough: a
+    random generator, for weights and values that are off."""
+    global noise
+    noise = rough
+
     def cast(y):
-        y = y.detach()
-        return y.clone() if noise is None else y * torch.from_numpy(1 + noise.uniform(-1, 1, y.shape) * 2.0**-24)
+        return off(y.detach()).clone()
 
     kept = []
     got = globals()[family](model, ids, cast, kept)
