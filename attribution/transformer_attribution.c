@@ -100,10 +100,10 @@ static heed_status only_logits(const heedi_job *j)
 {
     for (int64_t s = 0; s < j->n; s++)
         for (int64_t k = 0; k < j->n_targets[s]; k++) {
-            const char *kind = j->target[s][k].kind;
             const heedi_target_kind *t =
-                heedi_target_kind_named(kind ? kind : "logit");
-            if (j->o.center || (t && (t->all || t->info.contrast)))
+                heedi_target_kind_of(j->q->model, &j->target[s][k]);
+            if (j->o.center ||
+                (t && (t->all || t->info.contrast || t->info.pair)))
                 return heedi_fail(j->ctx, HEED_EINVAL,
                                   "%s: explains logits as they are, not %s",
                                   j->info->name,

@@ -76,11 +76,12 @@ heed_status heedi_rounds_place(heedi_rounds *r)
         heedi_outcome *o = heedi_outcome_of(r, s);
         if (!heedi_has_target(r, s))
             continue;
-        const int64_t at = r->j->target[s][r->round].at;
-        o->aim = (heedi_aim){.at = at < 0 ? at + r->j->len[s] : at,
-                             .token = -1,
-                             .foil = -1,
-                             .value = (double)NAN};
+        o->aim =
+            (heedi_aim){.at = heedi_target_at(
+                            r->e->m, &r->j->target[s][r->round], r->j->len[s]),
+                        .token = -1,
+                        .foil = -1,
+                        .value = (double)NAN};
         HEEDI_TRY(relevance(r->j, o, s));
     }
     return HEED_OK;
