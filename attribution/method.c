@@ -244,7 +244,7 @@ static void engine(heedi_job *j, const heedi_method *m)
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
     j->o.results += kept(j);
-    if (m->mixing && !j->q->streams)
+    if (m->info.gives_maps && !j->q->streams)
         j->o.results += maps(j);
     j->o.results += pictures(j);
 }
@@ -294,32 +294,59 @@ static heed_status can_run(heedi_job *j, const heedi_method *m)
 
 /* ---- rules ---- */
 
+/* The i-th row of a table, in which a kind has as many as operations; false:
+ * there is none. */
+static bool row_at(const heedi_method_rule *r, int64_t i,
+                   const heedi_method_rule **out, const heedi_op **op)
+{
+    for (; r && r->kind; r++) {
+        int64_t n = 0;
+        while (r->kind->ops && r->kind->ops[n])
+            n++;
+        if (i < (n > 0 ? n : 1)) {
+            *out = r;
+            *op = n > 0 ? r->kind->ops[i] : r->kind->row.op;
+            return true;
+        }
+        i -= n > 0 ? n : 1;
+    }
+    return false;
+}
+
 static int64_t count(const heedi_method_rule *r)
 {
+    const heedi_method_rule *row;
+    const heedi_op *op;
     int64_t n = 0;
-    while (r && r[n].kind)
+    while (row_at(r, n, &row, &op))
         n++;
     return n;
 }
 
-static heedi_rule row_of(const heedi_job *j, const heedi_method_rule *m)
+static heedi_rule row_of(const heedi_job *j, const heedi_method_rule *r,
+                         int64_t i)
 {
-    heedi_rule r = heedi_rule_row(m->kind, m->glob);
-    for (int i = 0; i < HEED_RULE_ARGS; i++)
-        if (m->opt[i] > 0)
-            r.arg[i] = j->opt[m->opt[i] - 1];
-    return r;
+    const heedi_method_rule *m = NULL;
+    const heedi_op *op = NULL;
+    row_at(r, i, &m, &op);
+    heedi_rule row = heedi_rule_row(m->kind, m->glob);
+    row.op = op;
+    for (int k = 0; k < HEED_RULE_ARGS; k++)
+        if (m->opt[k] > 0)
+            row.arg[k] = j->opt[m->opt[k] - 1];
+    return row;
 }
 
 int heed_method_rule_at(const heed_method_info *info, int i,
                         heed_method_rule *out)
 {
     const heedi_method *m = info ? named(info->name) : NULL;
-    if (!m || i < 0 || i >= count(m->rules))
+    const heedi_method_rule *row;
+    const heedi_op *op;
+    if (!m || i < 0 || !row_at(m->rules, i, &row, &op))
         return 0;
-    const heedi_rule_kind *k = m->rules[i].kind;
-    *out = (heed_method_rule){k->row.op ? k->row.op->name : "linear, conv1d",
-                              m->rules[i].glob, &k->info};
+    *out = (heed_method_rule){op ? op->name : "linear, conv1d", row->glob,
+                              &row->kind->info};
     return 1;
 }
 
@@ -335,7 +362,7 @@ static heed_status rules(heedi_job *j, const heedi_method *m)
     if (!j->rule)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < n; i++)
-        heedi_job_rule(j, row_of(j, &m->rules[i]));
+        heedi_job_rule(j, row_of(j, m->rules, i));
     if (more && m->pass != HEEDI_RELEVANCE)
         return heedi_fail(j->ctx, HEED_EINVAL,
                           "%s: has no rules that could be changed",
@@ -379,6 +406,7 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     j->info = &m->info;
     HEEDI_TRY(can_run(j, m));
     j->times_input = !m->gradient_only;
+    j->units = m->units;
     j->group = q->group;
     if (!j->group) {
         size_t n = strlen(m->info.name) + sizeof "explanations/";

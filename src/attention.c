@@ -99,8 +99,10 @@ static void scores(const heedi_attention_args *a, int64_t h, const block *t,
     if (!biased(a))
         return;
     const int64_t first = t->j0 - (t->i0 + t->n - 1);
-    for (int64_t j = 0; !r->bias && j < t->w; j++)
-        r->p[j] += (heed_real)(bias_at(a, h, first + j) / a->scale);
+    for (int64_t i = 0; !r->bias && i < t->n; i++)
+        for (int64_t j = 0; j < t->w; j++)
+            r->p[i * t->w + j] +=
+                (heed_real)(bias_at(a, h, first + t->n - 1 - i + j) / a->scale);
     for (int64_t j = 0; r->bias && j < t->w + t->n - 1; j++)
         r->bias[j] = (heed_real)bias_at(a, h, first + j);
     for (int64_t i = 0; r->bias && i < t->n; i++)
@@ -185,13 +187,13 @@ void heedi_attention_mixing(const heedi_node *y, const heedi_run *run,
     const int64_t start = run->batch->start[v->seq];
     const int64_t len = heedi_len(run->batch, v->seq), ldk = y->in[1]->cols;
     const int64_t g = v->head / (a->heads / a->kv_heads) * a->head_dim;
-    const heed_real *k = y->in[1]->x + start * ldk + g;
-    for (int64_t i = 0; i < v->nq; i++) {
-        const int64_t q = v->q0 + i;
-        const block t = block_at(a, q, 1, len);
+    const block t = block_at(a, v->q0, v->nq, len);
+    heedi_attention_weights(y, y->in[1]->x + start * ldk + g, v->head,
+                            start + v->q0, &t, &(room){.p = v->out});
+    /* (nq, w) to (nq, T) in place, the last row first */
+    for (int64_t i = v->nq - 1; i >= 0; i--) {
         heed_real *row = v->out + i * len;
-        memset(row, 0, (size_t)len * sizeof *row);
-        heedi_attention_weights(y, k, v->head, start + q, &t,
-                                &(room){.p = row + t.j0});
+        memmove(row + t.j0, v->out + i * t.w, (size_t)t.w * sizeof *row);
+        mask(row, (range){t.j0, t.j0 + t.w}, len);
     }
 }

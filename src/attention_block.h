@@ -146,7 +146,7 @@ static inline const heed_real *bias_of(const room *r, const block *t, int64_t i)
 
 /* Weights of a block again, from the kept log-sum-exp, into r->p. k: keys of
  * the head, from the first position of the sequence on; row: of the batch.
- * r->bias may be NULL for a single query. */
+ * r->bias may be NULL: what is added to the scores is then not kept. */
 void heedi_attention_weights(const heedi_node *y, const heed_real *k, int64_t h,
                              int64_t row, const block *t, const room *r);
 

@@ -34,6 +34,40 @@ void heedi_act_lxt(const heedi_node *y, heedi_run *run);
 void heedi_glu_derivative(const heedi_node *y, heedi_run *run);
 void heedi_glu_lxt(const heedi_node *y, heedi_run *run);
 
+/* Relevance form (Chefer et al. 2021, Transformer-Attribution;
+ * relevance_form.c, attention_form.c): y->g is R itself, and not R / y. Nothing
+ * is deposited. Of a linear map, alpha 1, beta 0, without the bias; reads
+ * in[0]. */
+void heedi_form_linear(const heedi_node *y, heedi_run *run);
+size_t heedi_form_linear_scratch(const heedi_node *y, const heedi_batch *b,
+                                 int threads);
+/* add: in proportion, then each share is scaled to |its total| of all that
+ * arrives, of a sequence or, with arg[0] == 1, of the batch. Reads both. */
+void heedi_form_add(const heedi_node *y, heedi_run *run);
+size_t heedi_form_add_scratch(const heedi_node *y, const heedi_batch *b,
+                              int threads);
+/* glu: y = f(a) u, half to each factor, f passes on. Reads y. */
+void heedi_form_glu(const heedi_node *y, heedi_run *run);
+/* Any linear operation of one input without a constant: x VJP(R / y). Reads
+ * in[0] and y. */
+void heedi_form_product(const heedi_node *y, heedi_run *run);
+size_t heedi_form_product_scratch(const heedi_node *y, const heedi_batch *b,
+                                  int threads);
+/* One input of the shape of the output: R. */
+void heedi_form_pass(const heedi_node *y, heedi_run *run);
+/* attention: half to each factor of A V and of Q K^T, the softmax and what is
+ * added to the scores pass on. Reads all inputs and y. */
+void heedi_form_attention(const heedi_node *y, heedi_run *run);
+size_t heedi_form_attention_scratch(const heedi_node *y, const heedi_batch *b,
+                                    int threads);
+
+/* R / z as the official code divides: z + 1e-9, and 0 where z is 0. */
+static inline heed_real heedi_form_ratio(heed_real r, heed_real z)
+{
+    double d = (double)z + 1e-9;
+    return z != 0 ? (heed_real)((double)r / (d != 0 ? d : 1e-9)) : 0;
+}
+
 /* glu: the gate is constant and u takes all (CP-LRP); nothing for in[0]. */
 void heedi_glu_constant(const heedi_node *y, heedi_run *run);
 

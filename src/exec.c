@@ -434,7 +434,8 @@ static void count_inputs(heedi_exec *e, const heedi_node *y, int stops,
 
 bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y)
 {
-    return ((e->o.keep & HEEDI_KEEP_HEAD) && heedi_has_heads(y)) ||
+    return (e->o.watch_mixing && y->op->mixing) ||
+           ((e->o.keep & HEEDI_KEEP_HEAD) && heedi_has_heads(y)) ||
            ((e->o.keep & HEEDI_KEEP_NEURON) && heedi_has_neurons(y));
 }
 
@@ -472,6 +473,20 @@ static void back_block(heedi_exec *e, int64_t b)
         k->tape.in->g = heedi_exec_g(e, b - 1);
     for (const heedi_node *y = k->tape.last; y; y = y->prev)
         back_node(e, y);
+}
+
+heed_status heedi_exec_revisit(heedi_exec *e, heedi_visit_fn *visit, void *ud)
+{
+    for (int64_t b = e->n_blocks - 1; b >= 0; b--) {
+        HEEDI_TRY(heedi_progress(e->ctx, "mixing",
+                                 (double)(e->n_blocks - 1 - b),
+                                 (double)e->n_blocks));
+        if (!e->block[b].keep)
+            run_block(e, b);
+        HEEDI_TRY(visit(ud, e, b));
+    }
+    return heedi_progress(e->ctx, "mixing", (double)e->n_blocks,
+                          (double)e->n_blocks);
 }
 
 heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud)

@@ -21,10 +21,13 @@ typedef struct heedi_exec_options {
     bool account;           /* sinks are filled */
     bool detail;            /* relevance in and out of every operation, too */
     bool mixing;            /* a visitor asks for mixing views */
-    int keep;               /* HEEDI_KEEP_LAYER ...: latent.h */
-    bool recompute;    /* no block keeps anything, whatever memory there is */
-    int64_t state;     /* > 0: each sequence keeps a state of so many positions,
-                          and can be continued */
+    bool watch_mixing;      /* a watcher asks for them in a backward pass */
+    bool plain;     /* a pass without `rules.rule` is run, too: what it reads is
+                       kept */
+    int keep;       /* HEEDI_KEEP_LAYER ...: latent.h */
+    bool recompute; /* no block keeps anything, whatever memory there is */
+    int64_t state;  /* > 0: each sequence keeps a state of so many positions,
+                       and can be continued */
     int64_t head_rows; /* rows whose logits are wanted */
     bool head_full;    /* all logits, not some tokens' */
     bool center;       /* logit targets are less the mean of the others */
@@ -46,8 +49,8 @@ typedef struct heedi_exec_block {
                                 working backward */
 } heedi_exec_block;
 
-/* Called before the backward function of an operation that `keep` is about,
- * when y->x and y->g are there. */
+/* Called before the backward function of an operation that `keep` is about, or
+ * that has a mixing view and o.watch_mixing is set: y->x and y->g are there. */
 struct heedi_exec;
 typedef void heedi_watch_fn(void *ud, const struct heedi_exec *e,
                             const heedi_node *y);
@@ -109,6 +112,10 @@ heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
 /* From heedi_exec_seed() to the leaf; visit sees border gradients in
  * e->g_border, see heedi_exec_g(). */
 heed_status heedi_exec_backward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
+
+/* After a forward pass: the blocks from the last to the first, with the values
+ * that are kept, those of other blocks computed again. */
+heed_status heedi_exec_revisit(heedi_exec *e, heedi_visit_fn *visit, void *ud);
 
 /* Is its output read by a watcher? */
 bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y);

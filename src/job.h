@@ -36,6 +36,7 @@ struct heedi_job {
     heedi_exec_options o;
     bool times_input;   /* R = x g; else g itself */
     bool keep_channels; /* relevance of pixels by channel, too */
+    const char *units;  /* of relevance; NULL: by the above */
     heedi_reduction reduce;
     const char *reduce_name;
     double opt[HEEDI_MAX_OPTIONS];

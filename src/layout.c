@@ -72,11 +72,12 @@ static bool read_later(const heedi_exec *e, const heedi_tape *t,
     for (const heedi_node *y = t->first; y; y = y->next) {
         const heedi_back b = heedi_back_of(y, e->o.rules);
         const bool runs = back && b.fn && y->live;
-        if (runs && y == x && (b.needs & HEEDI_OUT))
+        const int needs = b.needs | (e->o.plain ? y->op->vjp_needs : 0);
+        if (runs && y == x && (needs & HEEDI_OUT))
             return true;
         for (int i = 0; i < y->op->n_in; i++)
-            if (y->in[i] == x && ((runs && (b.needs & 1 << i)) ||
-                                  (e->o.mixing && y->op->mixing)))
+            if (y->in[i] == x &&
+                ((runs && (needs & 1 << i)) || (e->o.mixing && y->op->mixing)))
                 return true;
     }
     return false;
@@ -108,7 +109,8 @@ static void *offset(size_t n)
 
 static bool keeps_saved(const heedi_exec *e, const heedi_node *y)
 {
-    const bool unread = y->op->saved_for_vjp && y->op->relevance &&
+    const bool unread = y->op->saved_for_vjp && !e->o.plain &&
+                        y->op->relevance &&
                         heedi_back_of(y, e->o.rules).fn == y->op->relevance;
     return y->op->saved && !unread &&
            (e->o.rules.pass != HEEDI_FORWARD || (e->o.mixing && y->op->mixing));

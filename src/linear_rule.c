@@ -56,6 +56,15 @@ void heedi_linear_rows(const heedi_linear *l, heedi_linear_row *fn)
     }
 }
 
+void heedi_linear_part(const heedi_linear *l, heedi_part part, heed_real *to)
+{
+    const heedi_node *x = l->y->in[0];
+    const int64_t n = l->run->batch->rows * x->cols;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (part == HEEDI_POSITIVE) == (x->x[i] > 0) ? x->x[i] : 0;
+}
+
 void heedi_linear_divide(const heedi_linear *l, const heed_real *x_r)
 {
     const heedi_batch *b = l->run->batch;

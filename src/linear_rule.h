@@ -31,6 +31,9 @@ heedi_linear heedi_linear_begin(const heedi_node *y, heedi_run *run, int n_in,
 typedef void heedi_linear_row(const heedi_linear *l, int64_t row,
                               double sum[2]);
 
+/* The positive or the negative part of the input. */
+void heedi_linear_part(const heedi_linear *l, heedi_part part, heed_real *to);
+
 /* R of every input, in x_r, becomes the gradient: R / x; what belongs to an
  * input that is 0 has nowhere to go and is deposited as `eps`. */
 void heedi_linear_divide(const heedi_linear *l, const heed_real *x_r);

@@ -11,7 +11,7 @@
  * kind of layer will do. Tiles of query rows go to the sink as they come, so
  * that memory is one tile, whatever the length. */
 
-enum { TILE = 64, MAX_SAMPLES = 16 };
+enum { TILE = 64, PART = 8, MAX_SAMPLES = 16 }; /* PART: of one thread */
 
 typedef struct maps {
     heedi_job *j;
@@ -36,8 +36,9 @@ static void view(const heedi_exec *e, const heedi_node *y, int64_t seq,
 {
     const int64_t t = heedi_len(&e->batch, seq);
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < nq; i++) {
-        heedi_view v = {seq, head, q0 + i, 1, out + i * t};
+    for (int64_t i = 0; i < nq; i += PART) {
+        const int64_t n = nq - i < PART ? nq - i : PART;
+        heedi_view v = {seq, head, q0 + i, n, out + i * t};
         y->op->mixing(y, &e->run, &v);
     }
 }

@@ -51,7 +51,8 @@ typedef struct heedi_map {
 /* A tile of rows of a mixing matrix: how much of position j enters position
  * i, for queries q0 ... q0+nq-1 of sequence seq and one head. out is
  * (nq, T), row-major, T the length of the sequence; zero where nothing can
- * enter. One thread. */
+ * enter. One thread. Which rows are asked for together may change rounding, so
+ * callers cut tiles at fixed places. */
 typedef struct heedi_view {
     int64_t seq, head, q0, nq;
     heed_real *out;

@@ -112,26 +112,51 @@ static const char *text_of(heedi_job *j, int32_t id)
     return s;
 }
 
+/* NaN where a method has no target, or promises no account. */
+static heed_status put_account(const report *p)
+{
+    static const char *const name[] = {"target_value", "sum", "absorbed",
+                                       "conservation_residual"};
+    for (int k = 0; k < 4; k++) {
+        double *x = heedi_arena_alloc(&p->j->mem, (size_t)p->n * sizeof *x);
+        if (!x)
+            return HEED_ENOMEM;
+        for (int64_t i = 0; i < p->n; i++) {
+            const heedi_outcome *r = &p->r[i];
+            x[i] = k == 0   ? r->aim.value
+                   : k == 1 ? r->sum
+                   : k == 2 ? r->absorbed
+                            : r->residual;
+        }
+        HEEDI_TRY(numbers(p, name[k], HEED_F64, x));
+    }
+    return HEED_OK;
+}
+
+static heed_status put_positions(const report *p)
+{
+    int64_t *pos = heedi_arena_alloc(&p->j->mem, (size_t)p->n * sizeof *pos);
+    if (!pos)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < p->n; i++)
+        pos[i] = p->r[i].aim.at;
+    return numbers(p, "target_pos", HEED_I64, pos);
+}
+
 static heed_status put_targets(const report *p)
 {
     heedi_arena *mem = &p->j->mem;
     const size_t n = (size_t)p->n;
-    double *x[4];
-    for (int i = 0; i < 4; i++)
-        if (!(x[i] = heedi_arena_alloc(mem, n * sizeof **x)))
-            return HEED_ENOMEM;
-    int64_t *pos = heedi_arena_alloc(mem, n * sizeof *pos);
     int32_t *id = heedi_arena_alloc(mem, n * sizeof *id);
     int32_t *foil = heedi_arena_alloc(mem, n * sizeof *foil);
     const char **text = heedi_arena_alloc(mem, n * sizeof *text);
     const char **other = heedi_arena_alloc(mem, n * sizeof *other);
     const char **kind = heedi_arena_alloc(mem, n * sizeof *kind);
-    if (!pos || !id || !foil || !text || !other || !kind)
+    if (!id || !foil || !text || !other || !kind)
         return HEED_ENOMEM;
     bool contrast = false;
     for (size_t i = 0; i < n; i++) {
         const heedi_outcome *r = &p->r[i];
-        pos[i] = r->aim.at;
         id[i] = r->aim.kind->info.no_token ? -1 : r->aim.token;
         foil[i] = r->aim.foil;
         kind[i] = r->aim.kind->info.name;
@@ -142,23 +167,14 @@ static heed_status put_targets(const report *p)
         other[i] = foil[i] >= 0 ? text_of(p->j, foil[i]) : "";
         if (!other[i])
             return HEED_ENOMEM;
-        x[0][i] = r->aim.value;
-        x[1][i] = r->sum;
-        x[2][i] = r->absorbed;
-        x[3][i] = r->residual;
     }
     HEEDI_TRY(numbers(p, "target_kind", HEED_STR, kind));
     HEEDI_TRY(numbers(p, "target_id", HEED_I32, id));
     HEEDI_TRY(numbers(p, "target_text", HEED_STR, text));
-    HEEDI_TRY(numbers(p, "target_pos", HEED_I64, pos));
-    if (contrast) {
-        HEEDI_TRY(numbers(p, "foil_id", HEED_I32, foil));
-        HEEDI_TRY(numbers(p, "foil_text", HEED_STR, other));
-    }
-    HEEDI_TRY(numbers(p, "target_value", HEED_F64, x[0]));
-    HEEDI_TRY(numbers(p, "sum", HEED_F64, x[1]));
-    HEEDI_TRY(numbers(p, "absorbed", HEED_F64, x[2]));
-    return numbers(p, "conservation_residual", HEED_F64, x[3]);
+    if (!contrast)
+        return HEED_OK;
+    HEEDI_TRY(numbers(p, "foil_id", HEED_I32, foil));
+    return numbers(p, "foil_text", HEED_STR, other);
 }
 
 /* What the sum is made of. */
@@ -189,7 +205,7 @@ static heed_status put_sums(const report *p)
 
 static const char *units(const heedi_job *j)
 {
-    return j->times_input ? "target" : "target/embedding";
+    return j->units ? j->units : j->times_input ? "target" : "target/embedding";
 }
 
 static heed_status put_attributes(const report *p)
@@ -204,7 +220,8 @@ static heed_status put_attributes(const report *p)
         used += k > 0 && (size_t)k < sizeof options - used ? (size_t)k : 0;
     }
     snprintf(options + used, sizeof options - used, "}");
-    const bool unsigned_ = j->reduce == HEEDI_L1 || j->reduce == HEEDI_L2 ||
+    const bool unsigned_ = (!*j->info->reduce && !j->info->is_signed) ||
+                           j->reduce == HEEDI_L1 || j->reduce == HEEDI_L2 ||
                            j->reduce == HEEDI_ABSMAX;
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "method", j->info->name));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "options", options));
@@ -220,7 +237,10 @@ static heed_status put_attributes(const report *p)
             heed_put_str(p->s, j->ctx, j->group, "head", heed_head_name(head)));
     if (p->r[0].aim.centered)
         HEEDI_TRY(heed_put_int(p->s, j->ctx, j->group, "centered", 1));
-    return put_targets(p);
+    if (j->info->has_target)
+        HEEDI_TRY(put_targets(p));
+    HEEDI_TRY(put_positions(p));
+    return put_account(p);
 }
 
 /* (target, x...) or (x...): the target dimension is there if there are

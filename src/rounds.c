@@ -75,6 +75,31 @@ static heed_status begin_pixels(heedi_job *j, heedi_outcome *o)
     return o->pixel && o->channel ? HEED_OK : HEED_ENOMEM;
 }
 
+static heed_status relevance(heedi_job *j, heedi_outcome *o, int64_t s)
+{
+    o->absorbed = o->residual = (double)NAN;
+    o->relevance =
+        heedi_arena_alloc(&j->mem, sizeof(heed_real) * (size_t)j->len[s]);
+    return o->relevance ? HEED_OK : HEED_ENOMEM;
+}
+
+heed_status heedi_rounds_place(heedi_rounds *r)
+{
+    for (int64_t s = 0; s < r->j->n; s++) {
+        heedi_outcome *o = heedi_outcome_of(r, s);
+        if (!heedi_has_target(r, s))
+            continue;
+        o->aim =
+            (heedi_aim){.at = heedi_target_at(
+                            r->e->m, &r->j->target[s][r->round], r->j->len[s]),
+                        .token = -1,
+                        .foil = -1,
+                        .value = (double)NAN};
+        HEEDI_TRY(relevance(r->j, o, s));
+    }
+    return HEED_OK;
+}
+
 static heed_status begin(heedi_rounds *r, int64_t s)
 {
     heedi_job *j = r->j;
@@ -83,10 +108,7 @@ static heed_status begin(heedi_rounds *r, int64_t s)
     HEEDI_TRY(aim(r, s, &j->target[s][r->round], &o->aim));
     if (!o->aim.centered)
         warn_negative(j, &o->aim);
-    o->absorbed = o->residual = (double)NAN;
-    o->relevance = heedi_arena_alloc(&j->mem, bytes);
-    if (!o->relevance)
-        return HEED_ENOMEM;
+    HEEDI_TRY(relevance(j, o, s));
     HEEDI_TRY(begin_pixels(j, o));
     if (r->e->o.keep & HEEDI_KEEP_LAYER) {
         o->layer =

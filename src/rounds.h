@@ -29,8 +29,10 @@ heedi_outcome *heedi_outcome_of(const heedi_rounds *r, int64_t s);
 /* After a forward pass: choose tokens, find values, and set the gradient at the
  * output of the last block. The first time in a round fills the outcomes. */
 heed_status heedi_rounds_aim(heedi_rounds *r);
-/* The same for the tokens that were chosen, at other embeddings: only `now`
- * and the gradient change. */
+/* Of methods without a target: the positions alone, and outcomes. */
+heed_status heedi_rounds_place(heedi_rounds *r);
+/* The same for the tokens that were chosen, at other embeddings or by other
+ * rules: only `now` and the gradient change. */
 heed_status heedi_rounds_again(heedi_rounds *r);
 
 /* Relevance of the tokens of input s, and of its pixels, from x g, or from g

@@ -11,6 +11,8 @@
 typedef struct heedi_rule_kind {
     heed_rule_info info;
     bool of_method; /* only a method can use it: --rule refuses it */
+    const heedi_op *const *ops; /* a row for each of these in place of row.op;
+                                   ends at NULL; or NULL */
     heedi_rule row; /* op, back, needs, stops, scratch; the rest is filled in */
 } heedi_rule_kind;
 

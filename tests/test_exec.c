@@ -158,13 +158,17 @@ static const struct {
                  {"smooth_grad", few_samples},
                  {"occlusion", NULL}};
 
-/* Is the method one for this family? */
-static int can(heed_ctx *ctx, const heed_model *m, const char *method)
+/* Is the method one for this family, and can this be kept? */
+static int can(heed_ctx *ctx, const heed_model *m, const char *method,
+               const char *const *keep)
 {
     heed_tokens *t = some_tokens(ctx, m, 2, 1);
     heed_input in = {.tokens = t};
-    heed_request q = {
-        .model = m, .method = method, .input = &in, .n_inputs = 1};
+    heed_request q = {.model = m,
+                      .method = method,
+                      .input = &in,
+                      .n_inputs = 1,
+                      .keep = keep};
     heed_plan plan;
     heed_status st = heed_plan_of(ctx, &q, &plan);
     heed_tokens_free(ctx, t);
@@ -180,16 +184,15 @@ static void alike(heed_ctx *ctx, const heed_model *m, const char *method)
     heed_tokens *t[3];
     heed_result *first[3][MOST_INPUTS], *r[MOST_INPUTS];
     heed_request q = {.model = m, .method = method, .ledger = 1, .seed = 5};
-    if (strcmp(method, "attention") != 0)
+    if (!can(ctx, m, method, NULL))
+        return;
+    if (strcmp(method, "attention") != 0 && can(ctx, m, method, layer))
         q.keep = layer;
     for (int i = 0; i < 3; i++)
         if (strcmp(method, long_ones[i].method) == 0) {
             q.settings = long_ones[i].settings;
-            q.keep = NULL;
             len[2] = 50;
         }
-    if (!can(ctx, m, method))
-        return;
     for (int i = 0; i < 3; i++) {
         t[i] = some_tokens(ctx, m, len[i], (uint32_t)i + 5);
         in[i] = (heed_input){.tokens = t[i]};

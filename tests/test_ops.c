@@ -407,6 +407,18 @@ static double output_error(const optest *t, const heed_real *m, int64_t seq,
     return error;
 }
 
+/* Zeros are the same; the rest is in rounding, which the rows that are asked
+ * for together may change. */
+static double row_difference(const heed_real *a, const heed_real *b, int64_t n)
+{
+    double error = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs((double)a[i] - (double)b[i]);
+        error = (a[i] == 0) != (b[i] == 0) ? HUGE_VAL : d <= error ? error : d;
+    }
+    return error;
+}
+
 static void check_mixing(const heedi_op *op, const heedi_example *row,
                          optest_how how)
 {
@@ -430,8 +442,9 @@ static void check_mixing(const heedi_op *op, const heedi_example *row,
                        optest_tol(1e-6, 1e-12));
                 memset(one, 0xff, (size_t)len * sizeof *one);
                 op->mixing(t.y, &t.run, &(heedi_view){s, h, q, 1, one});
-                assert_memory_equal(one, m + q * len,
-                                    (size_t)len * sizeof *one);
+                within(op, row, "a row by itself",
+                       row_difference(one, m + q * len, len),
+                       optest_tol(2e-6, 1e-12));
             }
         }
     optest_close(&t);

@@ -259,7 +259,7 @@ const char *heedi_view_low(heedi_view *v)
 {
     if (!v->is_signed) {
         const char *reduce = heedi_view_str(v, "reduce");
-        return reduce && *reduce
+        return reduce && *reduce && strcmp(reduce, "none") != 0
                    ? heedi_arena_print(&v->arena, "relevance (%s)", reduce)
                    : "relevance";
     }

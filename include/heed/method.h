@@ -34,6 +34,7 @@ typedef struct heed_method_info {
                             where there is none: then none may be asked for */
     const heed_option *options; /* ends at name == NULL; NULL: none */
     int has_target;             /* 0: explains no particular output */
+    int gives_maps;             /* 1: attention maps, no relevance of tokens */
     int is_signed;              /* 0: relevance is >= 0 by definition */
     int conserves;    /* 1: relevance, with what the ledger's entries absorb,
                          adds up to the target */

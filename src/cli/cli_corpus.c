@@ -42,7 +42,7 @@ heed_status heedi_cli_corpus_check(heedi_cli *c)
 static heed_status check_methods(heedi_cli *c, const heedi_cli_methods *m)
 {
     for (int64_t i = 0; i < m->n; i++)
-        if (!m->v[i].info->has_target)
+        if (m->v[i].info->gives_maps)
             return heedi_cli_fail(c, HEED_ENOTSUP,
                                   "method %s: its maps are not for the one "
                                   "file of a data set; --per-file writes one "

@@ -41,15 +41,6 @@ static void row(const heedi_linear *l, int64_t r, double sum[2])
     }
 }
 
-static void part(const heedi_linear *l, heedi_part part, heed_real *to)
-{
-    const heedi_node *x = l->y->in[0];
-    const int64_t n = l->run->batch->rows * x->cols;
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < n; i++)
-        to[i] = (part == HEEDI_POSITIVE) == (x->x[i] > 0) ? x->x[i] : 0;
-}
-
 void heedi_alpha_beta(const heedi_node *y, heedi_run *run, double alpha,
                       double eps)
 {
@@ -60,8 +51,8 @@ void heedi_alpha_beta(const heedi_node *y, heedi_run *run, double alpha,
     heed_real *u = l.in[0], *v = l.in[1], *p = l.out[0], *m = l.out[1];
     l.arg[0] = alpha;
     l.arg[1] = eps;
-    part(&l, HEEDI_POSITIVE, u);
-    part(&l, HEEDI_NEGATIVE, v);
+    heedi_linear_part(&l, HEEDI_POSITIVE, u);
+    heedi_linear_part(&l, HEEDI_NEGATIVE, v);
     l.map->to(y, run, HEEDI_POSITIVE, u, p, true);
     l.map->to(y, run, HEEDI_NEGATIVE, v, p, false);
     if (both) {

@@ -1,0 +1,300 @@
+#include "flow.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "ctx.h"
+#include "gemm.h"
+
+/* Tiles whose sums are kept apart before they are added up, whatever the number
+ * of threads; arrays of a thread's tile: of a head, over heads, and two of the
+ * method. */
+enum { WAVE = 64, ARRAYS = 4 };
+
+/* ---- memory ---- */
+
+typedef struct shape {
+    int64_t widest, cols; /* of the outputs of mixing operations; of all */
+} shape;
+
+static bool measure(const heedi_node *y, const void *arg)
+{
+    shape *s = (shape *)(uintptr_t)arg;
+    if (y->op->mixing) {
+        s->widest = y->cols > s->widest ? y->cols : s->widest;
+        s->cols += y->cols;
+    }
+    return false; /* to see them all */
+}
+
+static heed_status shape_of(const heedi_job *j, shape *s)
+{
+    bool found;
+    *s = (shape){0};
+    return heedi_model_has(j->ctx, j->q->model, measure, s, &found);
+}
+
+static int64_t longest(const heedi_job *j)
+{
+    int64_t most = 0;
+    for (int64_t s = 0; s < j->n; s++)
+        most = j->len[s] > most ? j->len[s] : most;
+    return most;
+}
+
+static size_t tile_size(const heedi_job *j)
+{
+    return (size_t)(HEEDI_SMALL_TILE * longest(j));
+}
+
+heed_status heedi_flow_check(heedi_job *j, const heedi_flow_how *how)
+{
+    const int64_t layers = j->q->model->dim['L'];
+    shape s;
+    if (how->start_layer >= layers)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: start_layer is %lld, the model has layers 0 to "
+                          "%lld",
+                          j->info->name, (long long)how->start_layer,
+                          (long long)layers - 1);
+    HEEDI_TRY(shape_of(j, &s));
+    size_t reals =
+        (size_t)heed_ctx_thread_count(j->ctx) * ARRAYS * tile_size(j);
+    if (how->outputs)
+        reals += (size_t)(j->rows * (s.widest + s.cols));
+    j->o.results += reals * sizeof(heed_real) +
+                    (size_t)(2 * j->rows + WAVE * longest(j)) * sizeof(double);
+    return HEED_OK;
+}
+
+static heed_status allocate_kept(heedi_flow *f)
+{
+    const heedi_exec *e = f->r.e;
+    heedi_arena *mem = &f->r.j->mem;
+    const size_t rows = (size_t)e->batch.rows;
+    shape s;
+    HEEDI_TRY(shape_of(f->r.j, &s));
+    f->output = heedi_arena_alloc(mem, (size_t)e->n_ops * sizeof *f->output);
+    f->quotient =
+        heedi_arena_alloc(mem, rows * (size_t)s.widest * sizeof(heed_real));
+    if (!f->output || !f->quotient)
+        return HEED_ENOMEM;
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
+            if (y->op->mixing &&
+                !(f->output[y->id] = heedi_arena_alloc(
+                      mem, rows * (size_t)y->cols * sizeof(heed_real))))
+                return HEED_ENOMEM;
+    return HEED_OK;
+}
+
+static heed_status allocate(heedi_flow *f)
+{
+    heedi_job *j = f->r.j;
+    heedi_arena *mem = &j->mem;
+    const size_t rows = (size_t)j->rows, n = (size_t)j->n;
+    const size_t threads = (size_t)f->r.e->run.threads;
+    f->v = heedi_arena_alloc(mem, rows * sizeof *f->v);
+    f->next = heedi_arena_alloc(mem, rows * sizeof *f->next);
+    f->stay = heedi_arena_alloc(mem, n * sizeof *f->stay);
+    f->at = heedi_arena_alloc(mem, n * sizeof *f->at);
+    f->used = heedi_arena_alloc(mem, WAVE * sizeof *f->used);
+    f->part = heedi_arena_alloc(mem, (size_t)(WAVE * f->r.e->batch.longest) *
+                                         sizeof *f->part);
+    f->tile = heedi_arena_alloc(mem, threads * ARRAYS * tile_size(j) *
+                                         sizeof *f->tile);
+    if (!f->v || !f->next || !f->stay || !f->at || !f->used || !f->part ||
+        !f->tile)
+        return HEED_ENOMEM;
+    return f->how.outputs ? allocate_kept(f) : HEED_OK;
+}
+
+/* ---- one layer ---- */
+
+void heedi_flow_products(const heedi_flow *f, const heedi_node *y,
+                         const heedi_view *v, const heed_real *x,
+                         heed_real *out)
+{
+    const heedi_node *w = y->in[y->op->operand];
+    const heedi_batch *b = f->r.e->run.batch;
+    const int64_t heads = y->op->heads(y), d = y->cols / heads;
+    const int64_t group = heads / (w->cols / d), row0 = b->start[v->seq];
+    const int64_t len = heedi_len(b, v->seq);
+    heedi_blas(false, true, v->nq, len, d, 1,
+               x + (row0 + v->q0) * y->cols + v->head * d, y->cols,
+               w->x + row0 * w->cols + v->head / group * d, w->cols, 0, out,
+               len);
+}
+
+static void fuse(heedi_fusion how, bool first, const heed_real *x,
+                 heed_real *acc, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] = first                    ? x[i]
+                 : how == HEEDI_FUSE_MEAN ? acc[i] + x[i]
+                 : how == HEEDI_FUSE_MAX  ? (x[i] > acc[i] ? x[i] : acc[i])
+                                          : (x[i] < acc[i] ? x[i] : acc[i]);
+}
+
+/* The sum over heads, or their greatest or least, for the queries of v. */
+static void all_heads(const heedi_flow *f, const heedi_node *y, heedi_view v,
+                      heed_real *acc, heed_real *work[2])
+{
+    const heedi_run *run = &f->r.e->run;
+    const int64_t heads = y->op->heads(y);
+    const int64_t n = v.nq * heedi_len(run->batch, v.seq);
+    for (v.head = 0; v.head < heads; v.head++) {
+        y->op->mixing(y, run, &v);
+        if (f->how.entries)
+            f->how.entries(f, y, &v, work);
+        fuse(f->how.heads, v.head == 0, v.out, acc, n);
+    }
+}
+
+/* What the rows of one tile add: sum over i of v_i (I + A)_i, less v_i itself,
+ * which stays in v; with row_norm v_i becomes v_i over the row's sum. */
+static void add_rows(heedi_flow *f, const heedi_node *y, const heedi_view *v,
+                     const heed_real *acc, double *part)
+{
+    const heedi_batch *b = f->r.e->run.batch;
+    const int64_t len = heedi_len(b, v->seq);
+    const int64_t row0 = b->start[v->seq] + v->q0;
+    const double scale =
+        f->how.heads == HEEDI_FUSE_MEAN ? 1 / (double)y->op->heads(y) : 1;
+    memset(part, 0, (size_t)len * sizeof *part);
+    for (int64_t i = 0; i < v->nq; i++) {
+        const heed_real *a = acc + i * len;
+        double sum = 0;
+        for (int64_t k = 0; f->how.row_norm && k < len; k++)
+            sum += (double)a[k];
+        sum = 1 + scale * sum;
+        if (f->how.row_norm && sum != 0) {
+            f->v[row0 + i] /= sum;
+            if (row0 + i == f->at[v->seq])
+                f->stay[v->seq] /= sum;
+        }
+        const double c = scale * f->v[row0 + i];
+        for (int64_t k = 0; k < len; k++)
+            part[k] += c * (double)a[k];
+    }
+}
+
+/* Of the tile, the rows between the first and the last one that has anything;
+ * false: none. */
+static bool one_tile(heedi_flow *f, const heedi_node *y, heedi_tile t,
+                     double *part)
+{
+    const size_t size = tile_size(f->r.j);
+    heed_real *at = f->tile + (size_t)omp_get_thread_num() * ARRAYS * size;
+    heed_real *work[2] = {at + 2 * size, at + 3 * size};
+    while (t.n > 0 && f->v[t.row] == 0) {
+        t.row++;
+        t.n--;
+    }
+    while (t.n > 0 && f->v[t.row + t.n - 1] == 0)
+        t.n--;
+    if (t.n == 0)
+        return false;
+    const heedi_view v = {t.seq, 0, t.row - f->r.e->run.batch->start[t.seq],
+                          t.n, at};
+    all_heads(f, y, v, at + size, work);
+    add_rows(f, y, &v, at + size, part);
+    return true;
+}
+
+/* next += the parts of n tiles from k0 on, in their order. */
+static void gather(heedi_flow *f, int64_t k0, int64_t n)
+{
+    const heedi_batch *b = f->r.e->run.batch;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < b->longest; i++)
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t seq = b->small[k0 + k].seq;
+            if (f->used[k] && i < heedi_len(b, seq))
+                f->next[b->start[seq] + i] += f->part[k * b->longest + i];
+        }
+}
+
+void heedi_flow_layer(heedi_flow *f, const heedi_node *y)
+{
+    const heedi_batch *b = f->r.e->run.batch;
+    if (y->layer < f->how.start_layer)
+        return;
+    memset(f->next, 0, (size_t)b->rows * sizeof *f->next);
+    for (int64_t k0 = 0; k0 < b->n_small; k0 += WAVE) {
+        const int64_t n = b->n_small - k0 < WAVE ? b->n_small - k0 : WAVE;
+#pragma omp parallel for schedule(dynamic, 1)
+        for (int64_t k = 0; k < n; k++)
+            f->used[k] =
+                one_tile(f, y, b->small[k0 + k], f->part + k * b->longest);
+        gather(f, k0, n);
+    }
+    for (int64_t r = 0; r < b->rows; r++)
+        f->v[r] += f->next[r];
+}
+
+/* ---- rounds ---- */
+
+static heed_status settle(heedi_flow *f, int64_t s)
+{
+    heedi_outcome *o = heedi_outcome_of(&f->r, s);
+    const heedi_job *j = f->r.j;
+    const int64_t row0 = f->r.e->batch.start[s];
+    if (f->how.no_self)
+        f->v[f->at[s]] -= f->stay[s];
+    for (int64_t t = 0; t < j->len[s]; t++) {
+        const double x = f->v[row0 + t];
+        if (!isfinite(x))
+            return heedi_fail(j->ctx, HEED_ENUMERIC,
+                              "%s: the relevance of token %lld is not finite",
+                              j->info->name, (long long)t);
+        o->relevance[t] = (heed_real)x;
+        o->sum += x;
+        o->magnitude += fabs(x);
+    }
+    return HEED_OK;
+}
+
+static heed_status one_round(heedi_flow *f)
+{
+    heedi_rounds *r = &f->r;
+    HEEDI_TRY(r->j->info->has_target ? heedi_rounds_aim(r)
+                                     : heedi_rounds_place(r));
+    memset(f->v, 0, (size_t)r->j->rows * sizeof *f->v);
+    for (int64_t s = 0; s < r->j->n; s++) {
+        const bool has = heedi_has_target(r, s);
+        f->stay[s] = has;
+        f->at[s] =
+            has ? r->e->batch.start[s] + heedi_outcome_of(r, s)->aim.at : -1;
+        if (has)
+            f->v[f->at[s]] = 1;
+    }
+    HEEDI_TRY(f->how.passes(f));
+    for (int64_t s = 0; s < r->j->n; s++)
+        if (heedi_has_target(r, s))
+            HEEDI_TRY(settle(f, s));
+    return HEED_OK;
+}
+
+static heed_status all_rounds(heedi_job *j, heedi_exec *e,
+                              const heedi_flow_how *how)
+{
+    heedi_flow f = {.how = *how};
+    HEEDI_TRY(heedi_rounds_init(&f.r, j, e));
+    HEEDI_TRY(allocate(&f));
+    HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
+    for (; f.r.round < j->rounds; f.r.round++)
+        HEEDI_TRY(one_round(&f));
+    return heedi_rounds_report(&f.r);
+}
+
+heed_status heedi_run_flow(heedi_job *j, const heedi_flow_how *how)
+{
+    heedi_exec e;
+    HEEDI_TRY(
+        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
+    heed_status st = all_rounds(j, &e, how);
+    heedi_exec_clear(&e);
+    return st;
+}

@@ -1,0 +1,377 @@
+/* Rollout, attention x gradient and Transformer-Attribution against
+ * transformers' attention weights, their gradients and a restatement of the
+ * rules (tests/golden/attributions.py); what does not depend on threads,
+ * batches and memory; rules by hand; refusals. */
+#include "testlib.h"
+
+#include "ask.h"
+#include "choices.h"
+#include "exec.h"
+#include "expect.h"
+
+static const double limit = sizeof(heed_real) == 4 ? 2e-5 : 1e-9;
+
+static const char *const models[] = {
+    "llama/plain",    "llama/gqa2_tied_bf16", "gpt2/plain",
+    "gpt_neox/plain", "gpt_neox/sequential",  "gptj/plain",
+    "bloom/plain",    "bloom/late_bf16",
+};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+static const struct {
+    const char *key; /* of the array, without the target */
+    const char *method, *option[4];
+} calls[] = {
+    {"rollout", "attention_rollout", {0}},
+    {"rollout_raw", "rollout", {"row_norm", "off"}},
+    {"rollout_max", "rollout", {"head", "max"}},
+    {"rollout_min", "rollout", {"head", "min"}},
+    {"rollout_late", "rollout", {"start_layer", "1"}},
+    {"rollout_no_self", "rollout", {"self", "off"}},
+    {"attn_grad", "attention_x_gradient", {0}},
+    {"attn_grad_norm", "attn_grad", {"row_norm", "on"}},
+    {"attn_grad_late", "attn_grad", {"start_layer", "1"}},
+    {"attn_grad_no_self", "attn_grad", {"self", "off"}},
+    {"tattr", "transformer_attribution", {0}},
+    {"tattr_norm", "tattr", {"row_norm", "on"}},
+    {"tattr_late", "tattr", {"start_layer", "1"}},
+    {"tattr_no_self", "tattr", {"self", "off"}},
+};
+enum { N_CALLS = sizeof calls / sizeof *calls };
+
+/* ---- golden values ---- */
+
+enum { ROLLOUT, GRADIENT, RELEVANCE, SMALL, N_COLUMNS };
+static const char *const column[] = {"rollout", "attn_grad", "tattr",
+                                     "no_self"};
+
+/* Without the 1 of the identity tattr is small. */
+static int column_of(const char *key)
+{
+    return *key == 'r'                 ? ROLLOUT
+           : *key == 'a'               ? GRADIENT
+           : strcmp(key, "tattr") == 0 ? RELEVANCE
+           : strstr(key, "no_self")    ? SMALL
+                                       : RELEVANCE;
+}
+
+/* There, four times what the restatement changes by when its weights and values
+ * are off by half a unit in the last place of float32, where that is more. */
+static double limit_of(const expect *x, const char *prefix, int col,
+                       const char *tag)
+{
+    char key[64];
+    int64_t n;
+    snprintf(key, sizeof key, "float32_%s", tag);
+    const double *f = expect_get(x, prefix, key, &n);
+    return col == SMALL && sizeof(heed_real) == 4 ? fmax(limit, 4 * f[0])
+                                                  : limit;
+}
+
+/* The largest difference, relative to the largest value. */
+static double apart(const heed_real *got, const double *want, int64_t n)
+{
+    double worst = 0, most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs((double)got[i] - want[i]);
+        worst = d <= worst ? worst : d; /* NaN stays */
+        most = fmax(most, fabs(want[i]));
+    }
+    return most > 0 ? worst / most : worst;
+}
+
+static heed_target target_of(const expect *x, const char *prefix,
+                             const char *tag)
+{
+    int64_t n;
+    const int64_t *t = expect_get(x, prefix, tag, &n);
+    heed_target out = {"logit", t[0], (int32_t)t[1], -1};
+    if (n == 3) {
+        out.kind = "contrast";
+        out.foil = (int32_t)t[2];
+    }
+    return out;
+}
+
+/* Adds up how many are beyond their limit. */
+static int one_length(world *w, const expect *x, const char *prefix,
+                      double worst[N_COLUMNS])
+{
+    static const char *const tags[] = {"end", "middle", "contrast"};
+    int bad = 0;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < N_CALLS; i++) {
+            const int col = column_of(calls[i].key);
+            char key[64];
+            int64_t n;
+            if (col >= RELEVANCE && k == 2) /* it explains no contrast */
+                continue;
+            snprintf(key, sizeof key, "%s_%s", calls[i].key, tags[k]);
+            const double *want = expect_get(x, prefix, key, &n);
+            call c = {.method = calls[i].method,
+                      .target = target_of(x, prefix, tags[k])};
+            memcpy(c.option, calls[i].option, sizeof calls[i].option);
+            assert_non_null(want);
+            ok(w, c);
+            assert_int_equal(n, w->t->n);
+            const double d = apart(relevance(w), want, n);
+            worst[col] = d <= worst[col] ? worst[col] : d;
+            bad += !(d <= limit_of(x, prefix, col, tags[k]));
+        }
+    return bad;
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    static const char *const length[] = {"T1", "T37"};
+    expect x;
+    int bad = 0;
+    assert_true(
+        expect_open(&x, "tests/golden/attributions/expect.safetensors"));
+    printf("%-22s", "");
+    for (int c = 0; c < N_COLUMNS; c++)
+        printf(" %9s", column[c]);
+    printf("\n%-22s %9.0e %9.0e %9.0e %9.0e or 4 times float32's\n", "limit",
+           limit, limit, limit, limit);
+    for (int m = 0; m < N_MODELS; m++) {
+        double worst[N_COLUMNS] = {0};
+        for (int k = 0; k < 2; k++) {
+            char prefix[64];
+            int32_t id[64];
+            int64_t n;
+            snprintf(prefix, sizeof prefix, "%s/%s", models[m], length[k]);
+            const int64_t *ids = expect_get(&x, prefix, "ids", &n);
+            for (int64_t i = 0; i < n; i++)
+                id[i] = (int32_t)ids[i];
+            world w = enter(models[m], id, n);
+            bad += one_length(&w, &x, prefix, worst);
+            leave(&w);
+        }
+        printf("%-22s", models[m]);
+        for (int c = 0; c < N_COLUMNS; c++)
+            printf(" %9.1e", worst[c]);
+        printf("\n");
+    }
+    expect_close(&x);
+    assert_int_equal(bad, 0);
+}
+
+/* ---- rollout, from the maps that heed attention stores ---- */
+
+enum { SOME = 150 }; /* more than one block of queries, not a whole tile */
+
+static void test_from_maps(void **state)
+{
+    (void)state;
+    static const char *const model[] = {"llama/gqa2_tied_bf16", "gpt2/plain",
+                                        "bloom/plain"};
+    for (int k = 0; k < 3; k++) {
+        world w = enter_some(model[k], k == 1 ? 64 : SOME);
+        const int64_t n = w.t->n;
+        ask(&w, (call){.method = "attention", .reduce = "mean"});
+        assert_int_equal(w.st, HEED_OK);
+        const heed_array *a = heed_result_get(w.r, "attention", "attention");
+        const heed_real *m = a->data;
+        double v[SOME] = {0}, next[SOME], sum = 0;
+        v[n - 1] = 1;
+        for (int64_t l = a->var.len[0] - 1; l >= 0; l--) {
+            for (int64_t j = 0; j < n; j++)
+                next[j] = v[j] / 2;
+            for (int64_t i = 0; i < n; i++)
+                for (int64_t j = 0; j < n; j++)
+                    next[j] += v[i] / 2 * (double)m[(l * n + i) * n + j];
+            memcpy(v, next, sizeof v);
+        }
+        ok(&w, (call){.method = "rollout"});
+        assert_true(apart(relevance(&w), v, n) < limit);
+        for (int64_t i = 0; i < n; i++)
+            sum += (double)relevance(&w)[i];
+        assert_close(sum, 1, limit);
+        assert_close(number(&w, "sum"), sum, limit);
+        assert_true(number(&w, "target_value") != number(&w, "target_value"));
+        assert_null(heed_result_attr(w.r, w.group, "target_id"));
+        leave(&w);
+    }
+}
+
+/* Every row of the product sums to 1, and no later token enters. */
+static void test_rows(void **state)
+{
+    (void)state;
+    world w = enter_some("gpt_neox/plain", 60);
+    for (int64_t at = 0; at < 60; at++) {
+        double sum = 0;
+        ok(&w, (call){.method = "rollout", .target = {NULL, at, -1, -1}});
+        for (int64_t i = 0; i < 60; i++) {
+            assert_true(i <= at ? relevance(&w)[i] > 0 : relevance(&w)[i] == 0);
+            sum += (double)relevance(&w)[i];
+        }
+        assert_close(sum, 1, limit);
+    }
+    leave(&w);
+}
+
+/* ---- the same bits ---- */
+
+static const char *const names[] = {"rollout", "attn_grad", "tattr"};
+
+/* Several waves of tiles, and nearly no memory. */
+static void test_alike(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "gqa2_tied_bf16");
+    heed_tokens *t[3];
+    heed_input in[3];
+    for (int i = 0; i < 3; i++) {
+        t[i] = some_tokens(ctx, m, 900 - i, (uint32_t)i);
+        in[i] = (heed_input){.tokens = t[i]};
+    }
+    for (int k = 0; k < 3; k++) {
+        heed_request q = {
+            .model = m, .method = names[k], .input = in, .n_inputs = 3};
+        heed_result *all[MOST_INPUTS], *one[MOST_INPUTS];
+        heed_plan p;
+        assert_int_equal(heed_ctx_threads(ctx, 3), HEED_OK);
+        attribute(ctx, &q, all);
+        q.input = &in[1];
+        q.n_inputs = 1;
+        assert_int_equal(heed_ctx_threads(ctx, 1), HEED_OK);
+        assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
+        heed_ctx_max_memory(ctx, p.peak_min + (p.peak_max - p.peak_min) / 2);
+        assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
+        assert_true(p.n_kept < p.n_blocks);
+        attribute(ctx, &q, one);
+        heed_ctx_max_memory(ctx, 0);
+        same_results(all[1], one[0]);
+        free_results(all, 3);
+        free_results(one, 1);
+    }
+    for (int i = 0; i < 3; i++)
+        heed_tokens_free(ctx, t[i]);
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
+/* Several targets, each as if it were the only one. */
+static void test_targets(void **state)
+{
+    (void)state;
+    static const heed_target many[] = {
+        {NULL, -1, -1, -1}, {NULL, 3, 7, -1}, {NULL, 0, -1, -1}};
+    for (int k = 0; k < 3; k++) {
+        world w = enter_some("gptj/plain", 20);
+        heed_input in = {w.t, many, 3};
+        heed_request q = {
+            .model = w.m, .method = names[k], .input = &in, .n_inputs = 1};
+        heed_result *r[MOST_INPUTS];
+        attribute(w.ctx, &q, r);
+        for (int i = 0; i < 3; i++) {
+            ok(&w, (call){.method = names[k], .target = many[i]});
+            const heed_array *a = heed_result_get(r[0], w.group, "relevance");
+            assert_int_equal(a->var.len[0], 3);
+            assert_memory_equal((const heed_real *)a->data + 20 * i,
+                                relevance(&w), 20 * sizeof(heed_real));
+        }
+        free_results(r, 1);
+        leave(&w);
+    }
+}
+
+/* ---- sums of what runs together ---- */
+
+/* The same input twice has the shares of one; another beside it has not. */
+static void test_add_norm(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = plain(ctx, "gpt_neox");
+    heed_tokens *t[2] = {some_tokens(ctx, m, 9, 1), some_tokens(ctx, m, 30, 2)};
+    static const heed_setting sample[] = {{"self", "off"}, {0}},
+                              batch[] = {
+                                  {"self", "off"}, {"add_norm", "batch"}, {0}};
+    heed_result *r[3][MOST_INPUTS];
+    for (int k = 0; k < 3; k++) {
+        heed_input in[] = {{.tokens = t[0]}, {.tokens = t[k / 2]}};
+        heed_request q = {.model = m,
+                          .method = "tattr",
+                          .settings = k ? batch : sample,
+                          .input = in,
+                          .n_inputs = 2};
+        attribute(ctx, &q, r[k]);
+    }
+    double x[9];
+    const char *g = "explanations/transformer_attribution";
+    const heed_real *v[3];
+    for (int k = 0; k < 3; k++)
+        v[k] = heed_result_get(r[k][0], g, "relevance")->data;
+    for (int i = 0; i < 9; i++)
+        x[i] = (double)v[0][i];
+    assert_true(apart(v[1], x, 9) < 1e-5);
+    assert_true(apart(v[2], x, 9) > 1e-3);
+    for (int k = 0; k < 3; k++)
+        free_results(r[k], 2);
+    heed_tokens_free(ctx, t[0]);
+    heed_tokens_free(ctx, t[1]);
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
+/* ---- what is refused ---- */
+
+static const struct {
+    const char *method, *name, *value, *text;
+} wrong[] = {
+    {"rollout", "head", "sum", "must be one of mean|max|min"},
+    {"rollout", "row_norm", "yes", "must be one of on|off"},
+    {"rollout", "start_layer", "-1", "must be from 0"},
+    {"rollout", "start_layer", "0.5", "must be a whole number"},
+    {"rollout", "start_layer", "2", "the model has layers 0 to 1"},
+    {"attn_grad", "start_layer", "2", "the model has layers 0 to 1"},
+    {"attn_grad", "head", "max", "it has row_norm, start_layer, self"},
+    {"tattr", "start_layer", "2", "the model has layers 0 to 1"},
+    {"tattr", "add_norm", "none", "must be one of sample|batch"},
+};
+
+static void refused(world *w, call c, heed_status st, const char *text)
+{
+    ask(w, c);
+    if (w->st != st || !strstr(heed_error(w->ctx), text))
+        fail_msg("got %d '%s', want '%s'", w->st, heed_error(w->ctx), text);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"contrast", "probability", "entropy"};
+    world w = enter_some("llama/plain", 5), v = enter_some("mamba/plain", 5);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        refused(&w,
+                (call){.method = wrong[i].method,
+                       .option = {wrong[i].name, wrong[i].value}},
+                HEED_EINVAL, wrong[i].text);
+    for (int k = 0; k < 3; k++) {
+        refused(&w, (call){.method = names[k], .reduce = "l2"}, HEED_EINVAL,
+                "nothing to reduce");
+        refused(&v, (call){.method = names[k]}, HEED_ENOTSUP,
+                "no operation with a mixing view");
+        refused(&w, (call){.method = "tattr", .target = {kinds[k], -1, -1, -1}},
+                HEED_EINVAL, "explains logits as they are");
+    }
+    refused(&w, (call){.method = "tattr", .center = 1}, HEED_EINVAL,
+            "not less a mean");
+    refused(&w, (call){.method = "rollout", .target = {NULL, 5, -1, -1}},
+            HEED_EINVAL, "position 5 is out of range");
+    leave(&w);
+    leave(&v);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {test(test_golden),  test(test_from_maps),
+                                       test(test_rows),    test(test_alike),
+                                       test(test_targets), test(test_add_norm),
+                                       test(test_refusals)};
+    RUN(tests);
+}
