@@ -12,12 +12,12 @@ new=$(mktemp -d) || exit 1
 trap 'rm -rf "$new"' EXIT INT TERM
 status=0
 families="llama mamba gpt2 gpt_neox gptj bloom"
-for family in $families methods rules; do
+for family in $families methods rules toy; do
     "$python" "$here/$family.py" "$new/$family" || status=1
 done
 "$python" "$here/llama_reload.py" "$here/llama" || status=1
 "$python" "$here/reload.py" "$here" || status=1
-for family in $families methods; do
+for family in $families methods toy; do
     echo
     "$python" "$here/compare.py" "$here/$family" "$new/$family" || status=1
 done
