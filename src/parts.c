@@ -1,5 +1,7 @@
 #include "parts.h"
 
+#include <math.h>
+
 #include "ctx.h"
 
 static heed_real *reals(heedi_arena *mem, int64_t n)
@@ -7,10 +9,13 @@ static heed_real *reals(heedi_arena *mem, int64_t n)
     return heedi_arena_alloc(mem, (size_t)n * sizeof(heed_real));
 }
 
+/* Of slot 0, a learned table, there is nothing by head, distance or frequency:
+ * where that is all, they are left out, else their rows are missing. */
 static heed_status allocate(heedi_parts *p, heedi_arena *mem,
                             const heedi_readout *r)
 {
     const int64_t n = p->n + (p->n == 0), t = p->len;
+    const bool layered = p->n > (r->seen[0] ? 1 : 0);
     p->layer = heedi_arena_alloc(mem, (size_t)n * sizeof *p->layer);
     p->token = reals(mem, t);
     p->position = reals(mem, n * t);
@@ -19,14 +24,14 @@ static heed_status allocate(heedi_parts *p, heedi_arena *mem,
     bool ok = p->layer && p->token && p->position && p->cos && p->sin;
     if (r->typed)
         ok = (p->type = reals(mem, t)) && ok;
-    if (r->head) {
+    if (r->head && layered) {
         p->heads = r->heads;
         ok = (p->head = reals(mem, n * r->heads * t)) && ok;
     }
-    if (r->distance)
+    if (r->distance && layered)
         ok = (p->distance = reals(mem, n * t)) && ok;
     if (r->channel) {
-        p->frequencies = r->rot / 2;
+        p->frequencies = layered ? r->rot / 2 : 0;
         ok = (p->frequency = reals(mem, n * (r->rot / 2) * t)) && ok;
         p->joint = heedi_arena_alloc(mem, (size_t)t * sizeof *p->joint);
         p->apart = heedi_arena_alloc(mem, (size_t)t * sizeof *p->apart);
@@ -67,19 +72,26 @@ static void copy_slot(heedi_parts *p, const heedi_readout *r, int64_t k,
         p->cos[to + t] = (heed_real)c;
         p->sin[to + t] = (heed_real)s;
         p->position[to + t] = (heed_real)(c + s + add);
-        if (r->distance)
-            p->distance[to + t] = (heed_real)r->distance[from + t];
+        if (p->distance)
+            p->distance[to + t] =
+                slot ? (heed_real)r->distance[from + t] : (heed_real)NAN;
         for (int64_t h = 0; h < p->heads; h++)
             p->head[(k * p->heads + h) * p->len + t] =
-                (heed_real)r->head[(slot * r->heads + h) * r->rows + row + t];
+                slot ? (heed_real)
+                           r->head[(slot * r->heads + h) * r->rows + row + t]
+                     : (heed_real)NAN;
         if (!r->channel)
             continue;
+        for (int64_t f = 0; !r->rotary[slot] && f < p->frequencies; f++)
+            p->frequency[(k * p->frequencies + f) * p->len + t] =
+                (heed_real)NAN;
         if (r->rotary[slot]) {
             channels(p, k, t, r->channel + (from + t) * 2 * r->rot, r->rot,
                      pairs);
         } else {
-            p->joint[t] += positive(add);
-            p->apart[t] += positive(add);
+            const double plus = slot == 0 ? r->plus[row + t] : positive(add);
+            p->joint[t] += plus;
+            p->apart[t] += plus;
         }
     }
 }

@@ -16,7 +16,9 @@ typedef struct heedi_parts {
     heed_real *position;        /* (n, T) */
     heed_real *cos, *sin;       /* (n, T); the rest of `position` is neither
                                    a cosine's nor a sine's */
-    int64_t heads, frequencies; /* of what is below; 0: not asked for */
+    int64_t heads, frequencies; /* of what is below; 0: not asked for, or no
+                                   layer has it; rows of layers that have it
+                                   not are NaN */
     heed_real *head;            /* (n, heads, T) */
     heed_real *frequency;       /* (n, frequencies, T) */
     heed_real *distance;        /* (n, T): query - key; or NULL */

@@ -12,7 +12,7 @@
 /* What is read, as bits of heedi_exec_options.readout. */
 enum {
     HEEDI_READ_POSITION = 1,
-    HEEDI_READ_CHANNEL = 2,  /* rotary: every rotated dimension by itself */
+    HEEDI_READ_CHANNEL = 2,  /* every dimension by itself */
     HEEDI_READ_HEAD = 4,     /* every query head */
     HEEDI_READ_DISTANCE = 8, /* by query - key */
     HEEDI_READ_KEY = 16,     /* a score bias belongs to the key alone, rather
@@ -31,6 +31,8 @@ typedef struct heedi_readout {
     double *type;      /* rows: token types */
     bool typed;        /* somebody wrote there */
     double *channel;   /* (slots, rows, 2, rot): cos, sin; or NULL */
+    double *plus;      /* rows: of what a learned table gets, positive parts
+                          by dimension; or NULL */
     double *head;      /* (slots, heads, rows), or NULL */
     double *distance;  /* (slots, rows): distance d of a sequence at its
                           row d; or NULL */

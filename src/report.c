@@ -208,6 +208,24 @@ static const char *units(const heedi_job *j)
     return j->units ? j->units : j->times_input ? "target" : "target/embedding";
 }
 
+/* As they were asked for, one after the other. */
+static heed_status put_rules(const report *p)
+{
+    const char *const *rule = p->j->q->rules;
+    size_t n = 1;
+    for (int i = 0; rule && rule[i]; i++)
+        n += strlen(rule[i]) + 1;
+    if (n == 1)
+        return HEED_OK;
+    char *all = heedi_arena_alloc(&p->j->mem, n), *at = all;
+    if (!all)
+        return HEED_ENOMEM;
+    for (int i = 0; rule[i]; i++)
+        at +=
+            snprintf(at, n - (size_t)(at - all), "%s%s", i ? " " : "", rule[i]);
+    return heed_put_str(p->s, p->j->ctx, p->j->group, "rules", all);
+}
+
 static heed_status put_attributes(const report *p)
 {
     heedi_job *j = p->j;
@@ -225,6 +243,7 @@ static heed_status put_attributes(const report *p)
                            j->reduce == HEEDI_ABSMAX;
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "method", j->info->name));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "options", options));
+    HEEDI_TRY(put_rules(p));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "reduce", j->reduce_name));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));

@@ -39,12 +39,14 @@ static inline void expect_close(expect *e)
     free(e->bytes);
 }
 
-/* Bytes of "prefix/name" and how many there are; NULL if it is not there. */
+/* Bytes of "prefix/name" (prefix NULL: of "name") and how many there are; NULL
+ * if it is not there. */
 static inline const void *expect_bytes(const expect *e, const char *prefix,
                                        const char *name, int64_t *n)
 {
     char key[320];
-    snprintf(key, sizeof key, "%s/%s", prefix, name);
+    snprintf(key, sizeof key, "%s%s%s", prefix ? prefix : "", prefix ? "/" : "",
+             name);
     json_t *t = json_object_get(e->head, key);
     *n = 0;
     if (!t)

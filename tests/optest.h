@@ -15,8 +15,9 @@ typedef struct optest_how {
     const int64_t *len;
     int64_t n_seq, offset;
     int threads;
-    bool same;  /* one value for all inputs */
-    bool other; /* a weight that must be decoded */
+    bool same;       /* one value for all inputs */
+    bool other;      /* a weight that must be decoded */
+    bool transposed; /* the weight is (inputs, outputs) */
 } optest_how;
 
 typedef struct optest {
@@ -173,6 +174,7 @@ static inline heed_status optest_open(optest *t, const heedi_op *op,
     heedi_with with = {.name = "node", .n_vec = row->n_vec, .args = row->args};
     if (row->w_rows > 0) {
         optest_weight(t, row->w_rows, row->w_cols, h.other);
+        t->weight.transposed = h.transposed;
         with.w = &t->weight;
     }
     if (row->n_vec > 0) {
@@ -352,7 +354,7 @@ static inline double optest_kappa(const heedi_node *y, int64_t row0,
 
 static const int64_t lengths[] = {5, 1, 9, 300};
 enum { N_SEQ = 4 };
-static const optest_how batch = {lengths, N_SEQ, 0, 2, false, false};
+static const optest_how batch = {.len = lengths, .n_seq = N_SEQ, .threads = 2};
 
 typedef void check_fn(const heedi_op *op, const heedi_example *row,
                       optest_how how);

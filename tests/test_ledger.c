@@ -4,102 +4,13 @@
  * with plain loops. */
 #include "testlib.h"
 
-#include <stdbool.h>
-
+#include "account.h"
 #include "attention.h"
-#include "engine.h"
-#include "exec.h"
-#include "optest.h"
-#include "target.h"
-
-enum { T = 40, MOST_OPS = 128 };
 
 static const char *const models[] = {"plain",         "bias_sharded",
                                      "mqa_bias",      "mlp_bias_f16",
                                      "../bert/plain", "../bert/masked"};
 enum { N_LLAMA = 4, N_MODELS = sizeof models / sizeof *models };
-
-static double tol(void)
-{
-    return optest_tol(1e-5, 1e-12);
-}
-
-/* ---- one backward pass under given rules ---- */
-
-typedef struct account {
-    int n;
-    char name[MOST_OPS][48];
-    const heedi_op *op[MOST_OPS];
-    double rest[MOST_OPS]; /* in - out - sinks, relative */
-    double residual;       /* of the whole, relative */
-} account;
-
-static double sinks(const heedi_ledger *l, int op)
-{
-    double sum = 0;
-    for (int k = 0; k < HEEDI_N_ENTRIES; k++)
-        sum += l->sink[op * HEEDI_N_ENTRIES + k];
-    return sum;
-}
-
-static void settle(const heedi_exec *e, double value, account *a)
-{
-    const heedi_ledger *l = &e->ledger;
-    const heedi_node *leaf = e->leaf;
-    double sum = 0, magnitude = 0;
-    *a = (account){.n = l->n_ops};
-    for (int64_t t = 0; t < e->batch.rows; t++) {
-        double r = 0;
-        for (int64_t c = t * leaf->cols; c < (t + 1) * leaf->cols; c++)
-            r += (double)leaf->x[c] * (double)leaf->g[c];
-        sum += r;
-        magnitude += fabs(r);
-    }
-    const double scale = fmax(fabs(value), magnitude);
-    a->residual = fabs(value - sum - heedi_ledger_total(l, 0)) / scale;
-    assert_true(l->n_ops <= MOST_OPS);
-    for (int k = 0; k < l->n_ops; k++) {
-        snprintf(a->name[k], sizeof a->name[k], "%s", l->op_name[k]);
-        a->rest[k] = fabs(l->in[k] - l->out[k] - sinks(l, k)) / scale;
-        if (strcmp(a->name[k], "embed") == 0)
-            a->rest[k] = 0; /* the leaf, which is the sum */
-    }
-    for (int64_t b = 0; b < e->n_blocks; b++)
-        for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
-            a->op[y->id] = y->op;
-}
-
-/* check: called before the run's memory is given back; or NULL */
-static void run_rules(heed_ctx *ctx, const heed_model *m,
-                      const heedi_rule *rule, account *a,
-                      void (*check)(const heedi_exec *e))
-{
-    int32_t id[T];
-    const int64_t len = T, v = heed_model_about(m)->vocab;
-    heedi_exec e;
-    heedi_exec_options o = {.rules = {HEEDI_RELEVANCE, rule},
-                            .account = true,
-                            .detail = true,
-                            .head_full = true};
-    some_ids(id, T, 3, (int32_t)v);
-    if (heedi_exec_init(&e, ctx, m, &len, 1, id, &o) != HEED_OK)
-        fail_msg("%s", heed_error(ctx));
-    heed_target target = HEED_TARGET;
-    if (m->info.head == HEED_HEAD_MASKED)
-        target.at = -1;
-    heedi_aim aim;
-    heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
-    assert_non_null(z);
-    assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
-    assert_int_equal(heedi_aim_at(&aim, &e, &target, 0, T, z, NULL), HEED_OK);
-    assert_int_equal(heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value),
-                     HEED_OK);
-    assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
-    settle(&e, aim.value, a);
-    if (check)
-        check(&e);
-    heedi_exec_clear(&e);
-}
 
 /* ---- damage ---- */
 
@@ -191,23 +102,6 @@ static const struct damage {
     {"branch dropped", "plain", "add", "blk.0.attn.add", second_only},
 };
 
-/* Exactly one operation is beyond `least`, all others within the tolerance. */
-static void names(const account *a, const char *what, const char *node,
-                  double least)
-{
-    bool found = false;
-    for (int k = 0; k < a->n; k++) {
-        bool it = strcmp(a->name[k], node) == 0;
-        found = found || it;
-        if (it ? !(a->rest[k] > least) : !(a->rest[k] <= tol()))
-            fail_msg("%s at %s: %s has a rest of %.3g", what, node, a->name[k],
-                     a->rest[k]);
-    }
-    assert_true(found);
-    if (!(a->residual > least))
-        fail_msg("%s at %s: residual %.3g", what, node, a->residual);
-}
-
 static void test_damage(void **state)
 {
     (void)state;
@@ -221,8 +115,8 @@ static void test_damage(void **state)
                                     .needs = ALL},
                                    {0}};
         account a;
-        run_rules(ctx, m, rule, &a, NULL);
-        names(&a, d->what, d->node, 1e-3);
+        account_run(ctx, m, rule, &a, NULL);
+        account_names(&a, d->what, d->node, 1e-3);
         heed_model_free(m);
     }
     heed_ctx_free(ctx);
@@ -236,8 +130,8 @@ static void test_half(void **state)
     for (int i = 0; i < N_MODELS; i++) {
         heed_model *m = golden(ctx, models[i]);
         account whole, a;
-        run_rules(ctx, m, NULL, &whole, NULL);
-        assert_true(whole.residual <= tol());
+        account_run(ctx, m, NULL, &whole, NULL);
+        assert_true(whole.residual <= account_tol());
         for (int k = 0; k < whole.n; k++) {
             if (!whole.op[k] || !whole.op[k]->vjp) /* the head, the leaf */
                 continue;
@@ -246,8 +140,8 @@ static void test_half(void **state)
                                         .back = half,
                                         .needs = ALL},
                                        {0}};
-            run_rules(ctx, m, rule, &a, NULL);
-            names(&a, "half", whole.name[k], 10 * tol());
+            account_run(ctx, m, rule, &a, NULL);
+            account_names(&a, "half", whole.name[k], 10 * account_tol());
         }
         heed_model_free(m);
     }
@@ -284,7 +178,8 @@ static void check_sinks(const heedi_exec *e)
             double want = expected[k][i];
             deposits += want != 0;
             if (want == 0 ? got != 0
-                          : !(fabs(got - want) <= tol() * fmax(1, fabs(want))))
+                          : !(fabs(got - want) <=
+                              account_tol() * fmax(1, fabs(want))))
                 fail_msg("%s: %s is %.9g, not %.9g", l->op_name[k],
                          heedi_entry_name[i], got, want);
         }
@@ -303,8 +198,8 @@ static void test_closed_forms(void **state)
         heed_model *m = golden(ctx, models[i]);
         account a;
         memset(expected, 0, sizeof expected);
-        run_rules(ctx, m, rule, &a, check_sinks);
-        assert_true(a.residual <= tol());
+        account_run(ctx, m, rule, &a, check_sinks);
+        assert_true(a.residual <= account_tol());
         heed_model_free(m);
     }
     heed_ctx_free(ctx);
@@ -338,9 +233,9 @@ static void adds_up(const heed_result *r)
         scale = fmax(scale, fabs(x));
     }
     scale = fmax(scale, fabs(absorbed));
-    assert_true(fabs(tokens - sum) <= tol() * scale);
+    assert_true(fabs(tokens - sum) <= account_tol() * scale);
     assert_true(fabs(value - sum - absorbed - rest) <= 1e-14 * scale);
-    assert_true(fabs(rest) <= tol() * scale);
+    assert_true(fabs(rest) <= account_tol() * scale);
     const heed_array *op =
         heed_result_get(r, "explanations/attn_lrp/ledger", "op_name");
     const int64_t n = op->var.len[0];
@@ -357,7 +252,7 @@ static void adds_up(const heed_result *r)
             all += x ? x[k] : 0;
             d -= x ? x[k] : 0;
         }
-        if (strcmp(name, "embed") != 0 && !(fabs(d) <= tol() * scale))
+        if (strcmp(name, "embed") != 0 && !(fabs(d) <= account_tol() * scale))
             fail_msg("%s: in %g, out %g, rest %g", name, in[k], out[k], d);
     }
     assert_true(fabs(all - absorbed) <= 1e-13 * scale);

@@ -54,7 +54,8 @@ static const struct refusal {
              "pos_mean, abs_mean, none"},
     {.keep = "qk",
      .st = HEED_ENOTSUP,
-     .text = "relevance of 'qk' cannot be kept; of 'layer' it can"},
+     .text = "relevance of 'qk' cannot be kept; of layer, head and "
+             "neuron it can"},
     {.target = TARGET("odds", -1, -1, -1),
      .text = "no kind of target is called 'odds'"},
     {.target = TARGET(NULL, T, -1, -1),

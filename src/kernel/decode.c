@@ -152,7 +152,7 @@ static void f64(heed_real *restrict out, const void *restrict in, size_t n)
     for (size_t i = 0; i < n; i++) {
         double x;
         memcpy(&x, p + i * sizeof x, sizeof x);
-        out[i] = (heed_real)(float)x;
+        out[i] = (heed_real)x;
     }
 }
 

@@ -47,7 +47,7 @@ has probability logprob -- heed attribute --target ''
 has json csv -- heed attribute --format ''
 has rdbu_r viridis -- heed render a.h5 --cmap ''
 has left right -- heed attribute --truncate ''
-has gauss -- heed attribute --rule ''
+has gauss -- heed attribute --quadrature ''
 has models/two\ words.gguf -- heed attribute -m models/
 has models -- heed inspect mod
 has models heed -- heed render ''

@@ -16,8 +16,8 @@ class Forward(Account):
         self.factor, self.act = FACTOR[cfg.hidden_act], core.encoder.layer[0].intermediate.intermediate_act_fn
         self.embed = tables.word_embeddings.weight[ids].detach().clone().requires_grad_()
         self.types = tables.token_type_embeddings.weight[segments].detach()
-        self.positions = tables.position_embeddings.weight[:t].detach()
-        x = self.norm(0, "beta_embed", tables.LayerNorm, self.embed + self.types + self.positions)
+        self.learned = tables.position_embeddings.weight[:t].detach()
+        x = self.norm(0, "beta_embed", tables.LayerNorm, self.embed + self.types + self.learned)
         for l, block in enumerate(core.encoder.layer):
             a = block.attention
             q, k, v = (self.linear(l, "bias_" + n, m, x).view(t, heads, -1).transpose(0, 1)

@@ -20,8 +20,9 @@ class Forward(Account):
         self.embed = core.word_embeddings.weight[ids].detach().clone().requires_grad_()
         x, heads, d = self.embed, cfg.n_head, cfg.hidden_size // cfg.n_head
         x = self.norm(0, "beta_embed", core.word_embeddings_layernorm, x)
-        distance = (torch.arange(t)[:, None] - torch.arange(t)).double()
-        bias = -slopes(heads)[:, None, None] * distance
+        distance = torch.arange(t)[:, None] - torch.arange(t)
+        slope = slopes(heads)[:, None, None]
+        bias, self.absolute = -slope * distance, slope * torch.arange(t)
         for l, block in enumerate(core.h):
             a, m, late = block.self_attention, block.mlp, cfg.apply_residual_connection_post_layernorm
             n = self.norm(l, "beta_ln1", block.input_layernorm, x)
@@ -31,4 +32,4 @@ class Forward(Account):
             n = self.norm(l, "beta_ln2", block.post_attention_layernorm, x)
             f = self.activation(self.linear(l, "bias_fc", m.dense_h_to_4h, n))
             x = (n if late else x) + self.linear(l, "bias_mlp_proj", m.dense_4h_to_h, f)
-        self.logits = self.norm(0, "beta_f", core.ln_f, x) @ model.lm_head.weight.T
+        self.logits = self.linear(0, "bias_head", model.lm_head, self.norm(0, "beta_f", core.ln_f, x))

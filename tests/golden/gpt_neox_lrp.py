@@ -1,17 +1,8 @@
-"""attn_lrp on a GPT-NeoX model, restated in float64; the rules and the account are those of lrp.py. Rotation is linear
-and passes everything."""
+"""attn_lrp on a GPT-NeoX model, restated in float64; the rules and the account are those of lrp.py."""
 import torch
 
 from llama_lrp import FACTOR
 from lrp import Account
-
-
-def rotate(x, cos, sin):
-    """(H, T, D): pairs (i, i + r/2) of the first r dimensions."""
-    r = cos.shape[-1]
-    y, rest = x[..., :r], x[..., r:]
-    a, b = y.chunk(2, -1)
-    return torch.cat((y * cos + torch.cat((-b, a), -1) * sin, rest), -1)
 
 
 class Forward(Account):
@@ -27,9 +18,9 @@ class Forward(Account):
             z = self.linear(l, "bias_qkv", block.attention.query_key_value,
                             self.norm(l, "beta_ln1", block.input_layernorm, x))
             q, k, v = z.view(t, heads, 3, d).permute(2, 1, 0, 3)
-            o = self.attention(l, rotate(q, cos, sin), rotate(k, cos, sin), v, d**-0.5)
+            o = self.attention(l, q, k, v, d**-0.5, rope=(cos, sin, False))
             y = x + self.linear(l, "bias_o", block.attention.dense, o)
             n = self.norm(l, "beta_ln2", block.post_attention_layernorm, x if cfg.use_parallel_residual else y)
             f = self.activation(self.linear(l, "bias_fc", block.mlp.dense_h_to_4h, n))
             x = y + self.linear(l, "bias_mlp_proj", block.mlp.dense_4h_to_h, f)
-        self.logits = self.norm(0, "beta_f", core.final_layer_norm, x) @ model.embed_out.weight.T
+        self.logits = self.linear(0, "bias_head", model.embed_out, self.norm(0, "beta_f", core.final_layer_norm, x))

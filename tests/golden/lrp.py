@@ -1,26 +1,76 @@
-"""What the restatements of attn_lrp share for models with LayerNorm: a LayerNorm's deviation is constant and its mean is
-not, an activation passes f(x)/x (in closed form), each factor of a product of two live tensors half. With the account:
-what the softmax (kappa), score biases (pos_bias), the biases, the shifts of the norms (beta) and, where there are any,
-the position embeddings (unread) absorb. A family's Forward(model, ids, rules=True) sets embed, layers and logits."""
+"""Relevance restated in float64 as a gradient pass, and its account. attn_lrp: the statistics of a norm are constant
+(but not the mean of a LayerNorm), an activation passes f(x)/x (in closed form), each factor of a product of two live
+tensors half. A Method says what is different of another one. A family's Forward(model, ids, rules) sets embed, layers
+and logits; rules: False (the model itself), True (attn_lrp) or a Method."""
+import dataclasses
 import math
 
 import torch
 
+import linear_rules
+import positions
+
+
+@dataclasses.dataclass
+class Method:
+    share: float | None = None  # attention weights are constant, V takes this share (CP-LRP: 1)
+    gate: bool = True  # gates of the feed-forward parts are live
+    positions: bool = False  # what encodings of positions take is read out (PA-LRP)
+    key: bool = False  # ... a score bias belongs to the key alone
+    absolute: bool = False  # ... ALiBi is slope j
+    act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
+    table: tuple = ()  # of linear maps: (glob, rule, numbers ...)
+
+
+class _Activation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, f, factor):
+        ctx.save_for_backward(factor(x))
+        return f(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0], None, None
+
+
+def dot(y):
+    return float((y.detach() * y.grad).sum())
+
 
 class Account:
-    """One forward pass that keeps what the account needs; rules=False is the model itself."""
+    """One forward pass that keeps what the account needs."""
 
-    positions = None
+    tol = 1e-12  # of what must agree in rounding
+    learned = absolute = None  # position embeddings; score biases in their absolute form
     factor = act = None
 
     def __init__(self, rules):
-        self.rules, self.seen, self.biases = rules, {}, {}
+        self.method = rules if isinstance(rules, Method) else Method()
+        self.rules, self.acts = bool(rules), []
+        self.seen, self.biases, self.noted, self.tables, self.scale_of = {}, {}, {}, {}, {}
 
     def product(self, a, b):
         return (a @ b.detach() + a.detach() @ b) / 2 if self.rules else a @ b
 
+    def gated(self, a, b):
+        return (a * b.detach() + a.detach() * b) / 2 if self.rules else a * b
+
     def activation(self, x):
-        return x * self.factor(x).detach() if self.rules else self.act(x)
+        act = self.method.act
+        if not self.rules or act == "exact":
+            return _Activation.apply(x, self.act, self.factor) if self.rules else self.act(x)
+        x.retain_grad()
+        y = self.act(x) if act == "derivative" else _Activation.apply(x, self.act, lambda x: self.act(x) / (x + 1e-10))
+        y.retain_grad()
+        self.acts.append((x, y))
+        return y
+
+    def glu(self, a, u):
+        """act(a) u; where act(0) is not 0, the gate is a constant and u gets all."""
+        fixed = not self.method.gate or (self.factor is None and self.method.act == "exact")
+        if self.rules and fixed:
+            return self.act(a).detach() * u
+        return self.gated(self.activation(a), u)
 
     def norm(self, l, name, m, x):
         x = x - x.mean(-1, keepdim=True)
@@ -28,20 +78,34 @@ class Account:
         return self.shifted(l, name, m.weight * (x * (r.detach() if self.rules else r)), m.bias)
 
     def linear(self, l, name, m, x):
-        y = x @ m.weight.T
-        return y if m.bias is None else self.shifted(l, name, y, m.bias)
+        return self.map(l, name, linear_rules.Dense, m.weight, m.bias, x)
 
-    def attention(self, l, q, k, v, scale, bias=None, causal=True):
-        """(H, T, D) -> (T, H D); bias: (H, T, T), added to the scaled scores."""
+    def map(self, l, name, kind, w, b, x):
+        rule = linear_rules.chosen(self.method.table, l, name) if self.rules else None
+        if rule is None:
+            return kind.to(w, x) if b is None else self.shifted(l, name, kind.to(w, x), b)
+        note = lambda *sinks: self.noted.setdefault((l, name), sinks)  # noqa: E731
+        return linear_rules.Map.apply(x, kind, w, torch.zeros(w.shape[0]) if b is None else b, rule, note)
+
+    def attention(self, l, q, k, v, scale, bias=None, rope=None, causal=True):
+        """(H, T, D) -> (T, H D); bias: (H, T, T), added to the scaled scores; rope: (cos, sin, neighbours), (T, R)."""
         t = q.shape[1]
         mask = torch.full((t, t), -math.inf).triu(1) if causal else 0.0
-        q = self.keep(l, "q", q)
+        if rope is not None:
+            q, k = positions.rotated(self, l, (q, k), rope)
+        q, k = self.keep(l, "q", q), self.keep(l, "k", k)
         s = self.product(q, k.transpose(1, 2)) * scale
         if bias is not None:
             s, self.biases[l] = s + bias, bias
         s = self.keep(l, "s", s + mask)
         w = self.keep(l, "w", torch.softmax(s, -1))
-        o = self.keep(l, "o", self.product(w, v))
+        share = self.method.share
+        if self.rules and share is not None:
+            o = w.detach() @ v
+            o = self.keep(l, "o", share * o + (1 - share) * o.detach())
+        else:
+            o = self.keep(l, "o", self.product(w, v))
+        self.scale_of[l] = scale
         return o.transpose(0, 1).reshape(t, -1)
 
     def shifted(self, l, name, y, b):
@@ -50,7 +114,8 @@ class Account:
         return y
 
     def keep(self, l, name, y):
-        y.retain_grad()
+        if y.requires_grad:
+            y.retain_grad()
         self.seen[l, name] = y
         return y
 
@@ -67,35 +132,51 @@ class Account:
         by_query = 0.5 * ((o * go).sum() - (q * dq).sum() - by_bias)
         scale = max(1, float((w * ga).abs().sum()), float((o * go).abs().sum()))
         for other in (by_log, by_query):
-            assert abs(float(by_scores - other)) < 1e-12 * scale, (by_scores, by_log, by_query)
+            assert abs(float(by_scores - other)) < self.tol * scale, (by_scores, by_log, by_query)
         return float(by_query)
 
     def absorbed(self, l, name):
         b, y = self.seen[l, name]
-        return float((b.detach() * y.grad).sum())
+        return 0.0 if y.grad is None else float((b.detach() * y.grad).sum())
+
+    def attention_sinks(self, layers):
+        if not any((l, "w") in self.seen for l in layers):
+            return {}
+        if self.method.share is not None:
+            lost = 1 - self.method.share
+            return {"leak": [lost * dot(self.seen[l, "o"]) for l in layers]} if lost else {}
+        sinks = {"kappa": [self.kappa(l) for l in layers]}
+        if self.biases and not self.method.positions:
+            sinks["pos_bias"] = [float((self.biases[l] * self.seen[l, "s"].grad).sum()) for l in layers]
+        return sinks
 
     def explain(self, value):
         """value: a scalar made of self.logits, linear in them -> (T, C) relevance, {sink: (L,) or (1,)}."""
         value.backward()
-        return closed(float(value.detach()), *self.read())
+        return closed(float(value.detach()), *self.read(), self.tol)
 
     def read(self):
         """After a backward pass: relevance of the embeddings, and the sinks."""
         layers = range(self.layers)
-        sinks = {"kappa": [self.kappa(l) for l in layers]}
-        if self.biases:
-            sinks["pos_bias"] = [float((self.biases[l] * self.seen[l, "s"].grad).sum()) for l in layers]
+        sinks = self.attention_sinks(layers)
         names = dict.fromkeys(name for (_, name), y in self.seen.items() if isinstance(y, tuple))
         for name in names:
             sinks[name] = [self.absorbed(l, name) for l in layers if (l, name) in self.seen]
-        if self.positions is not None:
-            sinks["unread"] = [float((self.positions * self.embed.grad).sum())]
+        if self.acts:
+            sinks["gate"] = [dot(y) - dot(x) for x, y in self.acts]
+        if self.noted:
+            sinks["bias_maps"], sinks["eps"] = zip(*self.noted.values())
+        if self.method.positions:
+            self.parts = positions.read(self)
+            sinks["position"] = [float(self.parts["position"].sum())] if self.parts else []
+        elif self.learned is not None:
+            sinks["unread"] = [float((self.learned * self.embed.grad).sum())]
         return (self.embed * self.embed.grad).detach(), sinks
 
 
-def closed(value, relevance, sinks):
+def closed(value, relevance, sinks, tol=1e-12):
     """The account must close."""
     rest = value - float(relevance.sum()) - sum(map(sum, sinks.values()))
     total = max(abs(value), float(relevance.abs().sum()))
-    assert abs(rest) < 1e-12 * total, (rest, total)
+    assert abs(rest) < tol * total, (rest, total)
     return relevance.numpy(), sinks, abs(rest) / total
