@@ -38,8 +38,8 @@ RUNS = ("float32", "float64", "exact")
 COLUMNS = {"float32": LIMIT, "float64": LIMIT, "exact": EXACT, "token": EXACT, "cos": EXACT, "sin": EXACT}
 
 
-def official(checkout, folder):
-    """-> their modules, after transformers, which looks for bitsandbytes when it is imported"""
+def official(checkout, folder, state):
+    """-> their model with these weights; their modules come after transformers, which looks for bitsandbytes"""
     import no_torchvision  # noqa: F401
     import torch
     import transformers.models.llama.modeling_llama  # noqa: F401
@@ -51,11 +51,10 @@ def official(checkout, folder):
     sys.modules |= {"bitsandbytes": stub, "bitsandbytes.nn": stub.nn}
     sys.path.insert(0, str(checkout / "NLP"))
     from lxt.models import llama_PE
-    from safetensors.torch import load_file
     config = transformers.LlamaConfig.from_pretrained(folder)
     config._attn_implementation = "eager"
     model = llama_PE.LlamaForCausalLM(config).to(torch.get_default_dtype()).eval()
-    state = {k: y.to(torch.get_default_dtype()) for k, y in load_file(folder / "model.safetensors").items()}
+    state = {k: y.to(torch.get_default_dtype()) for k, y in state.items()}
     state.setdefault("lm_head.weight", state["model.embed_tokens.weight"])
     missing = model.load_state_dict(state, strict=False)
     assert not missing.unexpected_keys and not [k for k in missing.missing_keys if "inv_freq" not in k], missing
@@ -89,13 +88,15 @@ def theirs(o, run):
     """Explanations of all texts, whose ids come from standard input, in a process of its own: float64 is for good."""
     import no_torchvision  # noqa: F401
     import torch
+    from safetensors.torch import load_file
 
     import float64
     float64.quiet()
+    state = load_file(o.model / "model.safetensors")
     if run != "float32":
         float64.everywhere()
     torch.set_num_threads(2)
-    model = official(o.checkout.resolve(), o.model)
+    model = official(o.checkout.resolve(), o.model, state)
     if run == "exact":
         without_epsilon()
     json.dump([explain(model, ids) for ids in json.load(sys.stdin)], sys.stdout)
