@@ -1,5 +1,6 @@
 /* bench_model MODEL THREADS METHOD[,ledger][,SPLIT...] - heed's side of
- * bench.py, which tells the protocol, and of cost.py. SPLIT: of --position-by. */
+ * bench.py, which tells the protocol, and of cost.py. SPLIT: of --position-by.
+ */
 #include <cblas.h>
 #include <heed/heed.h>
 #include <math.h>
