@@ -40,6 +40,15 @@ static heed_status allocate(heedi_parts *p, heedi_arena *mem,
     return ok ? HEED_OK : HEED_ENOMEM;
 }
 
+size_t heedi_parts_bytes(int what, int64_t len, int64_t layers, int64_t heads,
+                         int64_t rot)
+{
+    int64_t n = 3 + (what & HEEDI_READ_DISTANCE ? 1 : 0);
+    n += what & HEEDI_READ_HEAD ? heads : 0;
+    n += what & HEEDI_READ_CHANNEL ? rot / 2 : 0;
+    return what ? (size_t)(n * (layers + 1) * len) * sizeof(heed_real) : 0;
+}
+
 static double positive(double x)
 {
     return x > 0 ? x : 0;

@@ -26,6 +26,10 @@ typedef struct heedi_parts {
                                    sum and of cosines and sines; or NULL */
 } heedi_parts;
 
+/* At most, for `len` tokens; what: HEEDI_READ_... */
+size_t heedi_parts_bytes(int what, int64_t len, int64_t layers, int64_t heads,
+                         int64_t rot);
+
 /* Of the sequence whose rows start at `row`, from a run's readout; pairs: the
  * model's dimensions are paired next to each other. */
 heed_status heedi_parts_copy(heedi_parts *p, heedi_arena *mem,

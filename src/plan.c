@@ -6,6 +6,7 @@
 #include "gemm.h"
 #include "head.h"
 #include "memory.h"
+#include "parts.h"
 
 /* What OpenBLAS touches of its buffers in products of our size, for each
  * thread, and what a thread's stack and the runtime cost; measured, see
@@ -90,9 +91,14 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->weights = weights(e);
     p->scratch = temp + scratch;
     p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;
-    p->results = e->o.results + heedi_readout_bytes(
-                                    e->o.readout, e->batch.rows, e->m->dim['L'],
-                                    e->m->dim['H'], heedi_exec_rotated(e));
+    const int64_t *d = e->m->dim, rotated = heedi_exec_rotated(e);
+    p->results = e->o.results;
+    p->results += heedi_readout_bytes(e->o.readout, e->batch.rows, d['L'],
+                                      d['H'], rotated);
+    /* for each target, and once more in the sink */
+    p->results += 2 * (uint64_t)e->o.head_rows *
+                  heedi_parts_bytes(e->o.readout, e->batch.longest, d['L'],
+                                    d['H'], rotated);
     p->n_blocks = e->n_blocks;
     uint64_t fixed = p->program + p->weights + p->scratch + p->blas +
                      p->results + borders + e->state_bytes;

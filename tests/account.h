@@ -80,6 +80,8 @@ static inline void account_run(heed_ctx *ctx, const heed_model *m,
     if (heedi_exec_init(&e, ctx, m, &len, 1, id, &o) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
     heed_target target = HEED_TARGET;
+    if (m->info.head == HEED_HEAD_MASKED)
+        target.at = -1;
     heedi_aim aim;
     heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
     assert_non_null(z);

@@ -262,7 +262,7 @@ static void test_targets(void **state)
         {NULL, -1, -1, -1}, {NULL, 3, 7, -1}, {NULL, 0, -1, -1}};
     for (int k = 0; k < 3; k++) {
         world w = enter_some("gptj/plain", 20);
-        heed_input in = {w.t, many, 3};
+        heed_input in = {w.t, many, 3, NULL};
         heed_request q = {
             .model = w.m, .method = names[k], .input = &in, .n_inputs = 1};
         heed_result *r[MOST_INPUTS];

@@ -135,7 +135,7 @@ static void explain(subject *s, const heed_setting *more, heed_result **r)
         set[n] = s->k->set[n];
     if (more)
         set[n++] = *more;
-    heed_input in = {s->tokens, &s->target, 1};
+    heed_input in = {s->tokens, &s->target, 1, NULL};
     heed_request q = {.model = s->m,
                       .method = s->k->method,
                       .settings = set,

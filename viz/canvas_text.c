@@ -354,6 +354,18 @@ static int merge(int *range, int n)
     return kept;
 }
 
+/* The space before the first word of a line that goes on from the one above:
+ * its box hangs in the margin, and words begin below each other. */
+static double hanging(const heedi_text *t, const heedi_line *ln,
+                      PangoLayoutLine *line)
+{
+    int x = 0;
+    if (!ln->is_rtl && ln->from > 0 && t->text[ln->from] == ' ' &&
+        t->text[ln->from - 1] != '\n')
+        pango_layout_line_index_to_x(line, 1, FALSE, &x);
+    return x / (double)PANGO_SCALE;
+}
+
 void heedi_text_draw(const heedi_text *t, heedi_canvas *c, size_t i, double x,
                      double y, double height)
 {
@@ -364,6 +376,7 @@ void heedi_text_draw(const heedi_text *t, heedi_canvas *c, size_t i, double x,
     pango_layout_get_size(l, &w, NULL);
     if (ln->is_rtl)
         x += t->width - w / (double)PANGO_SCALE;
+    x -= hanging(t, ln, line);
     heedi_canvas_check(c, l);
     for (int k = piece_at(t, ln->from); k < t->view->n && t->start[k] < ln->to;
          k++) {

@@ -1,5 +1,6 @@
-/* bench_model MODEL THREADS METHOD - heed's side of bench.py, which tells the
- * protocol. */
+/* bench_model MODEL THREADS METHOD[,ledger][,SPLIT...] - heed's side of
+ * bench.py, which tells the protocol, and of cost.py. SPLIT: of --position-by.
+ */
 #include <cblas.h>
 #include <heed/heed.h>
 #include <math.h>
@@ -11,6 +12,8 @@
 static heed_ctx *ctx;
 static heed_model *model;
 static const char *method;
+static const char *split[8]; /* ends at NULL */
+static int ledger;
 
 static double now(void)
 {
@@ -42,6 +45,34 @@ static heed_status forward(int64_t t)
     return st;
 }
 
+static heed_request request(const heed_input *input)
+{
+    return (heed_request){.model = model,
+                          .method = method,
+                          .input = input,
+                          .n_inputs = 1,
+                          .ledger = ledger,
+                          .position_by = split};
+}
+
+static heed_status plan(int64_t t)
+{
+    int32_t *id = ids(t);
+    heed_tokens *tokens;
+    heed_plan p;
+    heed_status st = heed_tokens_of(&tokens, ctx, NULL, id, t);
+    free(id);
+    if (st != HEED_OK)
+        return st;
+    heed_input input = {.tokens = tokens};
+    heed_request q = request(&input);
+    st = heed_plan_of(ctx, &q, &p);
+    heed_tokens_free(ctx, tokens);
+    if (st == HEED_OK)
+        printf("ok %lld\n", (long long)(p.peak / 1024));
+    return st;
+}
+
 static heed_status relevance(int64_t t, int show)
 {
     int32_t *id = ids(t);
@@ -52,8 +83,7 @@ static heed_status relevance(int64_t t, int show)
     if (st != HEED_OK || (st = heed_result_new(&r, ctx)) != HEED_OK)
         return st;
     heed_input input = {.tokens = tokens};
-    heed_request q = {
-        .model = model, .method = method, .input = &input, .n_inputs = 1};
+    heed_request q = request(&input);
     heed_sink sink = heed_result_sink(r);
     double t0 = now();
     st = heed_attribute(ctx, &q, &sink);
@@ -134,7 +164,16 @@ int main(int argc, char **argv)
     if (heed_ctx_threads(ctx, atoi(argv[2])) != HEED_OK)
         return 2;
     heed_tune_process(ctx);
-    method = argv[3];
+    method = strtok(argv[3], ",");
+    for (int n = 0; n < 7;) {
+        const char *name = strtok(NULL, ",");
+        if (!name)
+            break;
+        if (!strcmp(name, "ledger"))
+            ledger = 1;
+        else
+            split[n++] = name;
+    }
     if (heed_model_load(&model, ctx, argv[1]) != HEED_OK) {
         printf("error %s\n", heed_error(ctx));
         return 1;
@@ -150,6 +189,8 @@ int main(int argc, char **argv)
             st = forward(t);
         else if (!strcmp(word, "relevance") || !strcmp(word, "check"))
             st = relevance(t, !strcmp(word, "check"));
+        else if (!strcmp(word, "plan"))
+            st = plan(t);
         else if (!strcmp(word, "peak"))
             peak(atoi(argv[2]));
         else if (!strcmp(word, "flops"))
