@@ -155,8 +155,8 @@ typedef struct heedi_gla {
 /* `lanes` neighbouring keys, all values, at most HEEDI_GLA_CHUNK steps. */
 typedef struct heedi_gla_keys {
     int64_t len, lanes, values, ld, ld_v;
-    const heed_real *r, *k, *v, *o;   /* o: gradient of the output */
-    const heed_real *decay, *slope;   /* (len, LANES) */
+    const heed_real *r, *k, *v, *o; /* o: gradient of the output */
+    const heed_real *decay, *slope; /* (len, LANES) */
     const heed_real *bonus;
     bool inclusive;
 } heedi_gla_keys;

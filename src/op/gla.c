@@ -15,17 +15,18 @@
  * others need no backward.
  *
  * The adjoint of v is the same recurrence in G, the gradient of S, backwards in
- * time with r and k exchanged: gv_t = k_t G + (r_t u . k_t) go_t, then G = d_t G
+ * time with r and k exchanged: gv_t = k_t G + (r_t u . k_t) go_t, then G = d_t
+ * G
  * + r_t go_t^T; inclusive, with the decay of the step after. So forward and
  * relevance are one loop. Tasks are heads, or groups of keys of a head, so that
  * no sum crosses threads. Nothing is divided by a decay, and no exponent is
  * above 0: a decay may be 0.
  *
- * Memory besides inputs and outputs, in values, K keys and V values in each of H
- * heads. Kept for the full gradient alone: the state before every chunk of 64
- * steps, H K V / 64 for each token (with V = 64 one activation); relevance keeps
- * nothing. Working memory of a thread, whatever the length: K V + 64 K, or
- * 16 (66 V + 128): 0.3 MiB with V = 64. */
+ * Memory besides inputs and outputs, in values, K keys and V values in each of
+ * H heads. Kept for the full gradient alone: the state before every chunk of 64
+ * steps, H K V / 64 for each token (with V = 64 one activation); relevance
+ * keeps nothing. Working memory of a thread, whatever the length: K V + 64 K,
+ * or 16 (66 V + 128): 0.3 MiB with V = 64. */
 
 enum { CHUNK = HEEDI_GLA_CHUNK, WIDE = HEEDI_GLA_VALUES, LANES = HEEDI_LANES };
 
