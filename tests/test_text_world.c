@@ -27,8 +27,7 @@ static heed_tokenizer *loaded(heed_ctx *ctx, const char *name)
 }
 
 static heed_tokens *encoded(heed_ctx *ctx, const heed_tokenizer *t,
-                            const char *text, size_t len,
-                            heed_encode_options o)
+                            const char *text, size_t len, heed_encode_options o)
 {
     heed_tokens *k;
     if (heed_encode(&k, ctx, t, text, (int64_t)len, &o) != HEED_OK)
@@ -57,9 +56,9 @@ static void cases(void **state)
             const json_t *c = json_array_get(list, i);
             const json_t *text = json_array_get(c, 0);
             const json_t *want = json_array_get(c, 1);
-            heed_tokens *k = encoded(ctx, t, json_string_value(text),
-                                     json_string_length(text),
-                                     (heed_encode_options){0});
+            heed_tokens *k =
+                encoded(ctx, t, json_string_value(text),
+                        json_string_length(text), (heed_encode_options){0});
             assert_int_equal(k->n, json_array_size(want));
             for (int64_t n = 0; n < k->n; n++)
                 assert_int_equal(
@@ -142,8 +141,8 @@ static void end_of_text(void **state)
     (void)state;
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         heed_tokenizer *t = loaded(ctx, formats[f]);
-        heed_tokens *k = encoded(ctx, t, "<s>a<s>", 7,
-                                 (heed_encode_options){.special = 1});
+        heed_tokens *k =
+            encoded(ctx, t, "<s>a<s>", 7, (heed_encode_options){.special = 1});
         assert_int_equal(k->n, 3);
         assert_int_equal(k->token[0].id, 0);
         assert_int_equal(k->token[2].id, 0);
@@ -245,7 +244,8 @@ static void refused(void **state)
         {"1 'a' -1\n", "not an id, a literal and a length"},
         {"99999999999 'a' 1\n", "not an id, a literal and a length"},
         {"1 'a' 1\n2 '\xFF' 1\n", "byte 11 is no valid UTF-8"},
-        {"b'<s>'\n1 'a' 1\n", "line 2: an id, 1, where the first line has none"},
+        {"b'<s>'\n1 'a' 1\n",
+         "line 2: an id, 1, where the first line has none"},
         {"1 'a' 1\nb'b'\n", "line 2: the id is -1, must be 2"},
         {"1 __import__('os') 1\n", "is no literal in quotes"},
     };

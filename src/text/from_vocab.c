@@ -413,8 +413,10 @@ static heed_status build_rwkv(heed_tokenizer *t, const heedi_vocab *v)
 static const struct kind {
     const char *name;
     heed_status (*build)(heed_tokenizer *, const heedi_vocab *);
-} kinds[] = {
-    {"gpt2", build_gpt2}, {"llama", build_llama}, {"bert", build_bert}, {"rwkv", build_rwkv}};
+} kinds[] = {{"gpt2", build_gpt2},
+             {"llama", build_llama},
+             {"bert", build_bert},
+             {"rwkv", build_rwkv}};
 
 static heed_status build(heed_tokenizer *t, const heedi_vocab *v)
 {

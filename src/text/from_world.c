@@ -67,8 +67,7 @@ static heed_status cut(heed_ctx *ctx, heedi_str line, entry *e)
                               "the line is not an id, a literal and a length");
     }
     if (!is_literal(e->literal))
-        return heedi_fail(ctx, HEED_EFORMAT,
-                          "\"%.*s\" is no literal in quotes",
+        return heedi_fail(ctx, HEED_EFORMAT, "\"%.*s\" is no literal in quotes",
                           (int)(e->literal.len < 60 ? e->literal.len : 60),
                           e->literal.s);
     if (e->literal.len > TOKEN_MAX)
@@ -93,7 +92,8 @@ static bool ends_early(heedi_str body, char quote)
 static heed_status read_entry(heed_tokenizer *t, const entry *e, int32_t id)
 {
     const bool bytes = e->literal.s[0] == 'b';
-    const heedi_str body = {e->literal.s + 1 + bytes, e->literal.len - 2 - bytes};
+    const heedi_str body = {e->literal.s + 1 + bytes,
+                            e->literal.len - 2 - bytes};
     char *to = heedi_arena_alloc(&t->arena, body.len + 1);
     size_t n;
     if (!to)
@@ -137,10 +137,11 @@ static heed_status read_lines(heed_tokenizer *t, const char *s, size_t n)
         heed_status st = cut(t->ctx, line_at(s, n, &at), &e);
         const int64_t id = i + given;
         if (st == HEED_OK && (given ? e.id != id : e.id >= 0))
-            st = heedi_fail(t->ctx, HEED_EFORMAT,
-                            given ? "the id is %lld, must be %lld"
-                                  : "an id, %lld, where the first line has none",
-                            (long long)e.id, (long long)id);
+            st =
+                heedi_fail(t->ctx, HEED_EFORMAT,
+                           given ? "the id is %lld, must be %lld"
+                                 : "an id, %lld, where the first line has none",
+                           (long long)e.id, (long long)id);
         if (st == HEED_OK)
             st = read_entry(t, &e, (int32_t)id);
         if (st != HEED_OK) {
@@ -205,9 +206,9 @@ heed_status heedi_tokenizer_from_world(heed_tokenizer **out, heed_ctx *ctx,
     size_t n;
     *out = NULL;
     heed_status st = heedi_text_of(&s, &n, ctx, path);
-    st = st == HEED_OK ? heedi_tokenizer_from_lines(out, ctx, path,
-                                                    (heedi_str){s, n})
-                       : heedi_fail_in(ctx, st, path);
+    st = st == HEED_OK
+             ? heedi_tokenizer_from_lines(out, ctx, path, (heedi_str){s, n})
+             : heedi_fail_in(ctx, st, path);
     heedi_free(ctx, s);
     return st;
 }

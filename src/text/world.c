@@ -9,8 +9,8 @@
 static heed_status encode(heedi_work *w, size_t from, size_t to)
 {
     for (size_t i = from, len; i < to; i += len) {
-        int32_t id = heedi_trie_longest(&w->t->model.begin, w->text.s + i,
-                                        to - i, &len);
+        int32_t id =
+            heedi_trie_longest(&w->t->model.begin, w->text.s + i, to - i, &len);
         if (id < 0) {
             w->dropped++;
             len = 1;
@@ -109,8 +109,8 @@ heed_status heedi_world_unescape(heed_ctx *ctx, heedi_str s, bool bytes,
             out[(*len)++] = s.s[i++];
             continue;
         }
-        size_t written, used =
-            escape(s.s + i + 1, s.len - i - 1, bytes, out + *len, &written);
+        size_t written, used = escape(s.s + i + 1, s.len - i - 1, bytes,
+                                      out + *len, &written);
         if (used == 0)
             return heedi_fail(ctx, HEED_EFORMAT,
                               "the escape \"%.*s\" is not known",

@@ -1,5 +1,6 @@
 /* fuzz_tokenizer.c - a tokenizer.json or a vocabulary of RWKV World, and after
- * a NUL a text, which is cut into tokens; its ids are turned into text again. */
+ * a NUL a text, which is cut into tokens; its ids are turned into text again.
+ */
 #include "fuzz.h"
 #include "tokenizer.h"
 
