@@ -175,6 +175,9 @@ typedef struct heedi_gla_table {
      * states. */
     void (*keys)(const heedi_gla_keys *s, const heed_real *before,
                  heed_real *carry, const heedi_gla_grad *to, heed_real *step);
+    /* out, (HEEDI_GLA_CHUNK) = g k: k (keys, HEEDI_GLA_CHUNK) */
+    void (*row)(int64_t keys, const heed_real *g, const heed_real *k,
+                heed_real *out);
 } heedi_gla_table;
 
 /* decode.c: one for each dtype */

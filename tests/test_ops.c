@@ -387,7 +387,9 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
     for (int64_t j = 0; j < len; j++) {
         sum += (double)m[j];
         bool out = a ? !optest_seen(a, q, j) : j > q;
-        if (out ? m[j] != 0 : !(m[j] >= 0))
+        if (out                       ? m[j] != 0
+            : y->op->mixing->positive ? !(m[j] >= 0)
+                                      : m[j] != m[j])
             error = HUGE_VAL;
     }
     return a ? fmax(error, fabs(sum - 1)) : error;

@@ -198,8 +198,23 @@ static void keys(const heedi_gla_keys *s, const heed_real *before,
     }
 }
 
+/* ---- rows of the matrix ---- */
+
+static void row(int64_t n, const heed_real *g, const heed_real *k,
+                heed_real *out)
+{
+    enum { N = HEEDI_GLA_CHUNK / L };
+    vec sum[N] = {{0}};
+    for (int64_t i = 0; i < n; i++)
+        for (int c = 0; c < N; c++)
+            sum[c] += at(k + i * HEEDI_GLA_CHUNK, c) * g[i];
+    for (int c = 0; c < N; c++)
+        put(out, c, sum[c]);
+}
+
 const heedi_gla_table HEEDI_K(heedi_gla_table) = {
     .decay = decay,
     .pass = pass,
     .keys = keys,
+    .row = row,
 };

@@ -1,7 +1,4 @@
-#include "args.h"
-#include "kernel.h"
-#include "op.h"
-#include "threads.h"
+#include "gla.h"
 
 #include <omp.h>
 #include <string.h>
@@ -43,11 +40,6 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-static int64_t up(int64_t n)
-{
-    return (n + LANES - 1) / LANES * LANES;
-}
-
 static int64_t chunks(int64_t len)
 {
     return (len + CHUNK - 1) / CHUNK;
@@ -59,18 +51,11 @@ static const heed_real *bonus(const heedi_node *y, int64_t head)
     return y->vec ? y->vec + head * a->keys : NULL;
 }
 
-/* A state of a head, (keys, values) in groups of WIDE values; and the same kept
- * for the gradient, (groups of keys, values, LANES). */
-static int64_t unit(const heedi_node *y)
-{
-    const heedi_gla_args *a = y->args;
-    return a->keys * up(a->values);
-}
-
+/* A state kept for the gradient: (groups of keys, values, LANES). */
 static int64_t mark_unit(const heedi_node *y)
 {
     const heedi_gla_args *a = y->args;
-    return up(a->keys) * a->values;
+    return heedi_gla_up(a->keys) * a->values;
 }
 
 static size_t saved(const heedi_node *y, const heedi_batch *b)
@@ -98,9 +83,12 @@ static heed_real *marks(const heedi_node *y, const heedi_batch *b, int64_t seq,
 static int64_t per_thread(const heedi_node *y)
 {
     const heedi_gla_args *a = y->args;
-    const int64_t values = (CHUNK + 1) * up(a->keys) + unit(y);
+    const int64_t values =
+        (CHUNK + 1) * heedi_gla_up(a->keys) + heedi_gla_unit(y);
     const int64_t keys = LANES * (2 * CHUNK + (CHUNK + 1) * a->values);
-    return values > keys ? values : keys;
+    const int64_t rows = heedi_gla_rows_room(y),
+                  most = values > keys ? values : keys;
+    return rows > most ? rows : most;
 }
 
 static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
@@ -109,14 +97,14 @@ static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
     return (size_t)(threads * per_thread(y)) * sizeof(heed_real);
 }
 
-static heed_real *own(const heedi_node *y, const heedi_run *run)
+heed_real *heedi_gla_own(const heedi_node *y, const heedi_run *run)
 {
     return (heed_real *)run->scratch + omp_get_thread_num() * per_thread(y);
 }
 
-/* Decays of `len` rows of a head, rows of up(keys) values. */
-static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t head,
-                   heed_real *d)
+/* Decays of `len` rows of a head, rows of heedi_gla_up(keys) values. */
+void heedi_gla_decays(const heedi_node *y, int64_t row, int64_t len,
+                      int64_t head, heed_real *d)
 {
     const heedi_gla_args *a = y->args;
     for (int64_t i = 0; i < a->keys; i += LANES) {
@@ -124,7 +112,7 @@ static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t head,
             .len = len,
             .lanes = a->keys - i < LANES ? a->keys - i : LANES,
             .ld = y->in[3]->cols,
-            .to = up(a->keys),
+            .to = heedi_gla_up(a->keys),
             .w = y->in[3]->x + row * y->in[3]->cols + head * a->keys + i,
             .tau = (heed_real)a->tau};
         heedi_gla_kernels()->decay(&s, d + i, NULL);
@@ -146,17 +134,15 @@ static void pass(const heedi_gla_args *a, heedi_gla *s, const heed_real *x,
 static void mark(const heedi_node *y, const heed_real *state, heed_real *to)
 {
     const heedi_gla_args *a = y->args;
-    for (int64_t j = 0; j < a->values; j += WIDE) {
-        const int64_t n = a->values - j < WIDE ? a->values - j : WIDE;
-        const heed_real *from = state + a->keys * j;
-        for (int64_t i = 0; i < a->keys; i++)
-            for (int64_t k = 0; k < n; k++)
-                to[(i / LANES * a->values + j + k) * LANES + i % LANES] =
-                    from[i * up(n) + k];
-    }
+    for (int64_t i = 0; i < a->keys; i++)
+        for (int64_t j = 0; j < a->values; j++)
+            to[(i / LANES * a->values + j) * LANES + i % LANES] =
+                state[heedi_gla_at(a, i, j)];
 }
 
-static void forward(const heedi_node *y, heedi_run *run)
+/* out = M x, from the state, or from nothing. */
+static void values(const heedi_node *y, const heedi_run *run,
+                   const heed_real *x, heed_real *out, bool kept)
 {
     const heedi_gla_args *a = y->args;
     const heedi_batch *b = run->batch;
@@ -164,48 +150,65 @@ static void forward(const heedi_node *y, heedi_run *run)
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t h = 0; h < a->heads; h++) {
-            heed_real *d = own(y, run), *m = marks(y, b, seq, h);
-            heed_real *state = d + (CHUNK + 1) * up(a->keys);
-            if (y->state)
-                state = (heed_real *)heedi_state(y, seq) + h * unit(y);
+            heed_real *d = heedi_gla_own(y, run),
+                      *m = kept ? marks(y, b, seq, h) : NULL;
+            heed_real *state = d + (CHUNK + 1) * heedi_gla_up(a->keys);
+            if (kept && y->state)
+                state =
+                    (heed_real *)heedi_state(y, seq) + h * heedi_gla_unit(y);
             else
-                memset(state, 0, (size_t)unit(y) * sizeof *state);
+                memset(state, 0, (size_t)heedi_gla_unit(y) * sizeof *state);
             const int64_t len = heedi_len(b, seq);
             for (int64_t t = 0; t < len; t += CHUNK) {
                 const int64_t row = b->start[seq] + t;
                 const int64_t at = row * cols + h * a->keys;
-                const int64_t out = row * y->cols + h * a->values;
+                const int64_t to = row * y->cols + h * a->values;
                 heedi_gla s = {.len = len - t < CHUNK ? len - t : CHUNK,
                                .keys = a->keys,
                                .ld = cols,
                                .ld_x = y->cols,
-                               .ld_decay = up(a->keys),
+                               .ld_decay = heedi_gla_up(a->keys),
                                .read = y->in[0]->x + at,
                                .write = y->in[1]->x + at,
                                .decay = d,
                                .bonus = bonus(y, h),
                                .inclusive = a->inclusive};
-                decays(y, row, s.len, h, d);
+                heedi_gla_decays(y, row, s.len, h, d);
                 if (m)
                     mark(y, state, m + t / CHUNK * mark_unit(y));
-                pass(a, &s, y->in[2]->x + out, y->x + out, state);
+                pass(a, &s, x + to, out + to, state);
             }
         }
 }
 
+static void forward(const heedi_node *y, heedi_run *run)
+{
+    values(y, run, y->in[2]->x, y->x, true);
+}
+
+static void apply(const heedi_node *y, const heedi_run *run, const heed_real *x,
+                  heed_real *out)
+{
+    values(y, run, x, out, false);
+}
+
 /* Inclusive, the first step back has the decay of a step after the last one:
  * any number, since nothing is there to decay. */
-static void relevance(const heedi_node *y, heedi_run *run)
+static void adjoint(const heedi_node *y, const heedi_run *run,
+                    const heed_real *g, heed_real *gv, bool add)
 {
     const heedi_gla_args *a = y->args;
     const heedi_batch *b = run->batch;
-    const int64_t cols = y->in[0]->cols, wide = up(a->keys);
+    const int64_t cols = y->in[0]->cols, wide = heedi_gla_up(a->keys);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t h = 0; h < a->heads; h++) {
-            heed_real *d = own(y, run), *state = d + (CHUNK + 1) * wide;
+            heed_real *d = heedi_gla_own(y, run),
+                      *state = d + (CHUNK + 1) * wide;
             const int64_t len = heedi_len(b, seq);
-            memset(d, 0, (size_t)((CHUNK + 1) * wide + unit(y)) * sizeof *d);
+            memset(d, 0,
+                   (size_t)((CHUNK + 1) * wide + heedi_gla_unit(y)) *
+                       sizeof *d);
             for (int64_t t = (len - 1) / CHUNK * CHUNK; t >= 0; t -= CHUNK) {
                 const int64_t n = len - t < CHUNK ? len - t : CHUNK;
                 const int64_t row = b->start[seq] + t, last = row + n - 1;
@@ -221,11 +224,22 @@ static void relevance(const heedi_node *y, heedi_run *run)
                                .decay = d + (n - !a->inclusive) * wide,
                                .bonus = bonus(y, h),
                                .inclusive = a->inclusive,
-                               .add = !y->first[2]};
-                decays(y, row, n + (t + n < len), h, d);
-                pass(a, &s, y->g + out, y->in[2]->g + out, state);
+                               .add = add};
+                heedi_gla_decays(y, row, n + (t + n < len), h, d);
+                pass(a, &s, g + out, gv + out, state);
             }
         }
+}
+
+static void relevance(const heedi_node *y, heedi_run *run)
+{
+    adjoint(y, run, y->g, y->in[2]->g, !y->first[2]);
+}
+
+static void transpose(const heedi_node *y, const heedi_run *run,
+                      const heed_real *g, heed_real *gv)
+{
+    adjoint(y, run, g, gv, false);
 }
 
 /* r, k and w of one group of keys of a head. */
@@ -237,7 +251,7 @@ static void keys(const heedi_node *y, const heedi_run *run, int64_t seq,
     const heedi_gla_table *k = heedi_gla_kernels();
     const int64_t cols = y->in[0]->cols, len = heedi_len(b, seq);
     const int64_t lanes = a->keys - i < LANES ? a->keys - i : LANES;
-    heed_real *d = own(y, run), *slope = d + CHUNK * LANES;
+    heed_real *d = heedi_gla_own(y, run), *slope = d + CHUNK * LANES;
     heed_real *carry = slope + CHUNK * LANES, *step = carry + a->values * LANES;
     const heed_real *m = marks(y, b, seq, h) + i * a->values;
     memset(carry, 0, (size_t)(a->values * LANES) * sizeof *carry);
@@ -289,11 +303,17 @@ static void vjp(const heedi_node *y, heedi_run *run)
     relevance(y, run);
 }
 
+static int64_t heads(const heedi_node *y)
+{
+    const heedi_gla_args *a = y->args;
+    return a->heads;
+}
+
 static size_t state(const heedi_node *y, int64_t len)
 {
     const heedi_gla_args *a = y->args;
     (void)len;
-    return (size_t)(a->heads * unit(y)) * sizeof(heed_real);
+    return (size_t)(a->heads * heedi_gla_unit(y)) * sizeof(heed_real);
 }
 
 static void state_init(const heedi_node *y, int64_t len)
@@ -315,6 +335,14 @@ static const heedi_gla_args three = {3, 5, 5, false, 0},
                             plain = {1, 3, 17, false, 16},
                             gated = {2, 19, 3, true, 0},
                             soft = {3, 4, 4, true, 2};
+
+static const heedi_mixing mixing = {.mixer = "gla",
+                                    .operand = 2,
+                                    .heads = heads,
+                                    .rows = heedi_gla_rows,
+                                    .rest = heedi_gla_rest,
+                                    .transpose = transpose,
+                                    .apply = apply};
 
 const heedi_op heedi_op_gla = {
     .name = "gla",
@@ -352,6 +380,7 @@ const heedi_op heedi_op_gla = {
     .forward = forward,
     .vjp = vjp,
     .relevance = relevance,
+    .mixing = &mixing,
     .state = state,
     .state_init = state_init,
     .flops = flops,

@@ -42,6 +42,36 @@ static void relevance(const heedi_node *y, heedi_run *run)
     heedi_standardise_back(y, run, a->groups, false);
 }
 
+/* ---- as a factor: w / s of x less its means, and beta ---- */
+
+static void of(const heedi_node *y, const heedi_run *run, int64_t row,
+               int64_t n, heed_real *f)
+{
+    const heed_real *keep = y->saved;
+    const int64_t m = groups(y), c = y->cols / m;
+    (void)run;
+    for (int64_t r = row * m; r < (row + n) * m; r++)
+        for (int64_t i = 0; i < c; i++)
+            f[(r - row * m) * c + i] = keep[2 * r] * y->vec[r % m * c + i];
+}
+
+static void rest(const heedi_node *y, const heedi_run *run, int64_t row,
+                 int64_t n, heed_real *to)
+{
+    const heedi_groupnorm_args *a = y->args;
+    (void)run;
+    (void)row;
+    for (int64_t i = 0; i < n * y->cols; i++)
+        to[i] = a->beta ? a->beta[i % y->cols] : 0;
+}
+
+static int64_t centred(const heedi_node *y)
+{
+    return y->cols / groups(y);
+}
+
+static const heedi_factor factor = {.of = of, .rest = rest, .centred = centred};
+
 static const heed_real shift[12] = {(heed_real)0.3,
                                     (heed_real)-0.5,
                                     (heed_real)0.2,
@@ -85,4 +115,5 @@ const heedi_op heedi_op_groupnorm = {
     .forward = forward,
     .vjp = vjp,
     .relevance = relevance,
+    .factor = &factor,
 };
