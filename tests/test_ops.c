@@ -395,7 +395,8 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
     return a ? fmax(error, fabs(sum - 1)) : error;
 }
 
-/* M v against what the operation made, row q of one head. */
+/* M v against what the operation made, row q of one head; relative to the
+ * largest value where that is above 1. */
 static double output_error(const optest *t, const heed_real *m, int64_t seq,
                            int64_t h, int64_t q)
 {
@@ -403,16 +404,18 @@ static double output_error(const optest *t, const heed_real *m, int64_t seq,
     const int64_t heads = y->op->mixing->heads(y), d = y->cols / heads;
     const int64_t first = h / (heads / (v->cols / d)) * d;
     const int64_t row0 = t->batch.start[seq];
-    double error = 0;
+    double error = 0, most_ = 1;
     for (int64_t c = 0; c < d; c++) {
         double sum = 0;
         for (int64_t j = 0; j < heedi_len(&t->batch, seq); j++)
             sum +=
                 (double)m[j] * (double)v->x[(row0 + j) * v->cols + first + c];
-        sum -= (double)y->x[(row0 + q) * y->cols + h * d + c];
+        const double want = (double)y->x[(row0 + q) * y->cols + h * d + c];
+        most_ = fmax(most_, fabs(want));
+        sum -= want;
         error = fmax(error, fabs(sum));
     }
-    return error;
+    return error / most_;
 }
 
 /* Zeros are the same; the rest is in rounding, which the rows that are asked
