@@ -147,14 +147,14 @@ static void back(const heedi_wkv *s, const double *steps, double *carry,
 static void weights(int64_t n, const double *k, double w, double max,
                     double inv, heed_real *out)
 {
-    dvec step;
+    dvec lane;
     for (int i = 0; i < L; i++)
-        step[i] = -w * i;
+        lane[i] = i;
     for (int64_t i = 0; i < n; i += L) {
         const int64_t lanes = n - i < L ? n - i : L;
         dvec x = {0};
         memcpy(&x, k + i, (size_t)lanes * sizeof *k);
-        x += w * (double)(n - 1 - i) - max + step;
+        x += w * ((double)(n - 1 - i) - lane) - max;
         store(out + i, lanes, narrow(falls(x) * inv));
     }
 }

@@ -4,7 +4,8 @@ Keys of a row: "config" is config.json but for model_type and architectures, exa
 test the defaults, and rescale_every is 0 in the reference, whatever it says); "dtype" F32, BF16 or F16; "keep": tensors
 with these endings stay F32; "shards"; "bare": names without the prefix "rwkv."; "head": a tied model's file has head.weight
 too; "lengths" (default: LENGTHS); "full": the logits of all positions up to T = 37, not 2. "decay": range of time_decay;
-"first": spread of time_first; "key": gain of the keys; "mix": range of the mixing weights.
+"first": spread of time_first; "key": gain of the keys; "mix": range of the mixing weights. "like": another draw (the first
+one of "wide" has a contrast of 0.03 between logits of 8).
 """
 
 LENGTHS = (1, 2, 5, 37, 130)
@@ -20,7 +21,8 @@ MODELS = {
     "plain": {"config": config(20, 61), "full": True},
     "narrow": {"config": config(18, 97, attention_hidden_size=7, intermediate_size=23, layer_norm_epsilon=1e-6),
                "full": True},
-    "wide": {"config": config(17, 61, attention_hidden_size=35, intermediate_size=None, rescale_every=6)},
+    "wide": {"config": config(17, 61, attention_hidden_size=35, intermediate_size=None, rescale_every=6),
+             "like": "wide 2"},
     "deep": {"config": config(15, 61, layers=5, attention_hidden_size=None, intermediate_size=19, rescale_every=2),
              "lengths": UP_TO_37},
     "tied": {"config": config(16, 61, tie_word_embeddings=True), "lengths": UP_TO_37},
