@@ -1,7 +1,9 @@
 #include "build.h"
 #include "ctx.h"
+#include "rwkv.h"
 
 #include <math.h>
+#include <string.h>
 
 /* RWKV-6, "Finch" (Peng et al. 2024, arXiv:2404.05892). With n = norm(x), the
  * row before it p, and xx = p - n:
@@ -78,7 +80,7 @@ static const heedi_key keys[] = {
     {'V', "vocab_size", "vocab_size", 0},
     {'A', "attention_hidden_size", "", 0},
     {'D', "head_size", "wkv.head_size", 64},
-    {'F', "", "feed_forward_length", 0},
+    {'F', "intermediate_size", "feed_forward_length", 0},
     {0},
 };
 
@@ -91,9 +93,10 @@ typedef struct mix {
 } mix;
 
 typedef struct layer {
-    const heed_real *mu_x, *w0, *bonus, *nu_k, *nu_r;
+    const heed_real *mu_x, *w0, *bonus;
     mix mix[N_MIX];
     heedi_weight d1, d2, out, value;
+    heedi_channel_mix mlp;
     heedi_layernorm_args ln1, ln2;
     heedi_groupnorm_args ln_x;
 } layer;
@@ -109,19 +112,16 @@ typedef struct rwkv6 {
     layer *layer;
 } rwkv6;
 
-/* A rank, which the configuration does not tell: from the first layer's matrix
- * of it, outputs divided by `parts`; where that is missing, what the original
- * code has. */
-static int64_t rank_of(heed_model *m, const char *hf, const char *gguf,
-                       int parts, int64_t narrow)
+/* A dimension of a matrix of the first layer: by it are told the ranks, which
+ * no key gives, and whether the feed-forward part is as wide as its key says
+ * (the original code came to read it late). 0: no such matrix. */
+static int64_t dim_of(heed_model *m, const char *hf, const char *gguf, int d)
 {
     const char *name = m->gguf ? gguf : hf;
     const heedi_tensor *t = heedi_checkpoint_tensor(m->ckpt, name);
-    if (!t && !m->gguf) /* without the prefix "rwkv." */
-        t = heedi_checkpoint_tensor(m->ckpt, name + 5);
-    if (t && t->nd == 2 && t->dim[!m->gguf] >= parts)
-        return t->dim[!m->gguf] / parts;
-    return m->dim['C'] == 4096 ? 2 * narrow : narrow;
+    if (!t && !m->gguf)
+        t = heedi_checkpoint_tensor(m->ckpt, name + strlen("rwkv."));
+    return t && t->nd == 2 ? t->dim[d] : 0;
 }
 
 static heed_status sizes(heed_model *m)
@@ -134,16 +134,23 @@ static heed_status sizes(heed_model *m)
                           "%s: width %lld is no multiple of the head size %lld",
                           m->info.path, (long long)d['A'], (long long)d['D']);
     d['H'] = d['K'] = d['A'] / d['D'];
-    if (!m->gguf)
-        d['F'] = d['C'] * 7 / 2 / 32 * 32;
+    const int64_t usual = d['C'] * 7 / 2 / 32 * 32;
+    if (!m->gguf &&
+        d['F'] != dim_of(m, "rwkv.blocks.0.feed_forward.key.weight", NULL, 0))
+        d['F'] = usual;
     if (d['F'] == 0)
         return heedi_fail(m->ctx, HEED_EFORMAT,
                           "%s: the feed-forward part has no width",
                           m->info.path);
-    d['M'] = rank_of(m, "rwkv.blocks.0.attention.time_maa_w1",
-                     "blk.0.time_mix_w1.weight", N_MIX, 32);
-    d['R'] = rank_of(m, "rwkv.blocks.0.attention.time_decay_w1",
-                     "blk.0.time_mix_decay_w1.weight", 1, 64);
+    d['M'] = dim_of(m, "rwkv.blocks.0.attention.time_maa_w1",
+                    "blk.0.time_mix_w1.weight", !m->gguf) /
+             N_MIX;
+    d['R'] = dim_of(m, "rwkv.blocks.0.attention.time_decay_w1",
+                    "blk.0.time_mix_decay_w1.weight", !m->gguf);
+    if (d['M'] == 0) /* missing or wrong, which is told of with its name */
+        d['M'] = d['C'] == 4096 ? 64 : 32;
+    if (d['R'] == 0)
+        d['R'] = d['C'] == 4096 ? 128 : 64;
     return d['V'] > 0 ? HEED_OK : heedi_vocabulary_of(m, 65536);
 }
 
@@ -243,8 +250,8 @@ static heed_status arrange(heed_model *m, int64_t l, layer *k)
     const heedi_weight *up = heedi_matrix(m, l, m->gguf ? P_w2_g : P_w2);
     HEEDI_TRY(vector(m, l, P_mu_x, P_lerp_x, &k->mu_x));
     HEEDI_TRY(vector(m, l, P_decay, P_decay_g, &k->w0));
-    HEEDI_TRY(vector(m, l, P_nu_k, P_nu_k_g, &k->nu_k));
-    HEEDI_TRY(vector(m, l, P_nu_r, P_nu_r_g, &k->nu_r));
+    HEEDI_TRY(vector(m, l, P_nu_k, P_nu_k_g, &k->mlp.mu_k));
+    HEEDI_TRY(vector(m, l, P_nu_r, P_nu_r_g, &k->mlp.mu_r));
     HEEDI_TRY(
         decoded(m, heedi_matrix(m, l, P_bonus), 0, m->dim['H'], &k->bonus));
     HEEDI_TRY(lerps(m, l, k));
@@ -261,6 +268,9 @@ static heed_status arrange(heed_model *m, int64_t l, layer *k)
     if (a->rescale > 0)
         k->out.factor = k->value.factor =
             (heed_real)ldexp(1, (int)fmin((double)(l / a->rescale), 64));
+    k->mlp.key = heedi_matrix(m, l, P_fk);
+    k->mlp.receptance = heedi_matrix(m, l, P_fr);
+    k->mlp.value = &k->value;
     k->ln1 = (heedi_layernorm_args){a->eps, shift(m, l, P_ln1_b)};
     k->ln2 = (heedi_layernorm_args){a->eps, shift(m, l, P_ln2_b)};
     k->ln_x = (heedi_groupnorm_args){m->dim['H'], a->group_eps,
@@ -275,7 +285,9 @@ static heed_status finish(heed_model *m)
     HEEDI_TRY(heedi_choose_head(m, heedi_matrix(m, 0, P_embed), head,
                                 m->gguf ? head == NULL : a->tied));
     a->ln0 = (heedi_layernorm_args){a->eps, shift(m, 0, P_ln0_b)};
-    a->ln_out = (heedi_layernorm_args){a->eps, shift(m, 0, P_ln_out_b)};
+    /* as the original code has it, and llama.cpp */
+    a->ln_out = (heedi_layernorm_args){m->gguf ? a->eps : 1e-5,
+                                       shift(m, 0, P_ln_out_b)};
     a->layer =
         heedi_arena_alloc(&m->mem, (size_t)m->dim['L'] * sizeof *a->layer);
     if (!a->layer)
@@ -283,14 +295,6 @@ static heed_status finish(heed_model *m)
     for (int64_t l = 0; l < m->dim['L']; l++)
         HEEDI_TRY(arrange(m, l, &a->layer[l]));
     return HEED_OK;
-}
-
-static heedi_node *shifted(const heed_model *m, heedi_tape *t, const char *name,
-                           const heed_real *mu, heedi_node *n)
-{
-    return heedi_apply(
-        t, &heedi_op_shift,
-        ((heedi_with){.name = name, .vec = mu, .n_vec = m->dim['C']}), n);
 }
 
 static heedi_node *act(heedi_tape *t, const char *name, const heedi_act_args *f,
@@ -332,7 +336,7 @@ static heedi_node *time_mix(const heed_model *m, int64_t l, heedi_tape *t,
 {
     const rwkv6 *a = m->impl;
     const layer *c = &a->layer[l];
-    heedi_node *x = shifted(m, t, "mixer.shift", c->mu_x, n);
+    heedi_node *x = heedi_rwkv_shift(t, "mixer.shift", c->mu_x, n);
     heedi_node *w = mixed(m, t, c, W, x, n), *k = mixed(m, t, c, K, x, n);
     heedi_node *v = mixed(m, t, c, V, x, n);
     heedi_node *r = mixed(m, t, c, RECEPTANCE, x, n);
@@ -358,21 +362,6 @@ static heedi_node *time_mix(const heed_model *m, int64_t l, heedi_tape *t,
     return heedi_linear(t, "mixer.out", &c->out, NULL, x);
 }
 
-static heedi_node *channel_mix(const heed_model *m, int64_t l, heedi_tape *t,
-                               heedi_node *n)
-{
-    const rwkv6 *a = m->impl;
-    const layer *c = &a->layer[l];
-    heedi_node *k = shifted(m, t, "mlp.shift_k", c->nu_k, n);
-    heedi_node *r = shifted(m, t, "mlp.shift_r", c->nu_r, n);
-    k = heedi_linear(t, "mlp.key", heedi_matrix(m, l, P_fk), NULL, k);
-    k = act(t, "mlp.act", &a->relu2, k);
-    k = heedi_linear(t, "mlp.value", &c->value, NULL, k);
-    r = heedi_linear(t, "mlp.receptance", heedi_matrix(m, l, P_fr), NULL, r);
-    return heedi_apply(t, &heedi_op_gate, ((heedi_with){.name = "mlp.gate"}), r,
-                       k);
-}
-
 static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
                          heedi_node *x)
 {
@@ -383,7 +372,8 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     x = heedi_sum(t, "mixer.add", x, time_mix(m, l, t, n));
     n = heedi_norm_of(m, t, l, &heedi_op_layernorm, "mlp.norm", P_ln2, &c->ln2,
                       x);
-    return heedi_sum(t, "mlp.add", x, channel_mix(m, l, t, n));
+    return heedi_sum(t, "mlp.add", x,
+                     heedi_rwkv_channel_mix(t, &c->mlp, &a->relu2, n));
 }
 
 static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
@@ -407,7 +397,7 @@ const heedi_family heedi_family_rwkv6 = {
     .info = {.name = "rwkv6",
              .gguf = "rwkv6",
              .summary = "RWKV-6 (Finch)",
-             .method = "mamba_lrp"},
+             .method = "attn_lrp"},
     .prefix = "rwkv.",
     .params = params,
     .keys = keys,

@@ -3,7 +3,7 @@
 
 Writes small random RWKV-6 models and what a PyTorch module (rwkv6_model.py, whose gradients are confirmed by differences)
 and mamba_lrp make of them in float64. Needs what llama.py needs. rwkv6_models.py lists the models; common.py tells of the
-arrays, and besides there are
+arrays (attn0 ...: the matrices of the mixers), and besides there are
 
   beta_embed (1), beta_mix, beta_group, beta_ln2 (L), beta_f (1)   what the shifts of the norms absorb: pre_ln, ln1, ln_x,
                                                                    ln2 and ln_out
@@ -23,7 +23,10 @@ from rwkv6_models import GGUF, MODELS  # noqa: F401
 
 
 def configuration(row):
-    return Config(row.get("ranks", (32, 64)), **copy.deepcopy(row["config"]))
+    c = Config(row.get("ranks", (32, 64)), row.get("ignored", False), **copy.deepcopy(row["config"]))
+    if "types" in row:  # llama.cpp has one eps
+        c.ln_out_epsilon = c.layer_norm_epsilon
+    return c
 
 
 def draw(name, row):
@@ -81,4 +84,4 @@ def write_folder(folder, row, weights):
 
 
 if __name__ == "__main__":
-    common.main(__doc__, sys.modules[__name__], Forward)
+    common.main(__doc__, sys.modules[__name__], Forward, attention=True)

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from llama_lrp import FACTOR
 from lrp import Account, dot
+from rwkv6_model import matrix
 
 
 class Forward(Account):
@@ -69,14 +70,3 @@ class Forward(Account):
             assert float((torch.stack(gv[::-1]) - v.grad).abs().max()) < self.tol * size, "the adjoint of the mixer"
             assert abs(dot(v) - dot(o)) < self.tol * max(1e-300, float((o.detach() * o.grad).abs().sum()))
         return out
-
-
-def matrix(r, k, decay, u):
-    """(H, T, T): sum over keys of r_r k_c times the decays strictly between; with the bonus on the diagonal."""
-    t, rows, product = len(r), [], torch.ones((0,) + r.shape[1:])
-    for i in range(t):
-        row = torch.einsum("hi,chi,chi->hc", r[i], k[:i], product)
-        diagonal = (r[i] * u * k[i]).sum(-1)[:, None]
-        rows.append(F.pad(torch.cat([row, diagonal], 1), (0, t - i - 1)))
-        product = torch.cat([product * decay[i], torch.ones((1,) + r.shape[1:])])
-    return torch.stack(rows, 1)

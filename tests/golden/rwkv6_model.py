@@ -7,23 +7,37 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-DEFAULTS = dict(attention_hidden_size=None, head_size=64, head_size_divisor=8, layer_norm_epsilon=1e-5, tie_word_embeddings=False)
+DEFAULTS = dict(attention_hidden_size=None, head_size=64, head_size_divisor=8, layer_norm_epsilon=1e-5, intermediate_size=None,
+                tie_word_embeddings=False, ln_out_epsilon=1e-5)
 
 
 class Config(types.SimpleNamespace):
-    """ranks (of the mixing weights, of the decay) are not in config.json: 32 and 64 unless the width is 4096."""
+    """ranks (of the mixing weights, of the decay) are not in config.json: 32 and 64 unless the width is 4096. The last norm
+    has an eps of its own. ignored: the width of the feed-forward part is not what the key says, as in the older code."""
 
-    def __init__(self, ranks=(32, 64), **fields):
+    def __init__(self, ranks=(32, 64), ignored=False, **fields):
         super().__init__(**{**DEFAULTS, **fields})
         self.ranks = ranks
         self.width = self.attention_hidden_size or self.hidden_size
         self.heads = self.width // self.head_size
-        self.inner = int(self.hidden_size * 3.5) // 32 * 32
+        usual = int(self.hidden_size * 3.5) // 32 * 32
+        self.inner = usual if ignored or self.intermediate_size is None else self.intermediate_size
 
 
 def before(x):
     """The row before each; nothing comes before the first."""
     return F.pad(x, (0, 0, 1, 0))[:, :-1]
+
+
+def matrix(r, k, decay, u):
+    """The mixer as a matrix, (H, T, T): sum over keys of r_r k_c times the decays strictly between; with the bonus on the diagonal."""
+    t, rows, product = len(r), [], torch.ones((0,) + r.shape[1:])
+    for i in range(t):
+        row = torch.einsum("hi,chi,chi->hc", r[i], k[:i], product)
+        diagonal = (r[i] * u * k[i]).sum(-1)[:, None]
+        rows.append(F.pad(torch.cat([row, diagonal], 1), (0, t - i - 1)))
+        product = torch.cat([product * decay[i], torch.ones((1,) + r.shape[1:])])
+    return torch.stack(rows, 1)
 
 
 class TimeMix(nn.Module):
@@ -52,6 +66,7 @@ class TimeMix(nn.Module):
         split = lambda y: y[0].view(t, self.heads, self.size)  # noqa: E731
         r, k, v = split(self.receptance(r)), split(self.key(k)), split(self.value(v))
         decay = torch.exp(-torch.exp(split(self.time_decay + torch.tanh(w @ self.time_decay_w1) @ self.time_decay_w2)))
+        self.seen = r, k, decay
         state, out = torch.zeros(self.heads, self.size, self.size), []
         for i in range(t):
             kv = k[i][:, :, None] * v[i][:, None, :]
@@ -95,14 +110,15 @@ class Rwkv6(nn.Module):
         self.config, self.rwkv = c, nn.Module()
         self.rwkv.embeddings = nn.Embedding(c.vocab_size, c.hidden_size)
         self.rwkv.blocks = nn.ModuleList(Block(c, i == 0) for i in range(c.num_hidden_layers))
-        self.rwkv.ln_out = nn.LayerNorm(c.hidden_size, eps=c.layer_norm_epsilon)
+        self.rwkv.ln_out = nn.LayerNorm(c.hidden_size, eps=c.ln_out_epsilon)
         self.head = nn.Linear(c.hidden_size, c.vocab_size, bias=False)
 
-    def forward(self, inputs_embeds, use_cache=False):
+    def forward(self, inputs_embeds, output_attentions=False, **unused):
         x = inputs_embeds
         for block in self.rwkv.blocks:
             x = block(x)
-        return types.SimpleNamespace(logits=self.head(self.rwkv.ln_out(x)))
+        matrices = [matrix(*b.attention.seen, b.attention.time_faaaa)[None] for b in self.rwkv.blocks] if output_attentions else []
+        return types.SimpleNamespace(logits=self.head(self.rwkv.ln_out(x)), attentions=matrices)
 
 
 def check_gradient(model, ids, seed):
