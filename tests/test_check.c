@@ -23,7 +23,9 @@ static const char *const models[] = {"act_relu6",
                                      "../gptj/plain",
                                      "../bloom/three_heads",
                                      "../mamba/plain",
-                                     "../mamba/gguf_tied.gguf"};
+                                     "../mamba/gguf_tied.gguf",
+                                     "../rwkv6/plain",
+                                     "../rwkv6/gguf.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",
