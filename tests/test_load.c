@@ -10,6 +10,7 @@
 #include "sha256.h"
 
 #define GOLDEN "tests/golden/load/"
+#define BIN    "tests/golden/bin/"
 
 static heedi_checkpoint *opened(heed_ctx *ctx, const char *path)
 {
@@ -223,8 +224,9 @@ static void test_nomem(void **state)
 {
     (void)state;
     static const char *const paths[] = {GOLDEN "types.gguf", GOLDEN "safe",
-                                        GOLDEN "shards"};
-    for (size_t k = 0; k < 3; k++)
+                                        GOLDEN "shards", BIN "shards",
+                                        BIN "protocol4"};
+    for (size_t k = 0; k < sizeof paths / sizeof *paths; k++)
         for (long n = 1;; n++) {
             heap h = {.left = n};
             heed_allocator a = {resize, &h};

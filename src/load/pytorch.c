@@ -33,7 +33,8 @@ static heed_status check_magic(reader *r, const heedi_map *m)
     if (m->n >= 4 && memcmp(m->p, "PK\3\4", 4) == 0)
         return HEED_OK;
     return heedi_fail(r->c->ctx, HEED_EFORMAT,
-                      "%s is not a file of torch.save: it is no zip file",
+                      "%s is no file of torch.save: it does not start as a zip "
+                      "file does",
                       r->file);
 }
 
@@ -273,9 +274,10 @@ static heed_status add_tensors(reader *r, heedi_pickled dict)
         outside += !m->tensor[i].placed;
     if (outside > 0)
         return heedi_fail(r->c->ctx, HEED_ENOTSUP,
-                          "%s: %zu tensors are not in the dictionary of "
-                          "tensors; save the model's state_dict() alone",
-                          r->file, outside);
+                          "%s: of %zu tensors, %zu lie outside of the "
+                          "dictionary of tensors; save the model's "
+                          "state_dict() alone",
+                          r->file, m->n_tensors, outside);
     return HEED_OK;
 }
 
