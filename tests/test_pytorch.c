@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "modeldir.h"
+#include "zipfile.h"
 
 #define BIN "tests/golden/bin/"
 
@@ -221,6 +222,86 @@ static void test_changed(void **state)
     }
 }
 
+/* A heap that counts all bytes that are asked for. */
+static void *counted(void *ud, void *p, size_t n)
+{
+    *(size_t *)ud += n;
+    if (n > 0)
+        return realloc(p, n);
+    free(p);
+    return NULL;
+}
+
+#define TENSOR                                                      \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\n" \
+    "FloatStorage\nX\1\0\0\0"                                       \
+    "0X\3\0\0\0cpuK\4tQK\0K\4\x85K\1\x85\x89"                       \
+    "ccollections\nOrderedDict\n)RtR"
+#define TEXT(t)         \
+    {                   \
+        t, sizeof t - 1 \
+    }
+
+/* A megabyte of what takes the most memory; 5 of what is counted. */
+static void test_bombs(void **state)
+{
+    (void)state;
+    enum { MEGA = 1 << 20, MOST = 256 }; /* bytes asked for, of each byte */
+    typedef struct piece {
+        const char *p;
+        size_t n;
+    } piece;
+    static const struct {
+        piece head, again, tail;
+        size_t bytes;
+        const char *text;
+    } rows[] = {
+        {TEXT("("), TEXT("N"), TEXT("t."), MEGA, "the pickle is a tuple"},
+        {TEXT("("), TEXT("N"), TEXT("t."), 5 * MEGA, "4194304 items"},
+        {TEXT(""), TEXT("}"), TEXT("."), MEGA, "more than one value"},
+        {TEXT(""), TEXT("}\x94"), TEXT("."), MEGA, "more than one value"},
+        {TEXT(")"), TEXT("\x85"), TEXT("."), MEGA, "the pickle is a tuple"},
+        {TEXT(")"), TEXT("\x85\x94"), TEXT("."), MEGA, "is a tuple"},
+        {TEXT(""), TEXT("("), TEXT("."), MEGA, "nothing is on the stack"},
+        {TEXT("(N"), TEXT("\x94h\0"), TEXT("t."), MEGA, "is a tuple"},
+        {TEXT("N\x94"), TEXT("h\0\x86"), TEXT("."), MEGA, "is a tuple"},
+        {TEXT("}q\0"), TEXT("h\0h\0s"), TEXT("."), MEGA, "is a dictionary"},
+        {TEXT("}X\1\0\0\0aq\0" TENSOR "q\1s("), TEXT("h\0h\1"), TEXT("u."),
+         MEGA, "tensor a occurs twice"},
+        {TEXT("N\x85q\0"), TEXT("h\0\x86"), TEXT("."), MEGA, "is a tuple"},
+        {TEXT("ccollections\nOrderedDict\nq\0)q\1"), TEXT("h\0h\1R"), TEXT("."),
+         MEGA, "more than one value"},
+    };
+    static const float one[4] = {1, 2, 3, 4};
+    copy(BIN "expect/config.json", "config.json");
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        char *p = malloc(rows[k].bytes + 512), *q = p;
+        unsigned char *zip = malloc(rows[k].bytes + 2048);
+        assert_true(p && zip);
+        q = mempcpy(mempcpy(q, "\x80\4", 2), rows[k].head.p, rows[k].head.n);
+        while ((size_t)(q - p) < rows[k].bytes)
+            q = mempcpy(q, rows[k].again.p, rows[k].again.n);
+        q = mempcpy(q, rows[k].tail.p, rows[k].tail.n);
+        const zip_part part[] = {{"m/data.pkl", p, (size_t)(q - p)},
+                                 {"m/data/0", one, sizeof one}};
+        modeldir_write("pytorch_model.bin", zip, zip_write(zip, part, 2));
+        size_t asked = 0;
+        const heed_allocator a = {counted, &asked};
+        heed_ctx *ctx;
+        heedi_checkpoint *c;
+        assert_int_equal(heed_ctx_new(&ctx, &a), HEED_OK);
+        heed_status st = heedi_checkpoint_open(&c, ctx, modeldir);
+        if ((st != HEED_EFORMAT && st != HEED_ENOTSUP) ||
+            !strstr(heed_error(ctx), rows[k].text))
+            fail_msg("%zu: %d '%s'", k, st, heed_error(ctx));
+        if (asked > MOST * rows[k].bytes)
+            fail_msg("%zu: %zu bytes asked for", k, asked);
+        heed_ctx_free(ctx);
+        free(zip);
+        free(p);
+    }
+}
+
 static int teardown(void **state)
 {
     remove(modeldir_file("pytorch_model.bin"));
@@ -229,9 +310,9 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_same),   test(test_shared),
-                                       test(test_native), test(test_hash),
-                                       test(test_both),   test(test_changed)};
+    const struct CMUnitTest tests[] = {
+        test(test_same), test(test_shared),  test(test_native), test(test_hash),
+        test(test_both), test(test_changed), test(test_bombs)};
     return cmocka_run_group_tests_name(__FILE__, tests, modeldir_setup,
                                        teardown) != 0;
 }
