@@ -27,16 +27,7 @@ static inline void modeldir_write(const char *name, const void *p, size_t n)
 /* The bytes of a file, and a NUL; free() them. */
 static inline char *modeldir_read(const char *path, size_t *n)
 {
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    assert_int_equal(fseek(f, 0, SEEK_END), 0);
-    *n = (size_t)ftell(f);
-    rewind(f);
-    char *p = calloc(*n + 1, 1);
-    assert_non_null(p);
-    assert_int_equal(fread(p, 1, *n, f), *n);
-    fclose(f);
-    return p;
+    return whole_file(path, n);
 }
 
 /* Weights of tests/golden/llama/NAME ("../gptj/plain": of that family). */
