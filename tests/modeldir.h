@@ -30,6 +30,23 @@ static inline char *modeldir_read(const char *path, size_t *n)
     return whole_file(path, n);
 }
 
+/* config.json of tests/golden/MODEL, the first `was` in it as `is`. */
+static inline void modeldir_config(const char *model, const char *was,
+                                   const char *is)
+{
+    char path[256], text[8192];
+    size_t n;
+    snprintf(path, sizeof path, "tests/golden/%s/config.json", model);
+    char *config = modeldir_read(path, &n);
+    const char *at = strstr(config, was);
+    assert_non_null(at);
+    int size = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - config),
+                        config, is, at + strlen(was));
+    assert_true(size > 0 && (size_t)size < sizeof text);
+    modeldir_write("config.json", text, (size_t)size);
+    free(config);
+}
+
 /* Weights of tests/golden/llama/NAME ("../gptj/plain": of that family). */
 static inline void modeldir_weights(const char *name)
 {
