@@ -117,22 +117,19 @@ heed_status heedi_pickle_put(heedi_pickle *m, uint64_t at)
 {
     if (m->n_stack == 0 || m->stack[m->n_stack - 1].kind == HEEDI_P_MARK)
         return heedi_pickle_bad(m, "nothing is on the stack");
-    if (at > m->n) /* each takes a byte or more */
+    if (at > m->n_memo) /* MEMOIZE counts what is there: without gaps */
         return heedi_fail(m->ctx, HEED_EFORMAT,
                           "%s: byte %zu of the pickle: place %llu of the memo, "
-                          "of a pickle of %zu bytes",
-                          m->path, m->at, (unsigned long long)at, m->n);
-    HEEDI_TRY(heedi_pickle_limit(m, (size_t)at + 1));
-    if (at >= m->n_memo) {
-        heedi_pickled *p = heedi_grow(m->ctx, m->memo, &m->cap_memo,
-                                      (size_t)at + 1, sizeof *p);
-        if (!p)
-            return HEED_ENOMEM;
-        m->memo = p;
-        memset(p + m->n_memo, 0, ((size_t)at + 1 - m->n_memo) * sizeof *p);
-        m->n_memo = (size_t)at + 1;
-    }
-    m->memo[at] = m->stack[m->n_stack - 1];
+                          "where the next is %zu",
+                          m->path, m->at, (unsigned long long)at, m->n_memo);
+    HEEDI_TRY(heedi_pickle_limit(m, m->n_memo + 1));
+    heedi_pickled *p =
+        heedi_grow(m->ctx, m->memo, &m->cap_memo, m->n_memo + 1, sizeof *p);
+    if (!p)
+        return HEED_ENOMEM;
+    m->memo = p;
+    p[at] = m->stack[m->n_stack - 1];
+    m->n_memo += at == m->n_memo;
     return HEED_OK;
 }
 

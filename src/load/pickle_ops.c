@@ -221,7 +221,7 @@ static heed_status op_get(heedi_pickle *m, int k)
 {
     uint64_t at;
     HEEDI_TRY(take_le(m, k, &at));
-    if (at >= m->n_memo || m->memo[at].kind == HEEDI_P_MARK)
+    if (at >= m->n_memo)
         return heedi_fail(m->ctx, HEED_EFORMAT,
                           "%s: byte %zu of the pickle: nothing was put at "
                           "place %llu of the memo",

@@ -220,31 +220,39 @@ static bool has_tensor(const heedi_pickle *m, heedi_pickled dict)
     return false;
 }
 
+/* The dictionary under a key of another; none: *out is left as it is. */
+static heed_status find_key(reader *r, const char *key, heedi_pickled in,
+                            heedi_pickled *out)
+{
+    const heedi_pickle *m = &r->pickle;
+    int found = 0;
+    for (size_t at = heedi_pickle_first(m, in); at; at = m->cell[at].next) {
+        const heedi_pickled k = m->cell[at].v, v = m->cell[at + 1].v;
+        if (k.kind != HEEDI_P_STR || v.kind != HEEDI_P_DICT ||
+            k.n != strlen(key) || memcmp(m->p + k.i, key, k.n) != 0)
+            continue;
+        if (found++ > 0)
+            return heedi_fail(r->c->ctx, HEED_EFORMAT, "%s: '%s' occurs twice",
+                              r->file, key);
+        *out = v;
+    }
+    return HEED_OK;
+}
+
 /* The dictionary of tensors: the whole, or what training scripts have under one
  * of two keys beside numbers of their own. */
 static heed_status find_dict(reader *r, heedi_pickled *out)
 {
-    static const char *const keys[] = {"state_dict", "model"};
-    const heedi_pickle *m = &r->pickle;
-    *out = m->root;
-    if (m->root.kind != HEEDI_P_DICT)
+    const heedi_pickled root = r->pickle.root;
+    *out = root;
+    if (root.kind != HEEDI_P_DICT)
         return heedi_fail(r->c->ctx, HEED_ENOTSUP,
                           "%s: the pickle is %s, not a dictionary of tensors",
-                          r->file, heedi_pickle_kind_name(m->root.kind));
-    if (has_tensor(m, m->root))
+                          r->file, heedi_pickle_kind_name(root.kind));
+    if (has_tensor(&r->pickle, root))
         return HEED_OK;
-    for (int k = 0; k < 2; k++)
-        for (size_t at = heedi_pickle_first(m, m->root); at;
-             at = m->cell[at].next) {
-            const heedi_pickled key = m->cell[at].v, v = m->cell[at + 1].v;
-            if (key.kind == HEEDI_P_STR && v.kind == HEEDI_P_DICT &&
-                key.n == strlen(keys[k]) &&
-                memcmp(heedi_pickle_str(m, key).s, keys[k], key.n) == 0) {
-                *out = v;
-                return HEED_OK;
-            }
-        }
-    return HEED_OK;
+    HEEDI_TRY(find_key(r, "model", root, out));
+    return find_key(r, "state_dict", root, out);
 }
 
 static heed_status add_tensors(reader *r, heedi_pickled dict)

@@ -45,7 +45,8 @@ b long4 3 'an integer of 2147483647 bytes, more than 8'
 b long_nine 3 'an integer of 9 bytes, more than 8'
 b mark 3 'nothing is on the stack'
 b memo_empty 3 'nothing was put at place 7 of the memo'
-b memo_far 3 'place 4294967295 of the memo, of a pickle of 9 bytes'
+b memo_far 3 'place 4294967295 of the memo, where the next is 0'
+b memo_gap 3 'place 1 of the memo, where the next is 0'
 b memo_get_far 3 'nothing was put at place 2147483647 of the memo'
 b memo_mark 3 'nothing is on the stack'
 b metadata 4 'a tensor with metadata'
@@ -109,6 +110,7 @@ b unused_storage 4 'data/1 in the archive belongs to no tensor'
 b value_dict 4 "'inner' is a dictionary, not a tensor"
 b value_number 4 "'step' is an integer, not a tensor"
 b version_99 4 "version '99' of the format, 1 to 9 are read"
+b wrapped_twice 3 "'state_dict' occurs twice"
 b zip64_at 3 'the directory of the zip file, 382 bytes from 18446744073709551615 on,'
 b zip64_differ 3 'the two end records of the zip file differ'
 b zip64_disks 3 'one of several parts of a zip file'

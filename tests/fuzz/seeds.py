@@ -232,5 +232,5 @@ put("pytorch", "parameter", b"q" + craft.whole(craft.dictionary(
     [("a", parameter + craft.tup(both[0][1], b"\x88", craft.ordered) + b"R"), both[1]]) + b"}" + kept + b"b"))
 put("pytorch", "wrapped", b"q" + craft.whole(craft.dictionary(
     [("state_dict", craft.dictionary(both, b"}")), ("n", b"](K\1M\2\0G\0\0\0\0\0\0\0\0N\x89\x8a\2\1\2eNa"),
-     ("t", b"NN\x86q\1\x85r\2\0\0\0j\2\0\0\0\x86h\1\x86")])))
+     ("t", b"NN\x86q\0\x85r\1\0\0\0j\1\0\0\0\x86h\0\x86")])))
 put("pytorch", "protocol4", b"q\x80\x04\x95\5\0\0\0\0\0\0\0\x8c\x0bcollections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94.")
