@@ -306,79 +306,82 @@ static heed_status op_build(heedi_pickle *m, int k)
 }
 
 typedef struct opcode {
-    const char *name;
-    heed_status (*run)(heedi_pickle *m, int arg); /* NULL: no tensor needs it */
+    heed_status (*run)(heedi_pickle *m, int arg);
     int arg;
 } opcode;
 
 static const opcode table[256] = {
-    [0x80] = {"PROTO", op_proto, 1},
-    [0x95] = {"FRAME", op_frame, 8},
-    ['N'] = {"NONE", op_constant, HEEDI_P_NONE},
-    [0x88] = {"NEWTRUE", op_true, 1},
-    [0x89] = {"NEWFALSE", op_true, 0},
-    ['K'] = {"BININT1", op_count, 1},
-    ['M'] = {"BININT2", op_count, 2},
-    ['J'] = {"BININT", signed_int, 4},
-    [0x8a] = {"LONG1", op_long, 1},
-    [0x8b] = {"LONG4", op_long, 4},
-    ['G'] = {"BINFLOAT", op_float, 8},
-    [0x8c] = {"SHORT_BINUNICODE", op_text, 1},
-    ['X'] = {"BINUNICODE", op_text, 4},
-    [0x8d] = {"BINUNICODE8", op_text, 8},
-    ['('] = {"MARK", op_constant, HEEDI_P_MARK},
-    [')'] = {"EMPTY_TUPLE", op_tuple_of, 0},
-    [0x85] = {"TUPLE1", op_tuple_of, 1},
-    [0x86] = {"TUPLE2", op_tuple_of, 2},
-    [0x87] = {"TUPLE3", op_tuple_of, 3},
-    ['t'] = {"TUPLE", op_tuple, 0},
-    [']'] = {"EMPTY_LIST", op_constant, HEEDI_P_LIST},
-    ['a'] = {"APPEND", op_append, 0},
-    ['e'] = {"APPENDS", op_appends, 0},
-    ['}'] = {"EMPTY_DICT", op_dict, 0},
-    ['s'] = {"SETITEM", op_setitem, 0},
-    ['u'] = {"SETITEMS", op_setitems, 0},
-    ['q'] = {"BINPUT", op_put, 1},
-    ['r'] = {"LONG_BINPUT", op_put, 4},
-    [0x94] = {"MEMOIZE", op_memoize, 0},
-    ['h'] = {"BINGET", op_get, 1},
-    ['j'] = {"LONG_BINGET", op_get, 4},
-    ['c'] = {"GLOBAL", op_global, 0},
-    [0x93] = {"STACK_GLOBAL", op_stack_global, 0},
-    ['Q'] = {"BINPERSID", op_persid, 0},
-    ['R'] = {"REDUCE", op_reduce, 0},
-    ['b'] = {"BUILD", op_build, 0},
-    ['0'] = {"POP"},
-    ['1'] = {"POP_MARK"},
-    ['2'] = {"DUP"},
-    ['F'] = {"FLOAT"},
-    ['I'] = {"INT"},
-    ['L'] = {"LONG"},
-    ['P'] = {"PERSID"},
-    ['S'] = {"STRING"},
-    ['T'] = {"BINSTRING"},
-    ['U'] = {"SHORT_BINSTRING"},
-    ['V'] = {"UNICODE"},
-    ['B'] = {"BINBYTES"},
-    ['C'] = {"SHORT_BINBYTES"},
-    [0x8e] = {"BINBYTES8"},
-    [0x96] = {"BYTEARRAY8"},
-    [0x97] = {"NEXT_BUFFER"},
-    [0x98] = {"READONLY_BUFFER"},
-    ['d'] = {"DICT"},
-    ['l'] = {"LIST"},
-    ['g'] = {"GET"},
-    ['p'] = {"PUT"},
-    ['i'] = {"INST"},
-    ['o'] = {"OBJ"},
-    [0x81] = {"NEWOBJ"},
-    [0x92] = {"NEWOBJ_EX"},
-    [0x82] = {"EXT1"},
-    [0x83] = {"EXT2"},
-    [0x84] = {"EXT4"},
-    [0x8f] = {"EMPTY_SET"},
-    [0x90] = {"ADDITEMS"},
-    [0x91] = {"FROZENSET"},
+    [0x80] = {op_proto, 1},              /* PROTO */
+    [0x95] = {op_frame, 8},              /* FRAME */
+    ['N'] = {op_constant, HEEDI_P_NONE}, /* NONE */
+    [0x88] = {op_true, 1},               /* NEWTRUE */
+    [0x89] = {op_true, 0},               /* NEWFALSE */
+    ['K'] = {op_count, 1},               /* BININT1 */
+    ['M'] = {op_count, 2},               /* BININT2 */
+    ['J'] = {signed_int, 4},             /* BININT */
+    [0x8a] = {op_long, 1},               /* LONG1 */
+    [0x8b] = {op_long, 4},               /* LONG4 */
+    ['G'] = {op_float, 8},               /* BINFLOAT */
+    [0x8c] = {op_text, 1},               /* SHORT_BINUNICODE */
+    ['X'] = {op_text, 4},                /* BINUNICODE */
+    [0x8d] = {op_text, 8},               /* BINUNICODE8 */
+    ['('] = {op_constant, HEEDI_P_MARK}, /* MARK */
+    [')'] = {op_tuple_of, 0},            /* EMPTY_TUPLE */
+    [0x85] = {op_tuple_of, 1},           /* TUPLE1 */
+    [0x86] = {op_tuple_of, 2},           /* TUPLE2 */
+    [0x87] = {op_tuple_of, 3},           /* TUPLE3 */
+    ['t'] = {op_tuple, 0},               /* TUPLE */
+    [']'] = {op_constant, HEEDI_P_LIST}, /* EMPTY_LIST */
+    ['a'] = {op_append, 0},              /* APPEND */
+    ['e'] = {op_appends, 0},             /* APPENDS */
+    ['}'] = {op_dict, 0},                /* EMPTY_DICT */
+    ['s'] = {op_setitem, 0},             /* SETITEM */
+    ['u'] = {op_setitems, 0},            /* SETITEMS */
+    ['q'] = {op_put, 1},                 /* BINPUT */
+    ['r'] = {op_put, 4},                 /* LONG_BINPUT */
+    [0x94] = {op_memoize, 0},            /* MEMOIZE */
+    ['h'] = {op_get, 1},                 /* BINGET */
+    ['j'] = {op_get, 4},                 /* LONG_BINGET */
+    ['c'] = {op_global, 0},              /* GLOBAL */
+    [0x93] = {op_stack_global, 0},       /* STACK_GLOBAL */
+    ['Q'] = {op_persid, 0},              /* BINPERSID */
+    ['R'] = {op_reduce, 0},              /* REDUCE */
+    ['b'] = {op_build, 0},               /* BUILD */
+};
+
+/* Opcodes that no tensor needs. */
+static const char *const refused[256] = {
+    ['0'] = "POP",
+    ['1'] = "POP_MARK",
+    ['2'] = "DUP",
+    ['F'] = "FLOAT",
+    ['I'] = "INT",
+    ['L'] = "LONG",
+    ['P'] = "PERSID",
+    ['S'] = "STRING",
+    ['T'] = "BINSTRING",
+    ['U'] = "SHORT_BINSTRING",
+    ['V'] = "UNICODE",
+    ['B'] = "BINBYTES",
+    ['C'] = "SHORT_BINBYTES",
+    [0x8e] = "BINBYTES8",
+    [0x96] = "BYTEARRAY8",
+    [0x97] = "NEXT_BUFFER",
+    [0x98] = "READONLY_BUFFER",
+    ['d'] = "DICT",
+    ['l'] = "LIST",
+    ['g'] = "GET",
+    ['p'] = "PUT",
+    ['i'] = "INST",
+    ['o'] = "OBJ",
+    [0x81] = "NEWOBJ",
+    [0x92] = "NEWOBJ_EX",
+    [0x82] = "EXT1",
+    [0x83] = "EXT2",
+    [0x84] = "EXT4",
+    [0x8f] = "EMPTY_SET",
+    [0x90] = "ADDITEMS",
+    [0x91] = "FROZENSET",
 };
 
 static heed_status finish(heedi_pickle *m)
@@ -403,14 +406,14 @@ heed_status heedi_pickle_read(heedi_pickle *m)
         if (*p == '.')
             return finish(m);
         const opcode *o = &table[*p];
-        if (!o->name)
+        if (refused[*p])
+            return heedi_fail(m->ctx, HEED_ENOTSUP,
+                              "%s: the pickle uses %s, which no tensor needs",
+                              m->path, refused[*p]);
+        if (!o->run)
             return heedi_fail(m->ctx, HEED_EFORMAT,
                               "%s: byte %zu of the pickle: no opcode is 0x%02x",
                               m->path, m->at - 1, *p);
-        if (!o->run)
-            return heedi_fail(m->ctx, HEED_ENOTSUP,
-                              "%s: the pickle uses %s, which no tensor needs",
-                              m->path, o->name);
         HEEDI_TRY(o->run(m, o->arg));
     }
 }
