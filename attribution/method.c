@@ -265,9 +265,9 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_node *y, const void *name)
+static bool has_name(const heedi_node *y, const void *names)
 {
-    return strcmp(y->op->name, name) == 0;
+    return heedi_has_word(names, y->op->name);
 }
 
 static bool mixes(const heedi_node *y, const void *unused)
@@ -286,10 +286,10 @@ static heed_status can_run(heedi_job *j, const heedi_method *m)
                               m->needs, &found));
     if (found)
         return HEED_OK;
-    return heedi_fail(j->ctx, HEED_ENOTSUP,
-                      "%s: '%s' models have no operation %s", m->info.name,
-                      j->q->model->family->info.name,
-                      m->mixing ? "with a mixing view" : m->needs);
+    return heedi_fail(
+        j->ctx, HEED_ENOTSUP, "%s: '%s' models have no operation %s%s",
+        m->info.name, j->q->model->family->info.name,
+        m->mixing ? "with a mixing view" : "of: ", m->mixing ? "" : m->needs);
 }
 
 /* ---- rules ---- */

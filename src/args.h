@@ -57,6 +57,14 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+/* The weighted mean of RWKV-4. */
+typedef struct heedi_wkv_args {
+    int64_t channels;
+    const double *w; /* -exp(time_decay): at most 0, at least HEEDI_WKV_NONE;
+                        LANES to a group, 0 beyond the channels */
+    const double *u; /* time_first, likewise */
+} heedi_wkv_args;
+
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */
 } heedi_pixels_args;

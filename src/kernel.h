@@ -134,6 +134,37 @@ typedef struct heedi_scan_table {
     void (*decay)(int64_t n, const heed_real *x, heed_real *y);
 } heedi_scan_table;
 
+/* wkv.c: the weighted mean of RWKV-4 of HEEDI_LANES neighbouring channels over
+ * one sequence (src/op/wkv.c). k, v, y, gy, gk, gv: rows of ld values, of which
+ * the first `lanes` count; w, u: (LANES). A state is (3, LANES): numerator,
+ * denominator, maximum. Nothing above 0 is exponentiated. */
+enum { HEEDI_WKV_CHUNK = 64, HEEDI_WKV_STATE = 3 * HEEDI_LANES };
+typedef struct heedi_wkv {
+    int64_t len, ld, lanes;
+    const heed_real *k, *v;
+    const double *w, *u;
+} heedi_wkv;
+typedef struct heedi_wkv_grad {
+    heed_real *k, *v; /* assigned, or added to; k NULL: it is constant */
+    bool add_k, add_v;
+} heedi_wkv_grad;
+typedef struct heedi_wkv_table {
+    /* state: before, and after on return. s->v may be NULL: zeros. Where they
+     * are not NULL, y: the output; marks: the state before every
+     * HEEDI_WKV_CHUNK steps; steps: of each one (3, LANES), the maximum m of
+     * the exponents, 1 / (the sum of the weights e^(exponent - m)), y. */
+    void (*forward)(const heedi_wkv *s, double *state, heed_real *y,
+                    double *marks, double *steps);
+    /* Steps from the last to the first. carry: (3, LANES), zero and a maximum
+     * of HEEDI_WKV_NONE after the last step of a sequence. */
+    void (*back)(const heedi_wkv *s, const double *steps, double *carry,
+                 const heed_real *gy, const heedi_wkv_grad *to);
+    /* out[i] = inv e^(k[i] + w (n-1-i) - max), at most inv */
+    void (*weights)(int64_t n, const double *k, double w, double max,
+                    double inv, heed_real *out);
+} heedi_wkv_table;
+#define HEEDI_WKV_NONE (-1e30) /* the maximum of no exponent */
+
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
 typedef struct heedi_decode_table {
@@ -148,12 +179,14 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
 #define X(isa)                                                \
     extern const heedi_decode_table heedi_decode_table_##isa; \
     extern const heedi_vector_table heedi_vector_table_##isa; \
-    extern const heedi_scan_table heedi_scan_table_##isa;
+    extern const heedi_scan_table heedi_scan_table_##isa;     \
+    extern const heedi_wkv_table heedi_wkv_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 
 /* Those of the instruction set in use. */
 const heedi_vector_table *heedi_vector(void);
 const heedi_scan_table *heedi_scan_kernels(void);
+const heedi_wkv_table *heedi_wkv_kernels(void);
 
 #endif

@@ -225,6 +225,7 @@ static const struct {
     {"bias_fc", "mlp.fc", HEEDI_ENTRY_bias, 1},
     {"bias_mlp_proj", "mlp.proj", HEEDI_ENTRY_bias, 1},
     {"beta_ln1", "attn.norm", HEEDI_ENTRY_beta, 1},
+    {"beta_mix", "mixer.norm", HEEDI_ENTRY_beta, 1},
     {"beta_ln2", "mlp.norm", HEEDI_ENTRY_beta, 1},
     {"beta_f", "norm", HEEDI_ENTRY_beta, 0},
     {"beta_embed", "embed.norm", HEEDI_ENTRY_beta, 0},
@@ -482,6 +483,12 @@ static void test_mamba(void **state)
     family("tests/golden/mamba");
 }
 
+static void test_rwkv(void **state)
+{
+    (void)state;
+    family("tests/golden/rwkv");
+}
+
 static void test_gpt_neox(void **state)
 {
     (void)state;
@@ -503,8 +510,9 @@ static void test_bloom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_llama),    test(test_gpt2), test(test_mamba), test(test_bert),
-        test(test_gpt_neox), test(test_gptj), test(test_bloom), test(test_vit),
+        test(test_llama), test(test_gpt2),     test(test_mamba),
+        test(test_bert),  test(test_gpt_neox), test(test_gptj),
+        test(test_bloom), test(test_vit),      test(test_rwkv),
     };
     RUN(tests);
 }

@@ -28,6 +28,7 @@ static const struct family {
                 {"gptj", "tests/golden/rules/gptj"},
                 {"bloom", "tests/golden/rules/bloom"},
                 {"mamba", "tests/golden/rules/mamba"},
+                {"rwkv", "tests/golden/rules/rwkv"},
                 {"toy", "tests/golden/toy"}};
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
@@ -103,7 +104,7 @@ static char verdict(double x, int what, double float32)
 typedef struct subject {
     heed_ctx *ctx;
     const heed_model *m;
-    int mamba, toy;
+    int mamba, rwkv, toy;
     const expect *x;
     heed_tokens *tokens;
     heed_target target;
@@ -116,9 +117,10 @@ typedef struct subject {
 /* A pattern of operations that the family has. */
 static int has(const subject *s, const char *rule)
 {
+    const int mixer = s->mamba || s->rwkv;
     if (strstr(rule, "mixer."))
-        return s->mamba;
-    return !s->mamba || (!strstr(rule, "attn") && !strstr(rule, "mlp"));
+        return mixer;
+    return strstr(rule, "attn") ? !mixer : !s->mamba || !strstr(rule, "mlp");
 }
 
 static void explain(subject *s, const heed_setting *more, heed_result **r)
@@ -266,6 +268,7 @@ static int one_model(heed_ctx *ctx, const struct family *f, const char *name)
     assert_int_equal(heed_tokens_of(&s.tokens, ctx, NULL, ids, t), HEED_OK);
     s.m = m;
     s.mamba = strcmp(f->name, "mamba") == 0;
+    s.rwkv = strcmp(f->name, "rwkv") == 0;
     s.toy = strcmp(f->name, "toy") == 0;
     s.x = &x;
     s.target = (heed_target){NULL, target[0], (int32_t)target[1], -1};
