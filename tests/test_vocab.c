@@ -28,6 +28,17 @@ heed_status heedi_tokenizer_from_txt(heed_tokenizer **out, heed_ctx *ctx,
     return heedi_tokenizer_from_json(out, ctx, path);
 }
 
+heed_status heedi_tokenizer_from_world(heed_tokenizer **out, heed_ctx *ctx,
+                                       const char *path)
+{
+    return heedi_tokenizer_from_json(out, ctx, path);
+}
+
+bool heedi_world_is(const char *s, size_t n)
+{
+    return n > 1 && s[0] == '1' && s[1] == ' ';
+}
+
 heed_status heedi_tokenizer_from_vocab(heed_tokenizer **out, heed_ctx *ctx,
                                        const heedi_vocab *v)
 {

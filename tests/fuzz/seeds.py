@@ -186,6 +186,8 @@ def sequence(member, *parts):
 byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
 pair = [{"Sequence": {"id": "A", "type_id": 0}}]
+put("tokenizer", "world", b"1 'a' 1\n2 ' b' 2\n3 b'\\xe2\\x80' 2\n4 '\\u200b\\n' 4\n\0a b\xe2\x80\x8b\n<s>")
+put("tokenizer", "world_bytes", b"b'<s>'\nb'a'\nb'\\xff\\''\n\0aa<s>")
 tokenizer("bytes", "ab c<s>abc", pre_tokenizer=byte_level, decoder=byte_level, post_processor=byte_level)
 tokenizer("metaspace", "ab ab\u00e9", {"byte_fallback": True, "fuse_unk": True, "unk_token": "<s>"},
           normalizer=sequence("normalizers", {"type": "Prepend", "prepend": "\u2581"},
