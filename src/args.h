@@ -57,6 +57,20 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+/* A block-diagonal matrix, its blocks one below the other: (inputs, outputs of
+ * a block). */
+typedef struct heedi_blockdiag_args {
+    int64_t blocks;
+} heedi_blockdiag_args;
+
+/* A real-gated linear recurrent unit (RG-LRU): channels in groups of
+ * HEEDI_LANES. */
+typedef struct heedi_rglru_args {
+    int64_t channels;
+    const heed_real *rate; /* (groups LANES): log a at an open gate, at most 0;
+                              0 beyond */
+} heedi_rglru_args;
+
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */
 } heedi_pixels_args;
