@@ -157,8 +157,10 @@ typedef struct heedi_rglru_table {
     /* Full gradient of a sequence that starts from zero. */
     void (*vjp)(const heedi_rglru *s, const heed_real *y, const heed_real *gy,
                 const heedi_rglru_grad *to);
-    /* What the state and x are multiplied with at each step: (len, LANES). */
-    void (*coefficients)(const heedi_rglru *s, heed_real *a, heed_real *w);
+    /* What the state is multiplied with, one + part, and x, at each step:
+     * (len, LANES). `one` is 1 where the decay is closer to 1 than to 0. */
+    void (*coefficients)(const heedi_rglru *s, heed_real *one, heed_real *part,
+                         heed_real *w);
 } heedi_rglru_table;
 
 /* decode.c: one for each dtype */

@@ -7,34 +7,20 @@ enum { L = HEEDI_LANES };
 #define INLINE static inline __attribute__((always_inline))
 #define EACH   _Pragma("omp simd") for (int k = 0; k < L; k++)
 
-/* 1 - exp(z), z <= 0: near 0 by the series, for the difference cancels. */
-static inline float gone_f(float z)
+/* exp(z) - 1, -0.7 < z <= 0, by the series. */
+static inline float less_f(float z)
 {
-    const bool near = z > -0.69314718f;
-    float s = near ? z : -0.69314718f;
-    float p = 1 + s * (1.0f / 9) * (1 + s * (1.0f / 10));
-    p = 1 + s * (1.0f / 8) * p;
-    p = 1 + s * (1.0f / 7) * p;
-    p = 1 + s * (1.0f / 6) * p;
-    p = 1 + s * (1.0f / 5) * p;
-    p = 1 + s * (1.0f / 4) * p;
-    p = 1 + s * (1.0f / 3) * p;
-    p = -s * (1 + s * (1.0f / 2) * p);
-    p = near ? p : 1 - exp_f(z);
-    return z != z ? z : p;
+    float p = 1 + z * (1.0f / 9) * (1 + z * (1.0f / 10));
+    p = 1 + z * (1.0f / 8) * p;
+    p = 1 + z * (1.0f / 7) * p;
+    p = 1 + z * (1.0f / 6) * p;
+    p = 1 + z * (1.0f / 5) * p;
+    p = 1 + z * (1.0f / 4) * p;
+    p = 1 + z * (1.0f / 3) * p;
+    return z * (1 + z * (1.0f / 2) * p);
 }
-
-static inline double gone(double z)
-{
-    return -expm1(z);
-}
-BOTH(v_gone, gone_f, gone)
-
-static inline float root_f(float x)
-{
-    return sqrtf(x);
-}
-BOTH(v_sqrt, root_f, sqrt)
+BOTH(v_less, less_f, expm1)
+BOTH(v_sqrt, sqrtf, sqrt)
 
 INLINE void get(const heedi_rglru *s, const heed_real *p, int64_t t, real *to)
 {
@@ -65,36 +51,52 @@ INLINE bool starts(const heedi_rglru *s, int64_t t)
     return s->fresh && t == 0;
 }
 
-/* a, and m i, of a step. */
-INLINE void gates(const heedi_rglru *s, int64_t t, const real *rate, real *a,
-                  real *w)
+/* A decay, as one + part: a close to 1 does not lose what it lacks of 1, which
+ * would be the same error at every step. */
+typedef struct decay {
+    real one, part, root; /* root: (1 - a^2)^1/2 */
+} decay;
+
+INLINE decay decay_of(real log_a)
+{
+    const real ln2 = (real)0.69314718;
+    const bool near = log_a > -ln2;
+    const real less = v_less(near ? log_a : -ln2), far = v_exp(log_a);
+    const real gone = near ? -less * (2 + less) : 1 - far * far;
+    return (decay){near ? 1 : 0, near ? less : far, v_sqrt(gone)};
+}
+
+/* Of a step: a = one + part, and w = m i. */
+INLINE void gates(const heedi_rglru *s, int64_t t, const real *rate, real *one,
+                  real *part, real *w)
 {
     real in[L], rec[L];
     get(s, s->in, t, in);
     get(s, s->rec, t, rec);
     EACH
     {
-        const real log_a = rate[k] * v_sigmoid(rec[k]);
-        a[k] = v_exp(log_a);
-        w[k] = v_sqrt(v_gone(2 * log_a)) * v_sigmoid(in[k]);
+        const decay d = decay_of(rate[k] * v_sigmoid(rec[k]));
+        one[k] = d.one;
+        part[k] = d.part;
+        w[k] = d.root * v_sigmoid(in[k]);
     }
     if (starts(s, t))
         EACH
         {
-            a[k] = 0;
+            one[k] = part[k] = 0;
             w[k] = v_sigmoid(in[k]);
         }
 }
 
 static void forward(const heedi_rglru *s, heed_real *state, heed_real *y)
 {
-    real rate[L], h[L], x[L], a[L], w[L];
+    real rate[L], h[L], x[L], one[L], part[L], w[L];
     memcpy(rate, s->rate, sizeof rate);
     memcpy(h, state, sizeof h);
     for (int64_t t = 0; t < s->len; t++) {
         get(s, s->x, t, x);
-        gates(s, t, rate, a, w);
-        EACH h[k] = a[k] * h[k] + w[k] * x[k];
+        gates(s, t, rate, one, part, w);
+        EACH h[k] = one[k] * h[k] + (part[k] * h[k] + w[k] * x[k]);
         put(s, y, t, h, false);
     }
     memcpy(state, h, sizeof h);
@@ -103,15 +105,15 @@ static void forward(const heedi_rglru *s, heed_real *state, heed_real *y)
 static void relevance(const heedi_rglru *s, const heed_real *gy, heed_real *gx,
                       bool add)
 {
-    real rate[L], carry[L] = {0}, g[L], a[L], w[L];
+    real rate[L], carry[L] = {0}, g[L], one[L], part[L], w[L];
     memcpy(rate, s->rate, sizeof rate);
     for (int64_t t = s->len - 1; t >= 0; t--) {
         get(s, gy, t, g);
-        gates(s, t, rate, a, w);
+        gates(s, t, rate, one, part, w);
         EACH
         {
             const real sum = g[k] + carry[k];
-            carry[k] = a[k] * sum;
+            carry[k] = one[k] * sum + part[k] * sum;
             g[k] = w[k] * sum;
         }
         put(s, gx, t, g, add);
@@ -134,15 +136,15 @@ INLINE void vjp_step(const heedi_rglru *s, int64_t t, const real *rate,
     {
         const real e = v_exp(-in[k]), i = 1 / (1 + e);
         const real f = v_exp(-rec[k]), r = 1 / (1 + f);
-        const real log_a = rate[k] * r, a = old * v_exp(log_a);
-        const real root = old * v_sqrt(v_gone(2 * log_a));
-        const real m = root + (1 - old);
+        const real log_a = rate[k] * r, g = gy[k] + carry[k];
+        const decay d = decay_of(log_a);
+        const real one = old * d.one, part = old * d.part, a = one + part;
+        const real m = old * d.root + (1 - old);
         const real low = m > least_root ? m : least_root;
-        const real g = gy[k] + carry[k];
         gx[k] = m * i * g;
         gin[k] = gx[k] * x[k] * e * i;
         grec[k] = g * a * (h[k] - a / low * i * x[k]) * log_a * f * r;
-        carry[k] = a * g;
+        carry[k] = one * g + part * g;
     }
 }
 
@@ -164,12 +166,13 @@ static void vjp(const heedi_rglru *s, const heed_real *y, const heed_real *gy,
     }
 }
 
-static void coefficients(const heedi_rglru *s, heed_real *a, heed_real *w)
+static void coefficients(const heedi_rglru *s, heed_real *one, heed_real *part,
+                         heed_real *w)
 {
     real rate[L];
     memcpy(rate, s->rate, sizeof rate);
     for (int64_t t = 0; t < s->len; t++)
-        gates(s, t, rate, a + t * L, w + t * L);
+        gates(s, t, rate, one + t * L, part + t * L, w + t * L);
 }
 
 const heedi_rglru_table HEEDI_K(heedi_rglru_table) = {
