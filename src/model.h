@@ -78,6 +78,7 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
+    double softcap; /* logits are softcap tanh(z / softcap); 0: z itself */
     heedi_patch patch;
     bool fixed_context; /* positions beyond dim['X'] do not exist */
     bool bidirectional; /* a position sees later ones: no text is continued */
