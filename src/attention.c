@@ -180,8 +180,8 @@ void heedi_attention_weights(const heedi_node *y, const heed_real *k, int64_t h,
     }
 }
 
-void heedi_attention_mixing(const heedi_node *y, const heedi_run *run,
-                            const heedi_view *v)
+void heedi_attention_rows(const heedi_node *y, const heedi_run *run,
+                          const heedi_view *v)
 {
     const heedi_attention_args *a = y->args;
     const int64_t start = run->batch->start[v->seq];

@@ -23,7 +23,7 @@ double heedi_attention_pairs(const heedi_node *y, const heedi_batch *b);
 size_t heedi_attention_state(const heedi_node *y, int64_t len);
 void heedi_attention_state_init(const heedi_node *y, int64_t len);
 
-void heedi_attention_mixing(const heedi_node *y, const heedi_run *run,
-                            const heedi_view *v);
+void heedi_attention_rows(const heedi_node *y, const heedi_run *run,
+                          const heedi_view *v);
 
 #endif

@@ -116,9 +116,9 @@ void heedi_flow_products(const heedi_flow *f, const heedi_node *y,
                          const heedi_view *v, const heed_real *x,
                          heed_real *out)
 {
-    const heedi_node *w = y->in[y->op->operand];
+    const heedi_node *w = y->in[y->op->mixing->operand];
     const heedi_batch *b = f->r.e->run.batch;
-    const int64_t heads = y->op->heads(y), d = y->cols / heads;
+    const int64_t heads = y->op->mixing->heads(y), d = y->cols / heads;
     const int64_t group = heads / (w->cols / d), row0 = b->start[v->seq];
     const int64_t len = heedi_len(b, v->seq);
     heedi_blas(false, true, v->nq, len, d, 1,
@@ -142,10 +142,10 @@ static void all_heads(const heedi_flow *f, const heedi_node *y, heedi_view v,
                       heed_real *acc, heed_real *work[2])
 {
     const heedi_run *run = &f->r.e->run;
-    const int64_t heads = y->op->heads(y);
+    const int64_t heads = y->op->mixing->heads(y);
     const int64_t n = v.nq * heedi_len(run->batch, v.seq);
     for (v.head = 0; v.head < heads; v.head++) {
-        y->op->mixing(y, run, &v);
+        y->op->mixing->rows(y, run, &v);
         if (f->how.entries)
             f->how.entries(f, y, &v, work);
         fuse(f->how.heads, v.head == 0, v.out, acc, n);
@@ -160,8 +160,9 @@ static void add_rows(heedi_flow *f, const heedi_node *y, const heedi_view *v,
     const heedi_batch *b = f->r.e->run.batch;
     const int64_t len = heedi_len(b, v->seq);
     const int64_t row0 = b->start[v->seq] + v->q0;
-    const double scale =
-        f->how.heads == HEEDI_FUSE_MEAN ? 1 / (double)y->op->heads(y) : 1;
+    const double scale = f->how.heads == HEEDI_FUSE_MEAN
+                             ? 1 / (double)y->op->mixing->heads(y)
+                             : 1;
     memset(part, 0, (size_t)len * sizeof *part);
     for (int64_t i = 0; i < v->nq; i++) {
         const heed_real *a = acc + i * len;
@@ -196,8 +197,10 @@ static bool one_tile(heedi_flow *f, const heedi_node *y, heedi_tile t,
         t.n--;
     if (t.n == 0)
         return false;
-    const heedi_view v = {t.seq, 0, t.row - f->r.e->run.batch->start[t.seq],
-                          t.n, at};
+    const heedi_view v = {.seq = t.seq,
+                          .q0 = t.row - f->r.e->run.batch->start[t.seq],
+                          .nq = t.n,
+                          .out = at};
     all_heads(f, y, v, at + size, work);
     add_rows(f, y, &v, at + size, part);
     return true;

@@ -38,8 +38,12 @@ static void view(const heedi_exec *e, const heedi_node *y, int64_t seq,
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < nq; i += PART) {
         const int64_t n = nq - i < PART ? nq - i : PART;
-        heedi_view v = {seq, head, q0 + i, n, out + i * t};
-        y->op->mixing(y, &e->run, &v);
+        heedi_view v = {.seq = seq,
+                        .head = head,
+                        .q0 = q0 + i,
+                        .nq = n,
+                        .out = out + i * t};
+        y->op->mixing->rows(y, &e->run, &v);
     }
 }
 
@@ -101,8 +105,8 @@ static heed_status one_tile(const maps *m, const heedi_exec *e,
 static double residual(const maps *m, const heedi_exec *e, const heedi_node *y,
                        int64_t seq)
 {
-    const heedi_node *v = y->in[y->op->operand];
-    const int64_t t = m->j->len[seq], heads = y->op->heads(y);
+    const heedi_node *v = y->in[y->op->mixing->operand];
+    const int64_t t = m->j->len[seq], heads = y->op->mixing->heads(y);
     const int64_t d = y->cols / heads, groups = v->cols / d;
     const int64_t row0 = e->batch.start[seq];
     const int64_t n = t < MAX_SAMPLES ? t : MAX_SAMPLES;
@@ -247,8 +251,8 @@ static heed_status run(heedi_job *j, heedi_exec *e)
                           q->model->family->info.name);
     HEEDI_TRY(choose(j, "layer", q->layers, q->n_layers, layers, &m.layer,
                      &m.n_layers));
-    HEEDI_TRY(choose(j, "head", q->heads, q->n_heads, y->op->heads(y), &m.head,
-                     &m.n_heads));
+    HEEDI_TRY(choose(j, "head", q->heads, q->n_heads, y->op->mixing->heads(y),
+                     &m.head, &m.n_heads));
     for (int64_t s = 0; s < j->n; s++)
         longest = j->len[s] > longest ? j->len[s] : longest;
     size_t n = (size_t)(TILE * longest);

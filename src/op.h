@@ -48,15 +48,103 @@ typedef struct heedi_map {
                  const heed_real *g, heed_real *gx, bool assign);
 } heedi_map;
 
-/* A tile of rows of a mixing matrix: how much of position j enters position
- * i, for queries q0 ... q0+nq-1 of sequence seq and one head. out is
- * (nq, T), row-major, T the length of the sequence; zero where nothing can
- * enter. One thread. Which rows are asked for together may change rounding, so
- * callers cut tiles at fixed places. */
+/* Token mixing as a matrix. With what its coefficients are made of held fixed,
+ * a mixing operation is, for each head and each column of the head,
+ *     y_r = sum over c of M[r][c] v_c + rest_r,
+ * v being its input number `operand` (Ali et al. 2024, arXiv:2403.01590;
+ * Zimerman et al. 2025, arXiv:2405.16504). Of H heads, head h has y's columns
+ * h w ... h w + w - 1 with w = y->cols / H, and reads w columns of v, those of
+ * part h / (H / parts) where v has fewer parts than heads.
+ *
+ * A view is of rows q0 ... q0+nq-1 of sequence seq. Which rows are asked for
+ * together may change rounding, so callers cut them at fixed places. */
 typedef struct heedi_view {
     int64_t seq, head, q0, nq;
     heed_real *out;
+    const void *before; /* the state that the sequence continued; NULL: it began
+                           with this run */
 } heedi_view;
+
+typedef enum heedi_fold_kind {
+    HEEDI_FOLD_SUM,
+    HEEDI_FOLD_POSITIVE, /* of max(a, 0) */
+    HEEDI_FOLD_ABSOLUTE,
+    HEEDI_FOLD_SQUARE,
+    HEEDI_FOLD_MAX, /* the greatest a, signed */
+    HEEDI_N_FOLD
+} heedi_fold_kind;
+
+/* Rows of one matrix made of those of all channels d:
+ *     out[r][c] = sum over d of f(left_r[d] K_d[r][c] post_c[d]),
+ *     K_d[r][c] = M[r][c] right_c[d], or with a filter the sum over k < width
+ *                 of M[r][c+k] right_{c+k}[d] filter[width-1-k][d],
+ * M being the matrix of d's head: nothing of size channels x T x T exists. With
+ * by_head (and no filter) f is of the sum over the columns of a head, and
+ * without weights of M itself, once for each head. */
+typedef struct heedi_fold {
+    int64_t seq, q0, nq;
+    heedi_fold_kind f;
+    bool by_head;
+    const heed_real *left, *right, *post; /* (rows, y->cols); NULL: 1 */
+    const heed_real *filter; /* (width, y->cols), the last row meets the
+                                present; NULL: none */
+    int64_t width;
+    bool reversed;      /* of the filter: c-k in place of c+k */
+    const void *before; /* as in a view */
+    void *scratch;
+    heed_real *out; /* (nq, T), assigned: 0 where nothing can enter */
+} heedi_fold;
+
+typedef struct heedi_mixing {
+    const char *mixer; /* "softmax": is stored with every map */
+    int operand;
+    bool channels; /* a head is a channel, and there are many */
+    bool positive; /* no entry is negative */
+    int64_t (*heads)(const heedi_node *y);
+    /* out, (nq, T): M of one head, zero where nothing can enter. One thread. */
+    void (*rows)(const heedi_node *y, const heedi_run *run,
+                 const heedi_view *v);
+    /* out, (nq, y->cols): rest_r, of all heads. NULL: it is 0. */
+    void (*rest)(const heedi_node *y, const heedi_run *run,
+                 const heedi_view *v);
+    /* What rows() of one thread, and rest(), need at run->scratch is that of
+     * the operation. The functions below call no rows() and use all threads. */
+
+    /* gv = M^T g, of all sequences: g (rows, y->cols), gv (rows, v->cols).
+     * NULL: by rows. */
+    void (*transpose)(const heedi_node *y, const heedi_run *run,
+                      const heed_real *g, heed_real *gv);
+    /* out = M x, of all sequences: x (rows, v->cols), out (rows, y->cols).
+     * NULL: by rows. */
+    void (*apply)(const heedi_node *y, const heedi_run *run, const heed_real *x,
+                  heed_real *out);
+    /* NULL: head after head; src/fold.h. Bytes that f->scratch needs for
+     * views of at most nq rows. */
+    void (*fold)(const heedi_node *y, const heedi_run *run,
+                 const heedi_fold *f);
+    size_t (*fold_scratch)(const heedi_node *y, const heedi_batch *b,
+                           int threads, int64_t nq);
+} heedi_mixing;
+
+/* What an operation beside a mixing one multiplies a value with, held fixed:
+ *     y = f (in[through] - its mean over each `centred` neighbours) + rest. */
+typedef struct heedi_factor {
+    int through;
+    /* f of n rows from `row` on: (n, y->cols) */
+    void (*of)(const heedi_node *y, const heedi_run *run, int64_t row,
+               int64_t n, heed_real *f);
+    void (*rest)(const heedi_node *y, const heedi_run *run, int64_t row,
+                 int64_t n, heed_real *rest); /* NULL: 0 */
+    int64_t (*centred)(const heedi_node *y);  /* NULL: nothing is taken off */
+} heedi_factor;
+
+/* One filter for each channel: (width, channels), the last row meets the
+ * present; y->vec is added. */
+typedef struct heedi_filter {
+    int64_t width;
+    const heed_real *w;
+    bool reversed; /* it looks ahead: c+k is c-k */
+} heedi_filter;
 
 /* What the tests run an operation on; see tests/test_ops.c. */
 typedef struct heedi_example {
@@ -99,10 +187,10 @@ typedef struct heedi_op {
 
     const heedi_map *map; /* or NULL: it is not linear */
 
-    void (*mixing)(const heedi_node *y, const heedi_run *run,
-                   const heedi_view *v);
-    int64_t (*heads)(const heedi_node *y); /* how many views it has */
-    int operand; /* the input that the mixing matrix multiplies */
+    const heedi_mixing
+        *mixing; /* or NULL: it mixes no tokens, or is a filter */
+    const heedi_factor *factor;                  /* or NULL */
+    heedi_filter (*filter)(const heedi_node *y); /* or NULL */
 
     /* Bytes of state for one sequence of up to `len` positions (0: y cannot be
      * continued), and what makes the zeroed memory at y->state one. */

@@ -70,12 +70,12 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t b)
     for (const heedi_node *y = e->block[b].tape.first; want && y; y = y->next) {
         if (!y->op->mixing)
             continue;
-        int64_t t = e->batch.rows, heads = y->op->heads(y);
+        int64_t t = e->batch.rows, heads = y->op->mixing->heads(y);
         assert_int_equal(n, heads * t * t);
         heed_real *m = calloc((size_t)(t * t), sizeof *m);
         for (int64_t h = 0; h < heads; h++) {
-            heedi_view v = {0, h, 0, t, m};
-            y->op->mixing(y, &e->run, &v);
+            heedi_view v = {.head = h, .nq = t, .out = m};
+            y->op->mixing->rows(y, &e->run, &v);
             compare(s->r, ATTENTION, m, want + h * t * t, t * t);
         }
         free(m);

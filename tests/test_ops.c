@@ -392,8 +392,8 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
 static double output_error(const optest *t, const heed_real *m, int64_t seq,
                            int64_t h, int64_t q)
 {
-    const heedi_node *y = t->y, *v = y->in[y->op->operand];
-    const int64_t heads = y->op->heads(y), d = y->cols / heads;
+    const heedi_node *y = t->y, *v = y->in[y->op->mixing->operand];
+    const int64_t heads = y->op->mixing->heads(y), d = y->cols / heads;
     const int64_t first = h / (heads / (v->cols / d)) * d;
     const int64_t row0 = t->batch.start[seq];
     double error = 0;
@@ -429,11 +429,13 @@ static void check_mixing(const heedi_op *op, const heedi_example *row,
     open_(&t, op, row, how);
     optest_forward(&t);
     for (int64_t s = 0; s < how.n_seq; s++)
-        for (int64_t h = 0; h < op->heads(t.y); h++) {
+        for (int64_t h = 0; h < op->mixing->heads(t.y); h++) {
             const int64_t len = how.len[s];
             heed_real *m = optest_reals(&t, len * len);
             heed_real *one = optest_reals(&t, len);
-            op->mixing(t.y, &t.run, &(heedi_view){s, h, 0, len, m});
+            op->mixing->rows(
+                t.y, &t.run,
+                &(heedi_view){.seq = s, .head = h, .nq = len, .out = m});
             for (int64_t q = 0; q < len; q++) {
                 within(op, row, "row of weights",
                        row_error(t.y, m + q * len, q, len),
@@ -442,7 +444,10 @@ static void check_mixing(const heedi_op *op, const heedi_example *row,
                        output_error(&t, m + q * len, s, h, q),
                        optest_tol(1e-6, 1e-12));
                 memset(one, 0xff, (size_t)len * sizeof *one);
-                op->mixing(t.y, &t.run, &(heedi_view){s, h, q, 1, one});
+                op->mixing->rows(
+                    t.y, &t.run,
+                    &(heedi_view){
+                        .seq = s, .head = h, .q0 = q, .nq = 1, .out = one});
                 within(op, row, "a row by itself",
                        row_difference(one, m + q * len, len),
                        optest_tol(2e-6, 1e-12));
@@ -552,7 +557,7 @@ static void test_registry(void **state)
         assert_ptr_equal(heedi_op_named(op->name), op);
         assert_true(op->formula[0] && op->infer && op->forward);
         assert_true(op->examples->in[0] && op->n_in <= HEEDI_MAX_IN);
-        assert_true(!op->mixing == !op->heads);
+        assert_true(!op->mixing || (op->mixing->heads && op->mixing->rows));
         assert_true(!op->state == !op->state_init);
         check_refused(op);
     }

@@ -120,6 +120,12 @@ static const heedi_attention_args
     backward = {
         .heads = 3, .kv_heads = 3, .head_dim = 4, .scale = 0.5, .window = -1};
 
+static const heedi_mixing mixing = {.mixer = "softmax",
+                                    .operand = 2,
+                                    .positive = true,
+                                    .heads = heads,
+                                    .rows = heedi_attention_rows};
+
 const heedi_op heedi_op_attention = {
     .name = "attention",
     .formula = "O = softmax(s Q K^T + b) V",
@@ -157,9 +163,7 @@ const heedi_op heedi_op_attention = {
     .forward = heedi_attention_forward,
     .vjp = vjp,
     .relevance = relevance,
-    .mixing = heedi_attention_mixing,
-    .heads = heads,
-    .operand = 2,
+    .mixing = &mixing,
     .state = heedi_attention_state,
     .state_init = heedi_attention_state_init,
     .flops = flops,
