@@ -257,9 +257,9 @@ static heed_status by_rule(heedi_exec *e, const heedi_seed *s, int64_t seq,
 static heed_status uncap(heedi_exec *e, const heedi_rule *rule, heedi_seed *s)
 {
     const double c = e->m->softcap;
-    double (*const factor)(double, double) =
-        e->o.rules.pass == HEEDI_RELEVANCE ? heedi_softcap_quotient
-                                           : heedi_softcap_slope;
+    double (*const factor)(double, double) = e->o.rules.pass == HEEDI_RELEVANCE
+                                                 ? heedi_softcap_quotient
+                                                 : heedi_softcap_slope;
     heed_real z;
     if (c == 0 || (rule && rule->back == heedi_form_linear))
         return HEED_OK;
