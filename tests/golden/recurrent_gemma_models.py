@@ -25,7 +25,7 @@ MODELS = {
     # Four layers over a pattern of two; texts are longer than the window.
     "window5": {"config": config(24, 61, layers=4, heads=3, num_key_value_heads=1, intermediate_size=46,
                                  attention_window_size=5, block_types=["attention", "recurrent"]), "full": True},
-    "window1": {"config": config(16, 29, layers=2, heads=2, intermediate_size=26, attention_window_size=1,
+    "window2": {"config": config(16, 29, layers=2, heads=2, intermediate_size=26, attention_window_size=2,
                                  block_types=["attention"]), "lengths": UP_TO_37},
     "window64": {"config": config(24, 61, layers=2, heads=2, num_key_value_heads=None, intermediate_size=30,
                                   attention_window_size=64, block_types=BOTH), "logits": 0.7, "lengths": (2, 130)},

@@ -36,7 +36,7 @@ from llama import LENGTHS, seed
 from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
-FAMILIES = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "mamba")
+FAMILIES = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "mamba", "recurrent_gemma")
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
 
 CASES = {
@@ -58,7 +58,7 @@ CASES = {
     "zbox": Method(table=(("blk.0.attn.[qkv]", "zbox", -3.0, 3.0), ("blk.0.mixer.[xz]", "zbox", -3.0, 3.0))),
 }
 ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": ("mamba",),
-        "cp_half": FAMILIES[:-1]}
+        "cp_half": tuple(f for f in FAMILIES if f != "mamba")}
 
 ENTRY = {"kappa": "kappa", "pos_bias": "pos_bias", "unread": "unread", "gate": "gate", "leak": "leak", "eps": "eps",
          "position": "position"}
