@@ -218,10 +218,12 @@ static heed_status present(heed_model *m, int64_t l, int first, int last,
     for (int p = first; p <= last; p++)
         if ((heedi_matrix(m, l, p) != NULL) != want)
             return heedi_fail(m->ctx, HEED_EFORMAT,
-                              "%s: layer %lld is %s, but tensor %s is %s",
+                              "%s: layer %lld is %s, but tensor model.layers."
+                              "%lld%s is %s",
                               m->info.path, (long long)l,
                               a->layer[l].recurrent ? "recurrent" : "attention",
-                              params[p].hf, want ? "missing" : "there");
+                              (long long)l, params[p].hf + strlen(AT) - 1,
+                              want ? "missing" : "there");
     return HEED_OK;
 }
 
