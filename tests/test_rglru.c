@@ -288,6 +288,147 @@ static void test_start(void **state)
     tear_down(&s);
 }
 
+/* ---- the matrix ---- */
+
+/* Row r of channel c by definition; where `wrong`, of the official code: m is
+ * 1, and a sequence starts with the decay that it would have had. */
+static void row_of(const step *s, int64_t r, double first, bool wrong,
+                   double *row)
+{
+    double product = 1;
+    for (int64_t c = r; c >= 0; c--) {
+        row[c] = product * (wrong ? 1 : s[c].m) * sigmoid(s[c].p);
+        product *= wrong && c == 0 ? first : s[c].a;
+    }
+}
+
+/* Largest difference of a row relative to its largest entry. */
+static double row_error(const heed_real *got, const double *want, int64_t r,
+                        int64_t len)
+{
+    double worst = 0, most_ = 0;
+    for (int64_t c = 0; c < len; c++) {
+        const double d = fabs((double)got[c] - (c <= r ? want[c] : 0));
+        worst = d <= worst ? worst : d == d ? d : HUGE_VAL;
+        most_ = c <= r ? fmax(most_, want[c]) : most_;
+    }
+    return most_ > 1e-12 ? worst / most_ : worst;
+}
+
+/* |M x + rest - y| of a row, of the sum of magnitudes. */
+static double left_over(const optest *t, const heed_real *row, double rest,
+                        int64_t r, int64_t c)
+{
+    double sum = rest - (double)t->y->x[r * CHANNELS + c], most_ = 1e-12;
+    most_ += fabs(rest);
+    for (int64_t i = 0; i <= r; i++) {
+        const double x = (double)row[i] * (double)t->in[0]->x[i * CHANNELS + c];
+        sum += x;
+        most_ += fabs(x);
+    }
+    return fabs(sum) / most_;
+}
+
+/* The second part of a sequence of `before` + len steps. */
+static void go_on(setting *s, int64_t before, int64_t len, heed_real **state)
+{
+    optest *t = &s->t;
+    heedi_batch b;
+    t->y->state = optest_alloc(t, heedi_op_rglru.state(t->y, 1));
+    assert_int_equal(heedi_batch_init(&b, &t->mem, &before, 1, 0), HEED_OK);
+    t->run.batch = &b;
+    optest_forward(t);
+    *state = optest_copy(t, t->y->state, LANES_);
+    for (int i = 0; i < 3; i++)
+        memmove(t->in[i]->x, t->in[i]->x + before * CHANNELS,
+                (size_t)(len * CHANNELS) * sizeof **state);
+    assert_int_equal(heedi_batch_init(&t->batch, &t->mem, &len, 1, before),
+                     HEED_OK);
+    t->run.batch = &t->batch;
+    optest_forward(t);
+}
+
+static void check_matrix(int64_t before, int64_t len)
+{
+    const double tol = optest_tol(1e-6, 1e-12);
+    /* y, unlike a row, is rounded at every step */
+    const double walk = optest_tol(3e-8, 1e-16) * sqrt((double)len);
+    setting s;
+    heed_real *state = NULL;
+    set_up(&s, before + len);
+    optest *t = &s.t;
+    stretch(t, 2, false);
+    if (before > 0)
+        go_on(&s, before, len, &state);
+    else
+        optest_forward(t);
+    const heedi_mixing *m = heedi_op_rglru.mixing;
+    heed_real *rows = optest_reals(t, len * len), *one = optest_reals(t, len);
+    heed_real *rest = optest_reals(t, len * CHANNELS);
+    double *want = calloc((size_t)len, sizeof *want);
+    m->rest(t->y, &t->run,
+            &(heedi_view){.nq = len, .out = rest, .before = state});
+    for (int64_t c = 0; c < CHANNELS; c += 3) {
+        double worst = 0, apart = 0;
+        m->rows(t->y, &t->run,
+                &(heedi_view){.head = c, .nq = len, .out = rows});
+        for (int64_t r = 0; r < len; r++) {
+            const double o = (double)rest[r * CHANNELS + c];
+            const heed_real *row = rows + r * len;
+            within(&heedi_op_rglru, heedi_op_rglru.examples, "rows and rest",
+                   left_over(t, row, o, r, c), tol + walk);
+            apart = fmax(apart, left_over(t, row, 0, r, c));
+        }
+        if (before > 0) /* the state counts where it lives for a step */
+            assert_true(c > 12 || apart > 1e-3);
+        step *k = steps_of(t->y, len, c);
+        for (int64_t r = 0; before == 0 && r < len; r += 1 + len / 9) {
+            row_of(k, r, exp(k[0].log_a), false, want);
+            within(&heedi_op_rglru, heedi_op_rglru.examples, "row",
+                   row_error(rows + r * len, want, r, len), tol);
+            row_of(k, r, exp(k[0].log_a), true, want);
+            worst = fmax(worst, row_error(rows + r * len, want, r, len));
+            m->rows(t->y, &t->run,
+                    &(heedi_view){.head = c, .q0 = r, .nq = 1, .out = one});
+            assert_memory_equal(one, rows + r * len, (size_t)len * sizeof *one);
+        }
+        if (before == 0 && len > 1 && c < 12) /* elsewhere m is 1 */
+            assert_true(worst > 1e-3);
+        free(k);
+    }
+    free(want);
+    tear_down(&s);
+}
+
+static void test_matrix(void **state)
+{
+    (void)state;
+    static const int64_t len[] = {1, 5, 130, 1000};
+    for (int i = 0; i < 4; i++) {
+        check_matrix(0, len[i]);
+        check_matrix(7, len[i]);
+    }
+}
+
+/* M^T g is relevance, and M x the output where nothing was carried. */
+static void test_products(void **state)
+{
+    enum { T = 137 };
+    setting s;
+    (void)state;
+    set_up(&s, T);
+    optest_forward(&s.t);
+    optest_back(&s.t, HEEDI_RELEVANCE, 7, (heed_real)NAN);
+    heed_real *out = optest_reals(&s.t, T * CHANNELS);
+    const size_t size = T * CHANNELS * sizeof *out;
+    memset(out, 0xff, size);
+    heedi_op_rglru.mixing->transpose(s.t.y, &s.t.run, s.t.y->g, out);
+    assert_memory_equal(out, s.t.in[0]->g, size);
+    heedi_op_rglru.mixing->apply(s.t.y, &s.t.run, s.t.in[0]->x, out);
+    assert_memory_equal(out, s.t.y->x, size);
+    tear_down(&s);
+}
+
 /* ---- inner loops, every instruction set ---- */
 
 static const heedi_rglru_table *const tables[] = {
@@ -340,7 +481,8 @@ static void test_tables(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_decay), test(test_bound),
-                                       test(test_start), test(test_tables)};
+    const struct CMUnitTest tests[] = {test(test_decay),    test(test_bound),
+                                       test(test_start),    test(test_matrix),
+                                       test(test_products), test(test_tables)};
     RUN(tests);
 }

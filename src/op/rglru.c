@@ -1,9 +1,6 @@
-#include "args.h"
-#include "kernel.h"
-#include "op.h"
+#include "rglru.h"
 
-#include <omp.h>
-#include <string.h>
+#include "args.h"
 
 /* The real-gated linear recurrent unit of Griffin (De et al. 2024,
  * arXiv:2402.19427), inputs x and the gates before their sigmoids, p and r:
@@ -26,14 +23,13 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-static int64_t groups(const heedi_node *y)
+int64_t heedi_rglru_groups(const heedi_node *y)
 {
     return (y->cols + HEEDI_LANES - 1) / HEEDI_LANES;
 }
 
-/* One group of a sequence; *at: its first value. */
-static heedi_rglru part(const heedi_node *y, const heedi_batch *b, int64_t seq,
-                        int64_t group, int64_t *at)
+heedi_rglru heedi_rglru_part(const heedi_node *y, const heedi_batch *b,
+                             int64_t seq, int64_t group, int64_t *at)
 {
     const heedi_rglru_args *a = y->args;
     const int64_t c0 = group * HEEDI_LANES, left = y->cols - c0;
@@ -53,10 +49,10 @@ static void forward(const heedi_node *y, heedi_run *run)
     const heedi_batch *b = run->batch;
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
+        for (int64_t g = 0; g < heedi_rglru_groups(y); g++) {
             int64_t at;
             heed_real zero[HEEDI_LANES] = {0};
-            const heedi_rglru s = part(y, b, seq, g, &at);
+            const heedi_rglru s = heedi_rglru_part(y, b, seq, g, &at);
             heed_real *state = heedi_state(y, seq);
             heedi_rglru_kernels()->forward(
                 &s, state ? state + g * HEEDI_LANES : zero, y->x + at);
@@ -68,9 +64,9 @@ static void relevance(const heedi_node *y, heedi_run *run)
     const heedi_batch *b = run->batch;
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
+        for (int64_t g = 0; g < heedi_rglru_groups(y); g++) {
             int64_t at;
-            const heedi_rglru s = part(y, b, seq, g, &at);
+            const heedi_rglru s = heedi_rglru_part(y, b, seq, g, &at);
             heedi_rglru_kernels()->relevance(&s, y->g + at, y->in[0]->g + at,
                                              !y->first[0]);
         }
@@ -81,9 +77,9 @@ static void vjp(const heedi_node *y, heedi_run *run)
     const heedi_batch *b = run->batch;
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
+        for (int64_t g = 0; g < heedi_rglru_groups(y); g++) {
             int64_t at;
-            const heedi_rglru s = part(y, b, seq, g, &at);
+            const heedi_rglru s = heedi_rglru_part(y, b, seq, g, &at);
             const heedi_rglru_grad to = {.x = y->in[0]->g + at,
                                          .in = y->in[1]->g + at,
                                          .rec = y->in[2]->g + at,
@@ -97,7 +93,7 @@ static void vjp(const heedi_node *y, heedi_run *run)
 static size_t state(const heedi_node *y, int64_t len)
 {
     (void)len;
-    return (size_t)groups(y) * HEEDI_LANES * sizeof(heed_real);
+    return (size_t)heedi_rglru_groups(y) * HEEDI_LANES * sizeof(heed_real);
 }
 
 static void state_init(const heedi_node *y, int64_t len)
@@ -150,6 +146,7 @@ const heedi_op heedi_op_rglru = {
     .vjp = vjp,
     .relevance = relevance,
     .state = state,
+    .mixing = &heedi_rglru_mixing,
     .state_init = state_init,
     .flops = flops,
 };
