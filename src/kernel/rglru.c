@@ -32,6 +32,18 @@ INLINE void get(const heedi_rglru *s, const heed_real *p, int64_t t, real *to)
     memcpy(to, p + t * s->ld, (size_t)s->lanes * sizeof *to);
 }
 
+/* Rows lie on pages of their own, where no hardware looks ahead. */
+enum { AHEAD = 8 };
+
+INLINE void fetch(const heedi_rglru *s, int64_t t, const heed_real *a,
+                  const heed_real *b)
+{
+    if (t < 0 || t >= s->len)
+        return;
+    __builtin_prefetch(a + t * s->ld);
+    __builtin_prefetch(b + t * s->ld);
+}
+
 INLINE void put(const heedi_rglru *s, heed_real *p, int64_t t, const real *from,
                 bool add)
 {
@@ -94,6 +106,8 @@ static void forward(const heedi_rglru *s, heed_real *state, heed_real *y)
     memcpy(rate, s->rate, sizeof rate);
     memcpy(h, state, sizeof h);
     for (int64_t t = 0; t < s->len; t++) {
+        fetch(s, t + AHEAD, s->in, s->rec);
+        fetch(s, t + AHEAD, s->x, y);
         get(s, s->x, t, x);
         gates(s, t, rate, one, part, w);
         EACH h[k] = one[k] * h[k] + (part[k] * h[k] + w[k] * x[k]);
@@ -108,6 +122,8 @@ static void relevance(const heedi_rglru *s, const heed_real *gy, heed_real *gx,
     real rate[L], carry[L] = {0}, g[L], one[L], part[L], w[L];
     memcpy(rate, s->rate, sizeof rate);
     for (int64_t t = s->len - 1; t >= 0; t--) {
+        fetch(s, t - AHEAD, s->in, s->rec);
+        fetch(s, t - AHEAD, gy, gx);
         get(s, gy, t, g);
         gates(s, t, rate, one, part, w);
         EACH
@@ -154,6 +170,10 @@ static void vjp(const heedi_rglru *s, const heed_real *y, const heed_real *gy,
     real rate[L], carry[L] = {0}, g[L], h[L] = {0}, gx[L], gin[L], grec[L];
     memcpy(rate, s->rate, sizeof rate);
     for (int64_t t = s->len - 1; t >= 0; t--) {
+        fetch(s, t - AHEAD, s->in, s->rec);
+        fetch(s, t - AHEAD, s->x, y);
+        fetch(s, t - AHEAD, gy, to->x);
+        fetch(s, t - AHEAD, to->in, to->rec);
         get(s, gy, t, g);
         if (t > 0)
             get(s, y, t - 1, h);
