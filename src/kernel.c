@@ -84,3 +84,13 @@ const heedi_wkv_table *heedi_wkv_kernels(void)
     };
     return tables[heedi_isa_index()];
 }
+
+const heedi_rglru_table *heedi_rglru_kernels(void)
+{
+    static const heedi_rglru_table *const tables[] = {
+#define X(isa) &heedi_rglru_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}

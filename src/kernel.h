@@ -209,6 +209,34 @@ typedef struct heedi_wkv_table {
                     double inv, heed_real *out);
 } heedi_wkv_table;
 #define HEEDI_WKV_NONE (-1e30) /* the maximum of no exponent */
+/* rglru.c: the linear recurrence of HEEDI_LANES neighbouring channels over one
+ * sequence, with gates in and rec before their sigmoids:
+ *     log a = rate s(rec),  h = a h + (1 - a^2)^1/2 s(in) x,  y = h
+ * x, in, rec, y and gradients: rows of ld values, of which the first `lanes`
+ * count; rate: (LANES), at most 0. No exponent is positive. */
+typedef struct heedi_rglru {
+    int64_t len, ld, lanes;
+    bool fresh; /* the first step starts a sequence: a = 0, factor s(in) */
+    const heed_real *x, *in, *rec, *rate;
+} heedi_rglru;
+typedef struct heedi_rglru_grad {
+    heed_real *x, *in, *rec; /* assigned, or added to */
+    bool add_x, add_in, add_rec;
+} heedi_rglru_grad;
+typedef struct heedi_rglru_table {
+    /* h: the state before, (LANES), and after on return. */
+    void (*forward)(const heedi_rglru *s, heed_real *h, heed_real *y);
+    /* gx (+)= with the gates held constant. x is not read. */
+    void (*relevance)(const heedi_rglru *s, const heed_real *gy, heed_real *gx,
+                      bool add);
+    /* Full gradient of a sequence that starts from zero. */
+    void (*vjp)(const heedi_rglru *s, const heed_real *y, const heed_real *gy,
+                const heedi_rglru_grad *to);
+    /* What the state is multiplied with, one + part, and x, at each step:
+     * (len, LANES). `one` is 1 where the decay is closer to 1 than to 0. */
+    void (*coefficients)(const heedi_rglru *s, heed_real *one, heed_real *part,
+                         heed_real *w);
+} heedi_rglru_table;
 
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
@@ -227,6 +255,7 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
     extern const heedi_scan_table heedi_scan_table_##isa;     \
     extern const heedi_gla_table heedi_gla_table_##isa;       \
     extern const heedi_wkv_table heedi_wkv_table_##isa;
+extern const heedi_rglru_table heedi_rglru_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 
@@ -235,5 +264,6 @@ const heedi_vector_table *heedi_vector(void);
 const heedi_scan_table *heedi_scan_kernels(void);
 const heedi_gla_table *heedi_gla_kernels(void);
 const heedi_wkv_table *heedi_wkv_kernels(void);
+const heedi_rglru_table *heedi_rglru_kernels(void);
 
 #endif
