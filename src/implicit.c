@@ -91,6 +91,7 @@ void heedi_implicit_of(heedi_implicit *m, const heedi_tape *t,
         if (!m->centred)
             go_up(m);
     }
+    m->reader = only_reader(t, m->output, &(int){0});
     m->by_channel = y->op->mixing->channels || m->n_up > 0 || m->n_down > 0;
 }
 

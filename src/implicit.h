@@ -29,6 +29,8 @@ typedef struct heedi_implicit {
     int filter_at; /* in up; -1: there is none */
     heedi_filter filter;
     const heedi_node *operand, *output;
+    const heedi_node *reader; /* of the output of the block, or NULL: what it
+                                 gives is what the mixer adds to the stream */
     int64_t centred; /* the operand is less its mean over so many columns; 0 */
 
     /* Set by heedi_implicit_fill(); NULL: 1, or 0 for `rest`. */
