@@ -236,11 +236,16 @@ static const char *default_of(const heed_method_info *m, const char *name)
 }
 
 /* What a method was told: "replacement zero, batch 16". Of one whose relevance
- * adds up exactly, only what is not the default. */
+ * adds up exactly, or that has many options, only what is not the default. */
 static void options_of(char *out, size_t size, const heed_result *r,
                        const char *group, const heed_method_info *m)
 {
-    const bool all = !m || !m->conserves || m->approximates;
+    enum { MANY = 8 };
+    int n_options = 0;
+    for (const heed_option *o = m ? m->options : NULL; o && o->name; o++)
+        n_options++;
+    const bool all =
+        (!m || !m->conserves || m->approximates) && n_options <= MANY;
     const char *text = heedi_cli_attr_str(r, group, "options", 0);
     size_t n = 0;
     json_t *options = json_loads(text, 0, NULL), *value;

@@ -186,9 +186,9 @@ def code(kind, site="mixer_out", s6_row="auto", norm="auto", first=None):
 
 
 CASES = {
-    "rollout": rollout(), "rollout_core": rollout("core"), "rollout_norm": rollout(row_norm=True),
+    "rollout": rollout(), "rollout_core": rollout("core"), "rollout_norm": rollout(row_norm=True, first=1),
     "rollout_abs": rollout("core", "abs_mean", row_norm=True), "rollout_pos": rollout("block", "pos_mean"),
-    "rollout_max": rollout("core", "max"), "rollout_min": rollout("block", "min"), "rollout_late": rollout(first=1),
+    "rollout_max": rollout("core", "max"), "rollout_min": rollout("core", "min"), "rollout_late": rollout(first=1),
     "rollout_no_self": rollout(no_self=True), "rollout_vector": rollout("core", "abs_mean", "vector"),
     "attn_grad": gradient(), "attn_grad_core": gradient("core"), "attn_grad_norm": gradient(row_norm=True),
     "attn_grad_late": gradient(first=1),
