@@ -100,12 +100,20 @@ static void filter_row(heed_real *m, int64_t len, const heed_real *w,
     }
 }
 
+static void add_skip(const heedi_fold *f, int64_t d, int64_t i, int64_t n,
+                     int64_t len, heed_real *m)
+{
+    for (int64_t r = 0; f->skip && r < n; r++)
+        m[r * len + f->q0 + i + r] += f->skip[d];
+}
+
 void heedi_fold_entries(const heedi_node *y, const heedi_run *run,
                         const heedi_fold *f, int64_t d, int64_t i, int64_t n,
                         heed_real *m)
 {
     const int64_t row0 = run->batch->start[f->seq], cols = y->cols;
     const int64_t len = heedi_len(run->batch, f->seq), at = row0 * cols + d;
+    add_skip(f, d, i, n, len, m);
     scale_columns(m, n, len, f->right ? f->right + at : NULL, cols);
     for (int64_t r = 0; f->filter && r < n; r++)
         filter_row(m + r * len, len, f->filter + d, cols, f->width,
@@ -177,7 +185,8 @@ static void weights(const tile *t, int64_t k, const room *r)
     for (int64_t c = 0; c < t->end; c++)
         for (int64_t d = 0; d < w; d++) {
             const int64_t from = c + step, at = d0 + d;
-            heed_real x = from >= 0 && from < t->len;
+            heed_real x = from >= 0 && from < t->len &&
+                          (!f->pick || f->by_head || f->pick[at]);
             if (x != 0 && f->right)
                 x = f->right[(row0 + from) * cols + at];
             if (f->post)
@@ -213,6 +222,8 @@ static void by_column(const tile *t, const room *r)
     const int64_t w = heedi_mixing_width(t->y);
     for (int64_t d = 0; d < w; d++) {
         heed_real *x = d == w - 1 ? r->m : r->work;
+        if (t->f->pick && !t->f->pick[t->head * w + d])
+            continue;
         if (x != r->m)
             memcpy(x, r->m, (size_t)(t->n * t->len) * sizeof *x);
         heedi_fold_entries(t->y, t->run, t->f, t->head * w + d, t->i, t->n, x);
@@ -236,11 +247,25 @@ static int64_t last_column(const tile *t, const heed_real *m)
     return end < t->len ? end : t->len;
 }
 
+/* Columns of the head that count. */
+static int64_t n_picked(const tile *t, int64_t w)
+{
+    const bool *pick = t->f->pick;
+    int64_t n = 0;
+    if (!pick || t->f->by_head)
+        return !pick || pick[t->head * w] ? w : 0;
+    for (int64_t d = 0; d < w; d++)
+        n += pick[t->head * w + d];
+    return n;
+}
+
 static void one_head(tile *t, const room *r)
 {
     const heedi_fold *f = t->f;
-    const int64_t w = heedi_mixing_width(t->y);
+    const int64_t w = heedi_mixing_width(t->y), picked = n_picked(t, w);
     const bool weighted = f->left || f->right || f->post || f->filter;
+    if (picked == 0)
+        return;
     const heedi_view v = {.seq = f->seq,
                           .head = t->head,
                           .q0 = f->q0 + t->i,
@@ -248,10 +273,13 @@ static void one_head(tile *t, const room *r)
                           .out = r->m,
                           .before = f->before};
     t->y->op->mixing->rows(t->y, t->run, &v);
-    t->end = last_column(t, r->m);
+    const bool whole = w > 1 && (f->by_head || f->f == HEEDI_FOLD_SUM);
+    if (!weighted || whole)
+        add_skip(f, t->head * w, t->i, t->n, t->len, r->m);
+    t->end = f->skip ? t->len : last_column(t, r->m);
     if (!weighted)
-        take(t, r->m, f->by_head ? 1 : (double)w, r->acc);
-    else if (w > 1 && (f->by_head || f->f == HEEDI_FOLD_SUM))
+        take(t, r->m, f->by_head ? 1 : (double)picked, r->acc);
+    else if (whole)
         by_weight(t, r);
     else
         by_column(t, r);
@@ -273,30 +301,75 @@ size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
                           int threads, int64_t nq)
 {
     const heedi_mixing *m = y->op->mixing;
-    if (m->fold)
-        return m->fold_scratch ? m->fold_scratch(y, b, threads, nq) : 0;
-    return (size_t)threads * room_size(y, b->longest);
+    const size_t rows = (size_t)threads * room_size(y, b->longest);
+    const size_t own =
+        m->fold && m->fold_scratch ? m->fold_scratch(y, b, threads, nq) : 0;
+    return own > rows ? own : rows;
+}
+
+static void by_rows(const heedi_node *y, const heedi_run *run,
+                    const heedi_fold *f)
+{
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t i = 0; i < f->nq; i += HEEDI_FOLD_ROWS) {
+        const room r = room_of(y, run->batch, f->scratch);
+        const int64_t left = f->nq - i;
+        tile t = {.y = y,
+                  .run = run,
+                  .f = f,
+                  .i = i,
+                  .n = left < HEEDI_FOLD_ROWS ? left : HEEDI_FOLD_ROWS,
+                  .len = heedi_len(run->batch, f->seq)};
+        one_tile(&t, &r);
+    }
+}
+
+static double value(const heed_real *x, int64_t i)
+{
+    return x ? (double)x[i] : 1;
+}
+
+/* To entry (r, c = r - k) of a sum, what the skip gives. */
+static double skipped(const heedi_node *y, const heedi_run *run,
+                      const heedi_fold *f, int64_t r, int64_t c, int64_t k)
+{
+    const int64_t cols = y->cols, row0 = run->batch->start[f->seq];
+    const bool once = f->by_head && !f->left && !f->right && !f->post;
+    double sum = 0;
+    for (int64_t d = 0; d < cols; d += once ? heedi_mixing_width(y) : 1)
+        sum += value(f->left, (row0 + r) * cols + d) * (double)f->skip[d] *
+               value(f->right, (row0 + r) * cols + d) *
+               value(f->filter, (f->width - 1 - k) * cols + d) *
+               value(f->post, (row0 + c) * cols + d);
+    return sum;
+}
+
+static void add_skips(const heedi_node *y, const heedi_run *run,
+                      const heedi_fold *f)
+{
+    const int64_t len = heedi_len(run->batch, f->seq);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < f->nq; i++)
+        for (int64_t k = 0; k < (f->filter ? f->width : 1); k++) {
+            const int64_t r = f->q0 + i, c = f->reversed ? r + k : r - k;
+            if (c >= 0 && c < len)
+                f->out[i * len + c] += (heed_real)skipped(y, run, f, r, c, k);
+        }
 }
 
 void heedi_fold_run(const heedi_node *y, const heedi_run *run,
                     const heedi_fold *f)
 {
-    if (y->op->mixing->fold) {
-        y->op->mixing->fold(y, run, f);
+    heedi_fold plain = *f;
+    plain.skip = NULL;
+    if (!y->op->mixing->fold || f->pick ||
+        (f->skip && f->f != HEEDI_FOLD_SUM)) {
+        by_rows(y, run, f);
         return;
     }
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < f->nq; i += HEEDI_FOLD_ROWS) {
-        const room r = room_of(y, run->batch, f->scratch);
-        tile t = {.y = y,
-                  .run = run,
-                  .f = f,
-                  .i = i,
-                  .n =
-                      f->nq - i < HEEDI_FOLD_ROWS ? f->nq - i : HEEDI_FOLD_ROWS,
-                  .len = heedi_len(run->batch, f->seq)};
-        one_tile(&t, &r);
-    }
+    y->op->mixing->fold(y, run, &plain);
+    if (f->skip)
+        add_skips(y, run, f);
 }
 
 /* ---- products ---- */

@@ -20,8 +20,8 @@ void heedi_fold_run(const heedi_node *y, const heedi_run *run,
                     const heedi_fold *f);
 
 /* Entries of M of the head that column d is of, rows f->q0 + i ..., to those
- * that are folded: m[i][c] becomes left K post of column d; (n, T) in place.
- * One thread. */
+ * that are folded: m[i][c] becomes left K post of column d, with the skip;
+ * (n, T) in place. One thread. */
 void heedi_fold_entries(const heedi_node *y, const heedi_run *run,
                         const heedi_fold *f, int64_t d, int64_t i, int64_t n,
                         heed_real *m);

@@ -199,7 +199,16 @@ static void check_carried(const heedi_op *op, const heedi_example *row,
 
 /* ---- folds ---- */
 
-enum { LEFT = 1, RIGHT = 2, POST = 4, FILTER = 8, BACK = 16, BY_HEAD = 32 };
+enum {
+    LEFT = 1,
+    RIGHT = 2,
+    POST = 4,
+    FILTER = 8,
+    BACK = 16,
+    BY_HEAD = 32,
+    PICK = 64,
+    SKIP = 128
+};
 static const int plans[] = {
     0,
     BY_HEAD,
@@ -209,6 +218,12 @@ static const int plans[] = {
     FILTER,
     LEFT | RIGHT | POST | FILTER,
     LEFT | RIGHT | FILTER | BACK,
+    LEFT | RIGHT | POST | FILTER | SKIP,
+    LEFT | FILTER | BACK | SKIP | PICK,
+    LEFT | POST | PICK,
+    PICK | SKIP,
+    PICK | SKIP | BY_HEAD,
+    LEFT | RIGHT | SKIP | PICK | BY_HEAD,
 };
 enum { N_PLANS = sizeof plans / sizeof *plans, WIDTH = 4 };
 static const int64_t short_[] = {5, 1, 9, 70};
@@ -237,7 +252,26 @@ static heedi_fold fold_of(optest *t, int plan, heedi_fold_kind f)
             w[i] = optest_value(&seed);
         out.filter = w;
     }
+    if (plan & SKIP) {
+        heed_real *d = optest_reals(t, c);
+        for (int64_t i = 0; i < c; i++)
+            d[i] = (heed_real)(0.5 - (double)(i / width(t->y)) / 8);
+        out.skip = d;
+    }
+    if (plan & PICK) {
+        bool *pick = optest_alloc(t, (size_t)c * sizeof *pick);
+        for (int64_t i = 0; i < c; i++)
+            pick[i] = i == 0 || i % 3 == 1;
+        out.pick = pick;
+    }
     return out;
+}
+
+static double with_skip(const heedi_fold *f, const heed_real *m, int64_t d,
+                        int64_t r, int64_t c, int64_t len)
+{
+    return (double)m[r * len + c] +
+           (f->skip && r == c ? (double)f->skip[d] : 0);
 }
 
 static double factor(const heed_real *x, int64_t i)
@@ -256,7 +290,7 @@ static double entry(const optest *t, const heedi_fold *f, const heed_real *m,
         const int64_t from = f->reversed ? c - k : c + k;
         if (from < 0 || from >= len)
             continue;
-        sum += (double)m[r * len + from] *
+        sum += with_skip(f, m, d, r, from, len) *
                factor(f->right, (row0 + from) * cols + d) *
                factor(f->filter, (WIDTH - 1 - k) * cols + d);
     }
@@ -286,13 +320,18 @@ static void folded(const optest *t, const heedi_fold *f, heed_real *m,
         for (int64_t i = 0; i < len * len; i++) {
             double sum = 0;
             for (int64_t d = h * w; d < (h + 1) * w; d++) {
+                if (f->pick && !f->pick[f->by_head ? h * w : d])
+                    continue;
                 const double x = entry(t, f, m, d, i / len, i % len);
                 if (!f->by_head)
                     want[i] = take(f->f, want[i], x);
                 sum += x;
             }
-            if (f->by_head)
-                want[i] = take(f->f, want[i], plain ? (double)m[i] : sum);
+            if (f->by_head && (!f->pick || f->pick[h * w]))
+                want[i] =
+                    take(f->f, want[i],
+                         plain ? with_skip(f, m, h * w, i / len, i % len, len)
+                               : sum);
         }
     }
 }
