@@ -91,6 +91,7 @@ void heedi_implicit_of(heedi_implicit *m, const heedi_tape *t,
         if (!m->centred)
             go_up(m);
     }
+    m->reader = only_reader(t, m->output, &(int){0});
     m->by_channel = y->op->mixing->channels || m->n_up > 0 || m->n_down > 0;
 }
 
@@ -349,8 +350,8 @@ void heedi_implicit_rows(const heedi_implicit *m, const heedi_run *run,
                        0, v->nq, v->out);
 }
 
-heed_real heedi_implicit_operand(const heedi_implicit *m, int64_t row,
-                                 int64_t d)
+heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
+                                    int64_t d)
 {
     const int64_t v = m->operand->cols, at = heedi_mixing_column(m->y, d);
     const heed_real *x = m->operand->x + row * v;
@@ -359,4 +360,12 @@ heed_real heedi_implicit_operand(const heedi_implicit *m, int64_t row,
         mean += (double)x[at / m->centred * m->centred + i];
     return m->centred ? (heed_real)((double)x[at] - mean / (double)m->centred)
                       : x[at];
+}
+
+void heedi_implicit_operand(const heedi_implicit *m, int64_t row, int64_t n,
+                            heed_real *out)
+{
+    const int64_t c = m->y->cols;
+    for (int64_t i = row * c; i < (row + n) * c; i++)
+        out[i] = heedi_implicit_operand_at(m, i / c, i % c);
 }

@@ -29,6 +29,8 @@ typedef struct heedi_implicit {
     int filter_at; /* in up; -1: there is none */
     heedi_filter filter;
     const heedi_node *operand, *output;
+    const heedi_node *reader; /* of the output of the block, or NULL: what it
+                                 gives is what the mixer adds to the stream */
     int64_t centred; /* the operand is less its mean over so many columns; 0 */
     bool folds_skip; /* set by the caller: what the mixing operation gives a
                         row of its own operand stands on the diagonal */
@@ -73,9 +75,12 @@ void heedi_implicit_fold(const heedi_implicit *m, heedi_fold *f);
 void heedi_implicit_rows(const heedi_implicit *m, const heedi_run *run,
                          const heedi_view *v);
 
-/* The operand of column d of the output at a row of the batch. */
-heed_real heedi_implicit_operand(const heedi_implicit *m, int64_t row,
-                                 int64_t d);
+/* The operand of column d of the output at a row of the batch; of n rows from
+ * `row` on, at their place in out: (rows, y->cols). */
+heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
+                                    int64_t d);
+void heedi_implicit_operand(const heedi_implicit *m, int64_t row, int64_t n,
+                            heed_real *out);
 
 /* ---- implicit_sums.c ---- */
 

@@ -47,7 +47,7 @@ static void column(const sums *s, int64_t d, const heed_real *rows,
     const int64_t row0 = s->run->batch->start[s->seq], c = m->y->cols;
     const int64_t len = heedi_len(s->run->batch, s->seq);
     for (int64_t i = 0; i < len; i++) {
-        x[i] = heedi_implicit_operand(m, row0 + i, d);
+        x[i] = heedi_implicit_operand_at(m, row0 + i, d);
         u[i] = m->rest ? m->rest[(row0 + i) * inner(m)->cols +
                                  heedi_mixing_column(m->y, d)]
                        : 0;

@@ -115,7 +115,7 @@ static void set_weights(heedi_maps *m, const heedi_run *run)
             const int64_t i = r * c + d;
             left[i] = a->output->g[i] * (a->left ? a->left[i] : 1);
             post[i] =
-                heedi_implicit_operand(a, r, d) * (a->post ? a->post[i] : 1);
+                heedi_implicit_operand_at(a, r, d) * (a->post ? a->post[i] : 1);
         }
     m->fold.left = left;
     m->fold.post = post;

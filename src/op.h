@@ -103,6 +103,7 @@ typedef struct heedi_fold {
 typedef struct heedi_mixing {
     const char *mixer; /* "softmax": is stored with every map */
     int operand;
+    int step;      /* the input that is the size of a step; 0: there is none */
     bool channels; /* a head is a channel, and there are many */
     bool positive; /* no entry is negative */
     int64_t (*heads)(const heedi_node *y);
