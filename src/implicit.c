@@ -136,6 +136,14 @@ static bool has_rest(const heedi_implicit *m)
     return false;
 }
 
+bool heedi_implicit_rests(const heedi_implicit *m)
+{
+    for (int i = 0; i < m->n_down; i++)
+        if (m->down[i]->op->factor->rest)
+            return true;
+    return has_rest(m) || (m->y->op->mixing->rest && !heedi_is_softmax(m->y));
+}
+
 static const heedi_node *inner(const heedi_implicit *m)
 {
     return m->y->in[m->y->op->mixing->operand];

@@ -65,6 +65,9 @@ size_t heedi_implicit_bytes(const heedi_implicit *m, const heedi_batch *b,
  * threads. */
 void heedi_implicit_fill(heedi_implicit *m, const heedi_run *run, void *mem);
 
+/* Is there anything that `rest` would tell of: a skip, biases, shifts? */
+bool heedi_implicit_rests(const heedi_implicit *m);
+
 /* Indices of matrices: heads, or columns if m->by_channel. */
 int64_t heedi_implicit_count(const heedi_implicit *m);
 

@@ -36,10 +36,7 @@ static void one_matrix(const heedi_maps *m, const heedi_run *run, int64_t seq,
     }
 }
 
-static const struct {
-    heedi_fold_kind fold;
-    bool mean, root;
-} folds[HEEDI_AUTO + 1] = {
+const heedi_map_fold heedi_map_folds[HEEDI_AUTO + 1] = {
     [HEEDI_MEAN] = {HEEDI_FOLD_SUM, true, false},
     [HEEDI_POS_MEAN] = {HEEDI_FOLD_POSITIVE, true, false},
     [HEEDI_ABS_MEAN] = {HEEDI_FOLD_ABSOLUTE, true, false},
@@ -51,11 +48,12 @@ static const struct {
 static void reduced(const heedi_maps *m, const heedi_run *run, int64_t seq,
                     const heedi_map_layer *l, int64_t q0, int64_t nq)
 {
+    const heedi_map_fold *how = &heedi_map_folds[m->reduce];
     heedi_fold f = m->fold;
     f.seq = seq;
     f.q0 = q0;
     f.nq = nq;
-    f.f = folds[m->reduce].fold;
+    f.f = how->fold;
     f.by_head = !l->by_channel && !m->how.weighted;
     f.pick = m->some ? m->pick : NULL;
     f.scratch = m->scratch;
@@ -64,9 +62,7 @@ static void reduced(const heedi_maps *m, const heedi_run *run, int64_t seq,
     const double n = (double)(m->some ? m->n_index : l->count);
     for (int64_t i = 0; i < nq * m->j->len[seq]; i++) {
         const double x = (double)f.out[i];
-        f.out[i] = (heed_real)(folds[m->reduce].root   ? sqrt(x)
-                               : folds[m->reduce].mean ? x / n
-                                                       : x);
+        f.out[i] = (heed_real)(how->root ? sqrt(x) : how->mean ? x / n : x);
     }
 }
 
@@ -158,6 +154,8 @@ static heed_status one_layer(heedi_maps *m, const heedi_exec *e,
         m->error[s * m->n_layers + i] = heedi_implicit_error(
             &m->m, &e->run, s, m->how.skip == HEEDI_SKIP_DROP, m->scratch,
             &m->checked[s]);
+        if (l->beside > 0)
+            HEEDI_TRY(heedi_maps_rest(m, &e->run, s, i));
         HEEDI_TRY(all_panels(m, &e->run, s, i));
     }
     return HEED_OK;
@@ -198,24 +196,26 @@ static heed_status contributions(heedi_maps *m, heedi_exec *e)
 static heed_status allocate(heedi_maps *m)
 {
     heedi_job *j = m->j;
-    size_t arrays = 1, weights = 1, scratch = 1;
+    size_t arrays = 1, weights = 1, scratch = 1, beside = 1;
     for (int64_t i = 0; i < m->n_layers; i++) {
         const heedi_map_layer *l = &m->layer[i];
         arrays = l->bytes > arrays ? l->bytes : arrays;
         weights = l->weights > weights ? l->weights : weights;
         scratch = l->scratch > scratch ? l->scratch : scratch;
+        beside = l->beside > beside ? l->beside : beside;
     }
     m->arrays = heedi_arena_alloc(&j->mem, arrays);
     m->weights = heedi_arena_alloc(&j->mem, weights);
     m->scratch = heedi_arena_alloc(&j->mem, scratch);
+    m->beside = heedi_arena_alloc(&j->mem, beside);
     m->panel = heedi_arena_alloc(
         &j->mem, (size_t)(HEEDI_MAP_PANEL * m->longest) * sizeof *m->panel);
     m->pick = heedi_arena_alloc(&j->mem, (size_t)m->widest * sizeof *m->pick);
     m->error = heedi_arena_alloc(&j->mem, (size_t)(j->n * m->n_layers) *
                                               sizeof *m->error);
     m->checked = heedi_arena_alloc(&j->mem, (size_t)j->n * sizeof *m->checked);
-    return m->arrays && m->weights && m->scratch && m->panel && m->pick &&
-                   m->error && m->checked
+    return m->arrays && m->weights && m->scratch && m->beside && m->panel &&
+                   m->pick && m->error && m->checked
                ? HEED_OK
                : HEED_ENOMEM;
 }

@@ -45,10 +45,11 @@ enum { HEEDI_MAP_PANEL = 64 };
 
 typedef struct heedi_map_layer {
     int64_t layer; /* the model's number */
-    bool softmax, block, by_channel, rests;
+    bool softmax, block, by_channel;
     int64_t count;  /* matrices: heads or columns */
     int64_t cols;   /* of the output */
     size_t bytes;   /* of a block's arrays */
+    size_t beside;  /* of what heedi_maps_rest() needs */
     size_t weights; /* of left and post where they are weighted */
     size_t scratch; /* of folds, of checks of rows, of what is added */
     const char *mixer, *operand, *output;
@@ -77,6 +78,7 @@ typedef struct heedi_maps {
     void *arrays, *scratch;
     heed_real *weights; /* left, post */
     heed_real *panel;   /* (PANEL, T) */
+    void *beside;
     bool *pick;
     double *error; /* (inputs, layers) */
     int64_t *checked;
@@ -90,9 +92,25 @@ heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how);
 /* The whole of a method. */
 heed_status heedi_maps_run(heedi_job *j);
 
+/* maps_rest.c: `skip` and `bias`, what the matrix of a layer leaves over, of
+ * the rows of one input, reduced as the matrix is. */
+size_t heedi_maps_rest_bytes(const heedi_implicit *m, const heedi_batch *b,
+                             int threads);
+heed_status heedi_maps_rest(const heedi_maps *m, const heedi_run *run,
+                            int64_t input, int64_t layer);
+/* Are there such vectors in the file? */
+bool heedi_maps_has_rest(const heedi_maps *m);
+
 /* maps_file.c: what stands before and after the maps of an input. */
 heed_status heedi_maps_begin(const heedi_maps *m, int64_t input);
 heed_status heedi_maps_end(const heedi_maps *m, int64_t input);
+
+/* Reductions of matrices over heads or channels. */
+typedef struct heedi_map_fold {
+    heedi_fold_kind fold;
+    bool mean, root;
+} heedi_map_fold;
+extern const heedi_map_fold heedi_map_folds[HEEDI_AUTO + 1];
 
 /* Are there heads or channels to tell apart? */
 static inline bool heedi_maps_indexed(const heedi_maps *m)

@@ -102,6 +102,15 @@ heed_status heedi_maps_begin(const heedi_maps *m, int64_t seq)
                   .long_name =
                       m->how.weighted ? "contributions" : "attention weights"};
     HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
+    v.nd = 3;
+    v.long_name = "what a skip adds";
+    v.name = "skip";
+    if (heedi_maps_has_rest(m))
+        HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
+    v.long_name = "what biases and shifts add";
+    v.name = "bias";
+    if (heedi_maps_has_rest(m))
+        HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
     HEEDI_TRY(tokens(m, s, seq, "query_token", "query", m->row[seq], rows));
     HEEDI_TRY(tokens(m, s, seq, "key_token", "key", NULL, t));
     return describe(m, s);

@@ -68,6 +68,9 @@ static heed_status look(void *ud, const heedi_tape *t)
     l->scratch = most(heedi_fold_scratch(y, b, threads, HEEDI_MAP_PANEL),
                       heedi_implicit_sums_bytes(&m, b, threads) +
                           check * sizeof(heed_real));
+    if (s->m->how.skip == HEEDI_SKIP_SEPARATE && heedi_implicit_rests(&m) &&
+        (m.by_channel || s->m->how.weighted))
+        l->beside = heedi_maps_rest_bytes(&m, b, threads);
     s->found = true;
     return l->operand && l->output ? HEED_OK : HEED_ENOMEM;
 }
@@ -254,8 +257,9 @@ static uint64_t working(const heedi_maps *m)
         all.bytes = most(all.bytes, m->layer[i].bytes);
         all.weights = most(all.weights, m->layer[i].weights);
         all.scratch = most(all.scratch, m->layer[i].scratch);
+        all.beside = most(all.beside, m->layer[i].beside);
     }
-    return all.bytes + all.weights + all.scratch +
+    return all.bytes + all.weights + all.scratch + all.beside +
            (uint64_t)(HEEDI_MAP_PANEL * m->longest) * sizeof(heed_real) +
            (uint64_t)m->widest * sizeof(bool);
 }
