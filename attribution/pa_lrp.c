@@ -59,9 +59,7 @@ static void by_paper(const heedi_job *j, heedi_outcome *o)
     const heedi_parts *p = o->parts;
     const double *position = j->opt[opt_channel] == 0 ? p->joint : p->apart;
     for (int64_t t = 0; t < p->len; t++)
-        o->relevance[t] =
-            (heed_real)(o->positive[t] + position[t] +
-                        (p->type ? fmax(0, (double)p->type[t]) : 0));
+        o->relevance[t] = (heed_real)(o->positive[t] + position[t]);
 }
 
 static void aggregate(const heedi_job *j, heedi_outcome *o)

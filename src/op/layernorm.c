@@ -40,39 +40,44 @@ static void forward(const heedi_node *y, heedi_run *run)
         mean /= (double)c;
         for (int64_t i = 0; i < c; i++)
             var += ((double)x[i] - mean) * ((double)x[i] - mean);
-        const heed_real inv = (heed_real)(1 / sqrt(var / (double)c + a->eps));
-        const heed_real mu = (heed_real)mean;
+        const double inv = 1 / sqrt(var / (double)c + a->eps);
         for (int64_t i = 0; i < c; i++)
-            o[i] = (x[i] - mu) * inv * y->vec[i] + (a->beta ? a->beta[i] : 0);
+            o[i] = (heed_real)(((double)x[i] - mean) * inv * (double)y->vec[i] +
+                               (a->beta ? (double)a->beta[i] : 0));
         if (keep) {
-            keep[2 * r] = inv;
-            keep[2 * r + 1] = mu;
+            keep[2 * r] = (heed_real)inv;
+            keep[2 * r + 1] = (heed_real)mean;
         }
     }
 }
 
-/* v = w g / s; gx += v - mean v - full * xhat mean(xhat v) */
+/* v = w g / s; gx += v - mean v - full * xhat mean(xhat v). In double, as the
+ * forward pass is: a rule that divides by a small value of y hands back a large
+ * g, which the mean spreads over all others. */
 static void back(const heedi_node *y, const heedi_run *run, bool full)
 {
     const heedi_batch *b = run->batch;
     const int64_t c = y->cols;
+    const double n = (double)c;
     const heed_real *keep = y->saved;
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < b->rows; r++) {
         const heed_real *x = y->in[0]->x + r * c, *g = y->g + r * c;
         heed_real *gx = y->in[0]->g + r * c;
-        const heed_real inv = keep[2 * r], mu = keep[2 * r + 1];
+        const double inv = (double)keep[2 * r], mu = (double)keep[2 * r + 1];
         double mean = 0, along = 0;
         for (int64_t i = 0; i < c; i++)
-            mean += (double)(y->vec[i] * g[i]);
-        mean /= (double)c;
+            mean += (double)y->vec[i] * (double)g[i];
         for (int64_t i = 0; full && i < c; i++)
-            along += (double)((x[i] - mu) * inv * y->vec[i] * g[i]);
-        along /= (double)c;
-        const heed_real m = (heed_real)mean, k = (heed_real)along;
-        for (int64_t i = 0; i < c; i++)
-            gx[i] += inv * (y->vec[i] * g[i] - m -
-                            (full ? (x[i] - mu) * inv * k : 0));
+            along +=
+                ((double)x[i] - mu) * inv * (double)y->vec[i] * (double)g[i];
+        mean /= n;
+        along /= n;
+        for (int64_t i = 0; i < c; i++) {
+            const double v = (double)y->vec[i] * (double)g[i] - mean;
+            const double w = full ? ((double)x[i] - mu) * inv * along : 0;
+            gx[i] += (heed_real)(inv * (v - w));
+        }
     }
 }
 

@@ -16,6 +16,7 @@ class Method:
     share: float | None = None  # attention weights are constant, V takes this share (CP-LRP: 1)
     gate: bool = True  # gates of the feed-forward parts are live
     positions: bool = False  # what encodings of positions take is read out (PA-LRP)
+    all_parts: bool = True  # ... and the tests compare every part of it
     key: bool = False  # ... a score bias belongs to the key alone
     absolute: bool = False  # ... ALiBi is slope j
     act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
@@ -42,6 +43,7 @@ class Account:
 
     tol = 1e-12  # of what must agree in rounding
     learned = absolute = None  # position embeddings; score biases in their absolute form
+    entered = types = tokens = None  # where positions enter, if not at embed; token types; learned tokens, leaves too
     factor = act = None
 
     def __init__(self, rules):
@@ -55,12 +57,12 @@ class Account:
     def gated(self, a, b):
         return (a * b.detach() + a.detach() * b) / 2 if self.rules else a * b
 
-    def activation(self, x):
-        act = self.method.act
-        if not self.rules or act == "exact":
-            return _Activation.apply(x, self.act, self.factor) if self.rules else self.act(x)
+    def activation(self, x, act=None, factor=None):
+        f, factor, how = act or self.act, factor or self.factor, self.method.act
+        if not self.rules or how == "exact":
+            return _Activation.apply(x, f, factor) if self.rules else f(x)
         x.retain_grad()
-        y = self.act(x) if act == "derivative" else _Activation.apply(x, self.act, lambda x: self.act(x) / (x + 1e-10))
+        y = f(x) if how == "derivative" else _Activation.apply(x, f, lambda x: f(x) / (x + 1e-10))
         y.retain_grad()
         self.acts.append((x, y))
         return y
@@ -155,6 +157,9 @@ class Account:
         value.backward()
         return closed(float(value.detach()), *self.read(), self.tol)
 
+    def sum_grad(self):
+        return (self.embed if self.entered is None else self.entered).grad
+
     def read(self):
         """After a backward pass: relevance of the embeddings, and the sinks."""
         layers = range(self.layers)
@@ -170,7 +175,12 @@ class Account:
             self.parts = positions.read(self)
             sinks["position"] = [float(self.parts["position"].sum())] if self.parts else []
         elif self.learned is not None:
-            sinks["unread"] = [float((self.learned * self.embed.grad).sum())]
+            sinks["unread"] = [float((self.learned * self.sum_grad()).sum())]
+        if self.types is not None:
+            share = self.types * self.sum_grad()
+            sinks["type" if self.method.positions else "unread_type"] = [float(share.sum())]
+        if self.tokens is not None:
+            sinks["prefix"] = [dot(self.tokens)]
         return (self.embed * self.embed.grad).detach(), sinks
 
 
