@@ -26,6 +26,9 @@ void heedi_attention_read(const heedi_node *y, heedi_run *run);
 size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
                                     int threads);
 
+/* layernorm: the mean is constant, as its s; what it took is a leak. */
+void heedi_layernorm_constant(const heedi_node *y, heedi_run *run);
+
 /* act, glu: f by its plain derivative; or by f(x) / (x + HEEDI_LXT_EPS), as LXT
  * does. What is lost goes into `gate`. Read all inputs and the output. */
 #define HEEDI_LXT_EPS ((heed_real)1e-10)

@@ -39,6 +39,10 @@ enum { HEEDI_VIT_PARAMS(HEEDI_PARAM_INDEX, "") HEEDI_N_VIT_PARAMS };
 
 extern const heedi_key heedi_vit_keys[];
 
+/* PA-LRP: that of the official code for DeiT as "pa_vit", in which V gets a
+ * half only; and as "pa_lrp" the same without that loss. */
+extern const heedi_composite heedi_vit_composites[];
+
 typedef struct heedi_vit_layer {
     heedi_layernorm_args norm1, norm2;
 } heedi_vit_layer;

@@ -49,6 +49,9 @@ static const struct ruling {
     {"pa_lrp", "pa_lrp", {{0}}, {0}, 1},
     {"pa_key", "pa_lrp", {{"bias", "key"}}, {0}, 1},
     {"pa_absolute", "pa_lrp", {{"alibi", "absolute"}}, {0}, 1},
+    {"pa_tokens", "pa_lrp", {{"read", "tokens"}}, {0}, 0},
+    {"pa_positions", "pa_lrp", {{"read", "positions"}}, {0}, 0},
+    {"pa_preset", "pa_lrp", {{0}}, {0}, 0},
     {"pa_gamma", "pa_lrp", {{0}}, {"*=gamma:0.1"}, 0},
     {"lrp_epsilon", "lrp_epsilon", {{"epsilon", "0.01"}}, {0}, 0},
     {"lrp_gamma", "lrp_gamma", {{"gamma", "0.25"}}, {0}, 0},
@@ -67,6 +70,7 @@ static const struct ruling {
       "head=gamma:0.1"},
      0},
     {"cp_half", "attn_lrp", {{0}}, {"attn=cp:0.5"}, 0},
+    {"ln_mean", "attn_lrp", {{0}}, {"*=constant_mean"}, 0},
     {"w2",
      "attn_lrp",
      {{0}},
@@ -131,6 +135,15 @@ static int has(const subject *s, const char *rule)
     return !s->mamba || (!strstr(rule, "attn") && !strstr(rule, "mlp"));
 }
 
+/* Columns that are made with the official code's preset: of pictures all that
+ * read a part alone, of others one. */
+static int presets(const subject *s)
+{
+    return strcmp(s->k->key, "pa_preset") == 0 ||
+           (s->vision && s->k->set[0].name &&
+            strcmp(s->k->set[0].name, "read") == 0);
+}
+
 static void explain(subject *s, const heed_setting *more, heed_result **r)
 {
     static const char *const by[] = {"head", "frequency", "distance", "cos_sin",
@@ -143,6 +156,8 @@ static void explain(subject *s, const heed_setting *more, heed_result **r)
             rules[n++] = s->k->rule[i];
     for (n = 0; s->k->set[n].name; n++)
         set[n] = s->k->set[n];
+    if (presets(s))
+        set[n++] = (heed_setting){"preset", s->vision ? "pa_vit" : "bertpe"};
     if (more)
         set[n++] = *more;
     heed_input in = {s->tokens, &s->target, 1, s->vision ? &s->pixels : NULL};
@@ -228,6 +243,8 @@ static void one_case(subject *s)
     snprintf(s->group, sizeof s->group, "explanations/%s", s->k->key);
     explain(s, NULL, r);
     part(s, r[0], "relevance", "relevance");
+    if (s->vision && strncmp(s->k->key, "pa_", 3) == 0)
+        part(s, r[0], "pixel_relevance", "pixel");
     for (int i = 0; s->k->positions && i < N_PARTS; i++)
         part(s, r[0], parts[i].name, parts[i].key);
     account(s, r[0]);

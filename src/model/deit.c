@@ -118,6 +118,7 @@ const heedi_family heedi_family_deit = {
     .params = params,
     .keys = heedi_vit_keys,
     .ignored = ignored,
+    .composites = heedi_vit_composites,
     .size = sizeof(deit),
     .configure = configure,
     .finish = finish,

@@ -35,6 +35,7 @@ const heedi_family heedi_family_vit = {
     .params = params,
     .keys = heedi_vit_keys,
     .ignored = ignored,
+    .composites = heedi_vit_composites,
     .size = sizeof(heedi_vit),
     .configure = configure,
     .finish = finish,

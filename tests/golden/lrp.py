@@ -17,8 +17,11 @@ class Method:
     gate: bool = True  # gates of the feed-forward parts are live
     positions: bool = False  # what encodings of positions take is read out (PA-LRP)
     all_parts: bool = True  # ... and the tests compare every part of it
+    read: str = "both"  # ... "tokens" or "positions" alone make up relevance
+    preset: str = ""  # ... "pa_vit": a map of pixels; "bertpe": without token types
     key: bool = False  # ... a score bias belongs to the key alone
     absolute: bool = False  # ... ALiBi is slope j
+    mean: bool = True  # that of a LayerNorm is live
     act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
     table: tuple = ()  # of linear maps: (glob, rule, numbers ...)
 
@@ -44,12 +47,12 @@ class Account:
     tol = 1e-12  # of what must agree in rounding
     learned = absolute = None  # position embeddings; score biases in their absolute form
     entered = types = tokens = None  # where positions enter, if not at embed; token types; learned tokens, leaves too
-    factor = act = None
+    factor = act = pixels = None  # pixels: the shape of a picture
 
     def __init__(self, rules):
         self.method = rules if isinstance(rules, Method) else Method()
         self.rules, self.acts = bool(rules), []
-        self.seen, self.biases, self.noted, self.tables, self.scale_of = {}, {}, {}, {}, {}
+        self.seen, self.biases, self.noted, self.tables, self.scale_of, self.means = {}, {}, {}, {}, {}, {}
 
     def product(self, a, b):
         return (a @ b.detach() + a.detach() @ b) / 2 if self.rules else a @ b
@@ -75,9 +78,12 @@ class Account:
         return self.gated(self.activation(a), u)
 
     def norm(self, l, name, m, x):
-        x = x - x.mean(-1, keepdim=True)
-        r = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.eps)
-        return self.shifted(l, name, m.weight * (x * (r.detach() if self.rules else r)), m.bias)
+        mean = x.mean(-1, keepdim=True)
+        r = torch.rsqrt((x - mean).pow(2).mean(-1, keepdim=True) + m.eps)
+        if self.rules and not self.method.mean:
+            mean = mean.detach()
+            self.means[l, name] = -m.weight * mean * r
+        return self.shifted(l, name, m.weight * ((x - mean) * (r.detach() if self.rules else r)), m.bias)
 
     def linear(self, l, name, m, x):
         return self.map(l, name, linear_rules.Dense, m.weight, m.bias, x)
@@ -179,6 +185,8 @@ class Account:
         if self.types is not None:
             share = self.types * self.sum_grad()
             sinks["type" if self.method.positions else "unread_type"] = [float(share.sum())]
+        if self.means:
+            sinks["leak_mean"] = [float((v * self.seen[at][1].grad).sum().detach()) for at, v in self.means.items()]
         if self.tokens is not None:
             sinks["prefix"] = [dot(self.tokens)]
         return (self.embed * self.embed.grad).detach(), sinks

@@ -12,6 +12,7 @@ the model can have; T tokens, n layers with an encoding of positions, H heads, F
   position, cos, sin (n, T)   pa cases but pa_gamma: what is read of positions; head (n, H, T), frequency (n, F, T),
                               distance (n, T), where all n have them
   type (T)                    pa cases, where there are token types: their part of relevance
+  pixel (h w)                 of pictures, pa cases: relevance of pixels
   code, joint, cos_sin (T)    aggregate code, and paper with channel joint and cos_sin
 
   float32, float32_account (1)   how far the same restatement in float32 is off: of relevance, relative to the largest
@@ -24,6 +25,7 @@ well the account closes at worst, for each model.
 """
 import argparse
 import copy
+import dataclasses
 import importlib
 import pathlib
 import tempfile
@@ -60,18 +62,25 @@ CASES = {
     "act_derivative": Method(act="derivative"),
     "mixed": Method(table=MIXED),
     "cp_half": Method(share=0.5),
+    "ln_mean": Method(mean=False),
     "pa_gamma": Method(positions=True, all_parts=False, table=(("*", "gamma", 0.1),)),
+    **{"pa_" + k: Method(positions=True, all_parts=False, read=k) for k in ("tokens", "positions")},
     **{k: Method(table=tuple((at, k, *more) for at in FIRST)) for k, more in FIRST_RULES.items()},
 }
 # Of pictures: the composite of pa_lrp, and rules of first maps on the patches.
 COMPOSITE = (("head", "gamma", 0.05), ("mlp.*", "gamma", 0.05), ("patch", "gamma", 100.0))
-OF = {"vit": {
+PA_VIT = Method(share=0.5, positions=True, all_parts=False, table=COMPOSITE, preset="pa_vit")
+OF = {"bert": {
+    "pa_preset": Method(share=0.5, positions=True, all_parts=False, preset="bertpe"),
+}, "vit": {
     "pa_lrp": Method(share=1.0, positions=True, table=COMPOSITE),
     "pa_gamma": Method(share=1.0, positions=True, all_parts=False, table=(("*", "gamma", 0.1),)),
+    "pa_preset": PA_VIT,
+    **{"pa_" + k: dataclasses.replace(PA_VIT, read=k) for k in ("tokens", "positions")},
     **{k: Method(table=(("patch", k, *more),)) for k, more in FIRST_RULES.items()},
 }}
 ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": ("mamba",),
-        "cp_half": tuple(set(FAMILIES) - {"mamba"})}
+        "ln_mean": ("gpt2", "gpt_neox", "gptj", "bloom", "bert", "vit"), "pa_tokens": ("gpt2", "bert", "vit"), "pa_positions": ("gpt2", "bert", "vit"), "cp_half": tuple(set(FAMILIES) - {"mamba"})}
 
 def entry(sink):
     return sink if sink == "pos_bias" else sink.split("_")[0]
@@ -100,13 +109,37 @@ def case(subject, method):
     e["relevance"] = joined([positions.by_token(g, (g.embed * g.embed.grad).detach())[0][0] for g in one])
     if method.positions:
         parts, types, every = read_positions(one)
-        e["relevance"] = every.pop("sum")
+        position = parts["position"].sum(0) if parts else 0 * e["relevance"]
+        part = {"both": every.pop("sum"), "tokens": e["relevance"] + (0 if types is None else types),
+                "positions": position}
+        if method.preset == "bertpe":
+            part["both"] = e["relevance"] + position
+        e["relevance"] = part[method.read]
         if types is not None:
             e["type"] = types
+        if one[0].pixels is not None:
+            e["pixel"], patches = pixel_map(f, method, position, value)
+            e["relevance"] = patches if method.preset else e["relevance"]
         if method.all_parts:
             e.update(every)
             e.update(parts)
     return e, rest, value
+
+
+def pixel_map(f, method, position, value):
+    """Relevance of pixels (h w), 0 where they are cut off. Of the official map: divided by the value, what a position has
+    in equal parts over its patch, nothing below 0; and the sum of each patch, 0 of learned tokens."""
+    (channels, h, w), (a, b), n = f.pixels, f.size, len(f.tokens)
+    r = (f.embed * f.embed.grad).detach().numpy().reshape(-1, channels, a, b).sum(1)
+    sums = np.zeros(n + len(r), r.dtype)
+    if method.preset:
+        r = 0 * r if method.read == "positions" else r
+        more = 0 if method.read == "tokens" else position[n:, None, None] / (a * b)
+        r = np.maximum(0, (r + more) / value.detach().numpy())
+        sums[n:] = r.sum((1, 2))
+    image = np.zeros((h, w), r.dtype)
+    image[:h // a * a, :w // b * b] = r.reshape(h // a, w // b, a, b).swapaxes(1, 2).reshape(h // a * a, w // b * b)
+    return image.reshape(-1), sums
 
 
 def joined(arrays):
@@ -130,7 +163,7 @@ def apart(e, rest, key, expect):
     r, want = e["relevance"], expect[key + "/relevance"]
     sinks = [np.abs(v - expect[f"{key}/{k}"])[0] for k, v in e.items() if k.startswith("sink_")]
     scale = max(np.abs(want).sum(), np.abs(expect["value"][0]))
-    return np.abs(r - want).max() / np.abs(want).max(), max(max(sinks, default=0.0) / scale, rest)
+    return np.abs(r - want).max() / (np.abs(want).max() or 1), max(max(sinks, default=0.0) / scale, rest)
 
 
 def rough(subject, cases, expect, name):

@@ -26,8 +26,8 @@ class Forward(Account):
         self.act, self.factor = core.encoder.layer[0].intermediate.intermediate_act_fn, FACTOR[cfg.hidden_act]
         learned = [e.cls_token[0]] + ([e.distillation_token[0]] if cfg.model_type == "deit" else [])
         self.tokens = torch.cat(learned).detach().clone().requires_grad_()
-        patch = e.patch_embeddings.projection
-        rows = unfold(pixels, tuple(e.patch_embeddings.patch_size))
+        patch, self.pixels, self.size = e.patch_embeddings.projection, pixels.shape, e.patch_embeddings.patch_size
+        rows = unfold(pixels, tuple(self.size))
         self.embed = rows.detach().to(patch.weight.dtype).clone().requires_grad_()
         x = self.map(0, "bias_patch", Dense, patch.weight.flatten(1), patch.bias, self.embed)
         self.learned = e.position_embeddings[0].detach()
