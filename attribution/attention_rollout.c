@@ -4,12 +4,13 @@
 /* Rows of the product of (I + A_l), rows divided by their sums: no gradient.
  * The pass is that of a gradient so that borders of all blocks are kept. */
 
-#define OPTIONS(O)                                                        \
-    O(row_norm, "on|off", "on", 0, 0,                                     \
-      "rows of I + A are divided by their sums")                          \
-    O(start_layer, "integer", "0", 0, 1e6, "the first layer that counts") \
-    O(head, "mean|max|min", "mean", 0, 0, "how heads are fused")          \
-    O(self, "on|off", "on", 0, 0,                                         \
+#define OPTIONS(O)                                               \
+    O(row_norm, "on|off", "on", 0, 0,                            \
+      "rows of I + A are divided by their sums")                 \
+    O(start_layer, "integer", "0", -1e6, 1e6,                    \
+      "the first layer that counts; -1: the last")               \
+    O(head, "mean|max|min", "mean", 0, 0, "how heads are fused") \
+    O(self, "on|off", "on", 0, 0,                                \
       "off: without the path that stays at the explained position")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};

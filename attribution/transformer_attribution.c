@@ -11,14 +11,15 @@
  * each head,
  *     dM_ij = <g_i, w_j>,   R_M_ij = M_ij <(R/y)_i, w_j> / 2. */
 
-#define OPTIONS(O)                                                        \
-    O(row_norm, "off|on", "off", 0, 0,                                    \
-      "rows of I + A are divided by their sums")                          \
-    O(start_layer, "integer", "0", 0, 1e6, "the first layer that counts") \
-    O(add_norm, "sample|batch", "sample", 0, 0,                           \
-      "sums at residual connections are of an input, or, as in the "      \
-      "official code, of all that run together")                          \
-    O(self, "on|off", "on", 0, 0,                                         \
+#define OPTIONS(O)                                                   \
+    O(row_norm, "off|on", "off", 0, 0,                               \
+      "rows of I + A are divided by their sums")                     \
+    O(start_layer, "integer", "0", -1e6, 1e6,                        \
+      "the first layer that counts; -1: the last")                   \
+    O(add_norm, "sample|batch", "sample", 0, 0,                      \
+      "sums at residual connections are of an input, or, as in the " \
+      "official code, of all that run together")                     \
+    O(self, "on|off", "on", 0, 0,                                    \
       "off: without the 1 of the identity at the explained position")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
@@ -30,6 +31,7 @@ static const heedi_method_rule rules[] = {
     {&heedi_rule_tattr_product, NULL, {0}},
     {&heedi_rule_tattr_attention, NULL, {0}},
     {&heedi_rule_tattr_pass, NULL, {0}},
+    {&heedi_rule_tattr_select, NULL, {0}},
     {0},
 };
 

@@ -58,6 +58,8 @@ size_t heedi_form_product_scratch(const heedi_node *y, const heedi_batch *b,
                                   int threads);
 /* One input of the shape of the output: R. */
 void heedi_form_pass(const heedi_node *y, heedi_run *run);
+/* Rows of the input as they are: R to where each is from. */
+void heedi_form_select(const heedi_node *y, heedi_run *run);
 /* attention: half to each factor of A V and of Q K^T, the softmax and what is
  * added to the scores pass on. Reads all inputs and y. */
 void heedi_form_attention(const heedi_node *y, heedi_run *run);

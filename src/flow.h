@@ -1,7 +1,8 @@
 /* flow.h - one row of the product of all layers' mixing matrices.
  *
  * Rollout and its kin multiply (I + A_L) ... (I + A_1) and read the row of the
- * explained position. That row alone is v <- v + v A_l from the last layer
+ * explained position, or, of a pooled text, the mean over the rows that are
+ * pooled. That row alone is v <- v + v A_l from the last layer
  * down, T numbers for each sequence: no T x T array exists. A layer's A is the
  * mean (or another fusion) over its heads of what a method makes of the mixing
  * matrix of a head, which comes a few rows at a time, through `mixing` alone:
@@ -31,7 +32,8 @@ typedef struct heedi_flow_how {
     heedi_fusion heads;
     bool row_norm;       /* rows of I + A are divided by their sums */
     bool no_self;        /* less what only stayed at the explained position */
-    int64_t start_layer; /* the first layer that counts, from 0 */
+    int64_t start_layer; /* the first layer that counts, from 0; below 0:
+                            from the end, -1 is the last one */
     bool outputs;        /* room for what f->output and f->quotient hold */
     /* Passes of one round, which hand mixing operations to
      * heedi_flow_layer() from the last one to the first. */
@@ -42,8 +44,7 @@ struct heedi_flow {
     heedi_flow_how how;
     heedi_rounds r;
     double *v, *next;   /* (rows) */
-    double *stay;       /* of each sequence: the path that stays */
-    int64_t *at;        /* row of the batch that is explained; -1: none */
+    double *stay;       /* (rows): of v, the path that stays where it began */
     double *part;       /* what each of a few tiles adds, (., longest) */
     bool *used;         /* of each of these tiles: it adds something */
     heed_real *tile;    /* of each thread */

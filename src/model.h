@@ -40,6 +40,11 @@ typedef struct heedi_composite {
     const char *const *rows; /* ends at NULL */
 } heedi_composite;
 
+/* Another default of a method's option for models of a family. */
+typedef struct heedi_preference {
+    const char *method, *option, *value;
+} heedi_preference;
+
 enum { HEEDI_MAX_ROPE = 2 };
 
 typedef struct heedi_family {
@@ -51,6 +56,7 @@ typedef struct heedi_family {
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
     const heedi_composite *composites; /* ends at name == NULL; or NULL */
+    const heedi_preference *prefers;   /* ends at method == NULL; or NULL */
     size_t size;                       /* of its own struct */
 
     /* Read the rest of the configuration into m->impl; dimensions by letter

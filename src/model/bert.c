@@ -358,6 +358,12 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
 
 /* PA-LRP's own code for BERT: attention weights are constant, half is lost. */
 static const char *const bertpe[] = {"attn=cp:0.5", NULL};
+/* As in the code of its authors, for 12 layers the last one alone. */
+static const heedi_preference prefers[] = {
+    {"transformer_attribution", "row_norm", "on"},
+    {"transformer_attribution", "start_layer", "-1"},
+    {0}};
+
 static const heedi_composite composites[] = {{"bertpe", bertpe}, {0}};
 
 static const char *const ignored[] = {"*position_ids", "*token_type_ids",
@@ -374,6 +380,7 @@ const heedi_family heedi_family_bert = {
     .gamma_beta = true,
     .ignored = ignored,
     .composites = composites,
+    .prefers = prefers,
     .size = sizeof(bert),
     .configure = configure,
     .finish = finish,

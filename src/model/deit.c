@@ -119,6 +119,7 @@ const heedi_family heedi_family_deit = {
     .keys = heedi_vit_keys,
     .ignored = ignored,
     .composites = heedi_vit_composites,
+    .prefers = heedi_vit_prefers,
     .size = sizeof(deit),
     .configure = configure,
     .finish = finish,

@@ -36,6 +36,7 @@ const heedi_family heedi_family_vit = {
     .keys = heedi_vit_keys,
     .ignored = ignored,
     .composites = heedi_vit_composites,
+    .prefers = heedi_vit_prefers,
     .size = sizeof(heedi_vit),
     .configure = configure,
     .finish = finish,
