@@ -121,6 +121,9 @@ typedef struct heedi_pool_args {
     heedi_pooling how;
 } heedi_pool_args;
 
+/* The weight of row i of n. */
+double heedi_pool_weight(const heedi_pool_args *a, int64_t i, int64_t n);
+
 typedef struct heedi_embed_args {
     double scale; /* the embedding is multiplied by it: 1, sqrt(C), ... */
 } heedi_embed_args;
