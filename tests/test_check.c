@@ -23,7 +23,8 @@ static const char *const models[] = {"act_relu6",
                                      "../gptj/plain",
                                      "../bloom/three_heads",
                                      "../mamba/plain",
-                                     "../mamba/gguf_tied.gguf"};
+                                     "../mamba/gguf_tied.gguf",
+                                     "../falcon_mamba/eps_large"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",
