@@ -57,6 +57,14 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+/* A state space with one decay for each head (SSD): head h has the group
+ * h / (heads / groups). */
+typedef struct heedi_ssd_args {
+    int64_t heads, head_dim, groups, n_state;
+    const heed_real *a; /* (heads): -exp(A_log) */
+    const heed_real *d; /* (heads): the skip */
+} heedi_ssd_args;
+
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */
 } heedi_pixels_args;
