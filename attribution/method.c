@@ -265,9 +265,9 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_node *y, const void *name)
+static bool has_name(const heedi_node *y, const void *names)
 {
-    return strcmp(y->op->name, name) == 0;
+    return heedi_has_word(names, y->op->name);
 }
 
 static bool mixes(const heedi_node *y, const void *unused)

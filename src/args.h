@@ -10,6 +10,8 @@
 
 typedef struct heedi_norm_args {
     double eps;
+    int64_t width; /* columns that are normalised together, a part of the gain's
+                      length; 0: that length */
 } heedi_norm_args;
 
 typedef struct heedi_layernorm_args {
@@ -56,6 +58,10 @@ typedef struct heedi_scan_args {
     const heed_real *a; /* (groups, n_state, LANES): -exp(A_log), 0 beyond */
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
+
+typedef struct heedi_clamp_args {
+    heed_real low, high;
+} heedi_clamp_args;
 
 /* A state space with one decay for each head (SSD): head h has the group
  * h / (heads / groups). */

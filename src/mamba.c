@@ -120,10 +120,21 @@ static heed_status check_biases(heed_model *m, int64_t l)
                       a->conv_bias ? "true" : "false");
 }
 
-static const heedi_weight *embedding(const heed_model *m)
+const heedi_weight *heedi_mamba_embedding(const heed_model *m)
 {
     const heedi_weight *w = heedi_matrix(m, 0, P_embed);
     return w ? w : heedi_matrix(m, 0, P_embed_old);
+}
+
+heed_status heedi_mamba_head(heed_model *m, bool tied)
+{
+    const heedi_weight *embedding = heedi_mamba_embedding(m);
+    const heedi_weight *head = heedi_matrix(m, 0, P_head);
+    if (!embedding)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: tensor backbone.embeddings.weight is missing",
+                          m->info.path);
+    return heedi_choose_head(m, embedding, head, m->gguf ? head == NULL : tied);
 }
 
 static heed_status finish_layer(heed_model *m, int64_t l, heedi_mamba_layer *k)
@@ -150,13 +161,7 @@ static heed_status finish_layer(heed_model *m, int64_t l, heedi_mamba_layer *k)
 heed_status heedi_mamba_finish(heed_model *m)
 {
     heedi_mamba *a = m->impl;
-    const heedi_weight *head = heedi_matrix(m, 0, P_head);
-    if (!embedding(m))
-        return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: tensor backbone.embeddings.weight is missing",
-                          m->info.path);
-    HEEDI_TRY(heedi_choose_head(m, embedding(m), head,
-                                m->gguf ? head == NULL : a->tied));
+    HEEDI_TRY(heedi_mamba_head(m, a->tied));
     a->layer =
         heedi_arena_alloc(&m->mem, (size_t)m->dim['L'] * sizeof *a->layer);
     if (!a->layer)
@@ -222,7 +227,7 @@ heedi_node *heedi_mamba_build(const heed_model *m, int64_t b, heedi_tape *t,
 {
     const heedi_mamba *a = m->impl;
     if (b == 0)
-        return heedi_embedding(t, embedding(m), &a->embed);
+        return heedi_embedding(t, heedi_mamba_embedding(m), &a->embed);
     if (b <= m->dim['L'])
         return layer(m, b - 1, t, x);
     return heedi_norm_of(m, t, 0, &heedi_op_rmsnorm, "norm", P_norm_f, &a->norm,

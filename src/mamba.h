@@ -6,14 +6,17 @@
 #include "model.h"
 
 #define HEEDI_MAMBA_MIX "backbone.layers.%d.mixer."
-/* Tensors, in Hugging Face, state-spaces and GGUF naming. */
-#define HEEDI_MAMBA_PARAMS(P)                                                 \
+/* Tensors, in Hugging Face, state-spaces and GGUF naming: around the mixers, of
+ * Mamba 2 too, which begins with them; all of Mamba 1. */
+#define HEEDI_MAMBA_TOP(P)                                                    \
     P(embed, "backbone.embeddings.weight", "token_embd.weight", "V,C", 0, 1)  \
     P(embed_old, "backbone.embedding.weight", NULL, "V,C", 0, 1)              \
     P(norm_f, "backbone.norm_f.weight", "output_norm.weight", "C", 0, 0)      \
     P(head, "lm_head.weight", "output.weight", "V,C", 0, 1)                   \
     P(norm, "backbone.layers.%d.norm.weight", "blk.%d.attn_norm.weight", "C", \
-      1, 0)                                                                   \
+      1, 0)
+#define HEEDI_MAMBA_PARAMS(P) \
+    HEEDI_MAMBA_TOP(P)        \
     HEEDI_MAMBA_MIXER(P, HEEDI_MAMBA_MIX)
 #define HEEDI_MAMBA_MIXER(P, MIX)                                        \
     P(in, MIX "in_proj.weight", "blk.%d.ssm_in.weight", "2E,C", 1, 0)    \
@@ -65,10 +68,16 @@ heed_status heedi_mamba_finish(heed_model *m);
 heedi_node *heedi_mamba_build(const heed_model *m, int64_t block, heedi_tape *t,
                               heedi_node *x);
 
-/* Of Mamba 2, too. The vocabulary, which the original files pad; def: its size
- * where nothing tells. HEED_EFORMAT. */
+/* ---- of Mamba 2, too ---- */
+
+/* The vocabulary, which the original files pad; def: its size where nothing
+ * tells. HEED_EFORMAT. */
 heed_status heedi_mamba_vocabulary(heed_model *m, int64_t def);
 /* HEED_ENOTSUP if there are layers of another kind. */
 heed_status heedi_mamba_no_hybrid(heed_model *m);
+/* The embedding, after heedi_mamba_head(), which finds it and the head;
+ * HEED_EFORMAT if one is missing. */
+const heedi_weight *heedi_mamba_embedding(const heed_model *m);
+heed_status heedi_mamba_head(heed_model *m, bool tied);
 
 #endif

@@ -75,7 +75,7 @@ static void lay_out(const heedi_node *y, const heedi_batch *b, room *r,
         align16((size_t)b->longest * (sizeof(double) / sizeof(heed_real)));
     const size_t grams = (size_t)(most * a->groups) * square;
     *shared = grams + (size_t)(1 + most) * states;
-    *own = 4 * square + 5 * (size_t)Q + 2 * wide + sums;
+    *own = 4 * square + 4 * (size_t)Q + 2 * wide + sums;
     if (!at)
         return;
     r->gram = at;
@@ -90,8 +90,7 @@ static void lay_out(const heedi_node *y, const heedi_batch *b, room *r,
     r->dt = r->in + Q;
     r->l = r->dt + Q;
     r->w = r->l + Q;
-    r->work = r->w + Q;
-    r->wide = r->work + Q;
+    r->wide = r->w + Q;
     r->more = r->wide + wide;
     r->sum = (double *)(void *)(r->more + wide);
 }
@@ -138,20 +137,25 @@ void heedi_ssd_grams(const heedi_node *y, const heedi_run *run, const chunk *c,
         }
 }
 
-void heedi_ssd_matrices(const heedi_node *y, const room *r, const chunk *c,
-                        const heed_real *gram, int64_t h, heed_real skip)
+void heedi_ssd_decays(const heedi_node *y, const room *r, const chunk *c,
+                      int64_t h)
 {
     const heedi_ssd_args *a = y->args;
-    const heedi_ssd_table *k = heedi_ssd_kernels();
     const heed_real *dt = dt_of(y, c->row, h);
     for (int64_t i = 0; i < c->len; i++) {
         r->dt[i] = dt[i * a->heads];
         r->l[i] = a->a[h] * r->dt[i];
     }
-    k->decays(c->len, r->l, r->decay, r->in);
-    k->weights(c->len, gram, r->decay, r->dt, skip, r->m);
+    heedi_ssd_kernels()->decays(c->len, r->l, r->decay, r->in);
     for (int64_t i = 0; i < c->len; i++)
         r->w[i] = r->decay[(c->len - 1) * Q + i] * r->dt[i];
+}
+
+void heedi_ssd_matrices(const heedi_node *y, const room *r, const chunk *c,
+                        const heed_real *gram, int64_t h, heed_real skip)
+{
+    heedi_ssd_decays(y, r, c, h);
+    heedi_ssd_kernels()->weights(c->len, gram, r->decay, r->dt, skip, r->m);
 }
 
 /* ---- forward ---- */

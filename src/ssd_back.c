@@ -20,8 +20,7 @@ static void states(const heedi_node *y, const heedi_run *run, const chunk *c,
                    size * sizeof *g);
         if (c[i].first)
             continue;
-        heedi_ssd_matrices(y, &r, &c[i], gram_of(y, &r, i, group_of(a, h)), h,
-                           a->d[h]);
+        heedi_ssd_decays(y, &r, &c[i], h);
         heedi_ssd_before(y, &r, &c[i], h,
                          y->g + c[i].row * y->cols + h * a->head_dim, g);
     }

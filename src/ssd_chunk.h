@@ -33,8 +33,8 @@ static inline size_t state_size(const heedi_ssd_args *a)
  * each thread: the rest. */
 typedef struct room {
     heed_real *gram, *carry, *after;
-    heed_real *decay, *m, *gm, *gg;    /* (Q, Q) */
-    heed_real *in, *dt, *l, *w, *work; /* (Q) */
+    heed_real *decay, *m, *gm, *gg; /* (Q, Q) */
+    heed_real *in, *dt, *l, *w;     /* (Q) */
     heed_real *wide, *more; /* (Q, the larger of head_dim and n_state) */
     double *sum;            /* (longest) */
 } room;
@@ -52,9 +52,11 @@ static inline heed_real *gram_of(const heedi_node *y, const room *r, int64_t i,
 void heedi_ssd_grams(const heedi_node *y, const heedi_run *run, const chunk *c,
                      int64_t n);
 
-/* What a head has in a chunk: r->dt, r->l = A dt, r->decay, r->in, and r->m
- * with `skip` on its diagonal; r->w: what the state after the chunk has of each
- * step's x B. */
+/* What a head has in a chunk: r->dt, r->l = A dt, r->decay, r->in; r->w: what
+ * the state after the chunk has of each step's x B. */
+void heedi_ssd_decays(const heedi_node *y, const room *r, const chunk *c,
+                      int64_t h);
+/* That, and r->m with `skip` on its diagonal. */
 void heedi_ssd_matrices(const heedi_node *y, const room *r, const chunk *c,
                         const heed_real *gram, int64_t h, heed_real skip);
 

@@ -488,6 +488,12 @@ static void test_falcon_mamba(void **state)
     family("tests/golden/falcon_mamba");
 }
 
+static void test_mamba2(void **state)
+{
+    (void)state;
+    family("tests/golden/mamba2");
+}
+
 static void test_gpt_neox(void **state)
 {
     (void)state;
@@ -509,9 +515,10 @@ static void test_bloom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_llama), test(test_gpt2),     test(test_mamba),
-        test(test_bert),  test(test_gpt_neox), test(test_gptj),
-        test(test_bloom), test(test_vit),      test(test_falcon_mamba),
+        test(test_llama),  test(test_gpt2),     test(test_mamba),
+        test(test_bert),   test(test_gpt_neox), test(test_gptj),
+        test(test_bloom),  test(test_vit),      test(test_falcon_mamba),
+        test(test_mamba2),
     };
     RUN(tests);
 }
