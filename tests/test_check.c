@@ -24,7 +24,9 @@ static const char *const models[] = {"act_relu6",
                                      "../bloom/three_heads",
                                      "../mamba/plain",
                                      "../mamba/gguf_tied.gguf",
-                                     "../falcon_mamba/eps_large"};
+                                     "../falcon_mamba/eps_large",
+                                     "../mamba2/limits",
+                                     "../mamba2/gguf_groups.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",

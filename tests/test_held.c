@@ -15,6 +15,7 @@ static const struct held {
     bool closes; /* the account with live B and C */
 } held[] = {
     {"mamba/plain", &heedi_op_scan, false},
+    {"mamba2/groups2", &heedi_op_ssd, false},
     {"falcon_mamba/plain", &heedi_op_scan, true},
     {"falcon_mamba/eps_large", &heedi_op_scan, false},
 };

@@ -83,7 +83,7 @@ static const char *const models[] = {
     "llama/bias_sharded",   "llama/gguf_llama3.gguf", "llama/rope_dynamic",
     "mamba/sharded_bare",   "mamba/gguf_tied.gguf",   "mamba/native",
     "gpt2/aliases_sharded", "gpt2/gguf_untied.gguf",  "gpt2/plain",
-    "falcon_mamba/plain",
+    "falcon_mamba/plain",   "mamba2/native_groups",   "mamba2/gguf_groups.gguf",
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 

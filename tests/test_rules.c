@@ -29,6 +29,7 @@ static const struct family {
                 {"bloom", "tests/golden/rules/bloom"},
                 {"mamba", "tests/golden/rules/mamba"},
                 {"falcon_mamba", "tests/golden/rules/falcon_mamba"},
+                {"mamba2", "tests/golden/rules/mamba2"},
                 {"toy", "tests/golden/toy"}};
 enum { N_FAMILIES = sizeof families / sizeof *families };
 

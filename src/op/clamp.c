@@ -43,7 +43,7 @@ static void vjp(const heedi_node *y, heedi_run *run)
 }
 
 /* Ends that no value of the tests is near to. */
-static const heedi_clamp_args both = {(heed_real)-0.125, (heed_real)0.125},
+static const heedi_clamp_args below = {(heed_real)-0.125, 100},
                               none = {-100, 100}, turned = {1, -1};
 
 const heedi_op heedi_op_clamp = {
@@ -52,7 +52,7 @@ const heedi_op heedi_op_clamp = {
     .n_in = 1,
     .vjp_needs = HEEDI_IN0,
     .examples = (const heedi_example[]){{.in = {7}, .args = &none},
-                                        {.in = {7}, .args = &both},
+                                        {.in = {7}, .args = &below},
                                         {.in = {0}}},
     .refused = (const heedi_example[]){{.in = {7}},
                                        {.in = {7}, .args = &turned},

@@ -1,5 +1,6 @@
 # Falcon Mamba: what it has beside Mamba. C 20, E 36.
 family=falcon_mamba
+W=../m/model.safetensors
 fresh
 fine 'a sound falcon_mamba' predict -m ../m --ids 1,2,3
 k intermediate_size 0 3 'the inner size is 0'

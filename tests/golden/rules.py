@@ -37,7 +37,7 @@ from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
 ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom")
-SCAN = ("mamba", "falcon_mamba")
+SCAN = ("mamba", "falcon_mamba", "mamba2")
 FAMILIES = ATTENTION + SCAN
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
 
