@@ -186,6 +186,11 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
                               m->info.name, *k);
         HEEDI_TRY(keep_one(j, *k));
     }
+    if (j->q->top < 0 || (j->q->top > 0 && !(j->o.keep & ~HEEDI_KEEP_LAYER)))
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "top %lld: it is of heads or neurons whose relevance "
+                          "is kept (--keep head or neuron)",
+                          (long long)j->q->top);
     return HEED_OK;
 }
 
@@ -199,20 +204,6 @@ static uint64_t kept(const heedi_job *j)
                heedi_latent_bytes(j->o.keep, d['L'], d['H'], j->neurons,
                                   j->len[s]);
     return 2 * sum; /* and once more in the sink */
-}
-
-/* Bytes of attention maps that a sink in memory will hold. */
-static uint64_t maps(const heedi_job *j)
-{
-    const heed_request *q = j->q;
-    const int64_t *d = q->model->dim;
-    uint64_t layers = (uint64_t)(q->layers ? q->n_layers : d['L']), sum = 0;
-    uint64_t heads = (uint64_t)(q->heads ? q->n_heads : d['H']);
-    if (j->reduce != HEEDI_NONE)
-        heads = 1;
-    for (int64_t s = 0; s < j->n; s++)
-        sum += (uint64_t)(j->len[s] * j->len[s]);
-    return sum * layers * heads * sizeof(heed_real);
 }
 
 /* Bytes of patches, and of the relevance of pixels and channels. */
@@ -244,8 +235,6 @@ static void engine(heedi_job *j, const heedi_method *m)
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
     j->o.results += kept(j);
-    if (m->info.gives_maps && !j->q->streams)
-        j->o.results += maps(j);
     j->o.results += pictures(j);
 }
 
@@ -265,11 +254,6 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_node *y, const void *names)
-{
-    return heedi_has_word(names, y->op->name);
-}
-
 static bool mixes(const heedi_node *y, const void *unused)
 {
     (void)unused;
@@ -280,16 +264,14 @@ static bool mixes(const heedi_node *y, const void *unused)
 static heed_status can_run(heedi_job *j, const heedi_method *m)
 {
     bool found;
-    if (!m->needs && !m->mixing)
+    if (!m->mixing)
         return HEED_OK;
-    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, m->mixing ? mixes : has_name,
-                              m->needs, &found));
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, mixes, NULL, &found));
     if (found)
         return HEED_OK;
     return heedi_fail(j->ctx, HEED_ENOTSUP,
-                      "%s: '%s' models have no operation %s", m->info.name,
-                      j->q->model->family->info.name,
-                      m->mixing ? "with a mixing view" : m->needs);
+                      "%s: '%s' models have no operation with a mixing view",
+                      m->info.name, j->q->model->family->info.name);
 }
 
 /* ---- rules ---- */

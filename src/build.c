@@ -92,3 +92,24 @@ heed_status heedi_filter_rows(heed_model *m, const heedi_weight *w, int64_t c0,
     *out = (heedi_conv_args){width, f};
     return st;
 }
+
+heed_status heedi_flat(heed_model *m, const heedi_weight *w,
+                       const heed_real **out)
+{
+    const size_t n = (size_t)(w->rows * w->cols);
+    heed_real *v = heedi_arena_alloc(&m->mem, n * sizeof *v);
+    *out = v;
+    if (!v)
+        return HEED_ENOMEM;
+    for (int64_t r = 0; r < w->rows; r++)
+        HEEDI_TRY(heedi_finite_row(m, w, r, v + r * w->cols));
+    return HEED_OK;
+}
+
+void heedi_add_one(heed_model *m, int p)
+{
+    const int64_t n = m->family->params[p].layered ? m->dim['L'] : 1;
+    for (int64_t l = 0; l < n; l++)
+        for (int64_t i = 0; i < heedi_matrix(m, l, p)->cols; i++)
+            m->vector[l * m->n_params + p][i] += 1;
+}

@@ -50,4 +50,12 @@ heed_status heedi_finite_row(heed_model *m, const heedi_weight *w, int64_t r,
 heed_status heedi_filter_rows(heed_model *m, const heedi_weight *w, int64_t c0,
                               int64_t n, heedi_conv_args *out);
 
+/* For `finish`: all rows of w, one after the other, as one vector. */
+heed_status heedi_flat(heed_model *m, const heedi_weight *w,
+                       const heed_real **out);
+
+/* For `finish`: the vectors of parameter p, which is not optional, become
+ * 1 + w: norms whose gain is stored without the 1 (Gemma). */
+void heedi_add_one(heed_model *m, int p);
+
 #endif

@@ -12,6 +12,7 @@
 
 #include "batch.h"
 #include "dtype.h"
+#include "kernel.h"
 #include "ledger.h"
 
 enum { HEEDI_MAX_IN = 4 };
@@ -65,15 +66,6 @@ typedef struct heedi_view {
                            with this run */
 } heedi_view;
 
-typedef enum heedi_fold_kind {
-    HEEDI_FOLD_SUM,
-    HEEDI_FOLD_POSITIVE, /* of max(a, 0) */
-    HEEDI_FOLD_ABSOLUTE,
-    HEEDI_FOLD_SQUARE,
-    HEEDI_FOLD_MAX, /* the greatest a, signed */
-    HEEDI_N_FOLD
-} heedi_fold_kind;
-
 /* Rows of one matrix made of those of all channels d:
  *     out[r][c] = sum over d of f(left_r[d] K_d[r][c] post_c[d]),
  *     K_d[r][c] = M[r][c] right_c[d], or with a filter the sum over k < width
@@ -91,6 +83,11 @@ typedef struct heedi_fold {
     int64_t width;
     bool reversed;      /* of the filter: c-k in place of c+k */
     const void *before; /* as in a view */
+    /* An operation's own fold is never asked for these two: src/fold.c. */
+    const heed_real *skip; /* (y->cols): added to M's diagonal, the same for the
+                              columns of a head; NULL: 0 */
+    const bool *pick;      /* (y->cols): columns that count; of a head, by_head,
+                              its first one; NULL: all */
     void *scratch;
     heed_real *out; /* (nq, T), assigned: 0 where nothing can enter */
 } heedi_fold;
@@ -98,6 +95,7 @@ typedef struct heedi_fold {
 typedef struct heedi_mixing {
     const char *mixer; /* "softmax": is stored with every map */
     int operand;
+    int step;      /* the input that is the size of a step; 0: there is none */
     bool channels; /* a head is a channel, and there are many */
     bool positive; /* no entry is negative */
     int64_t (*heads)(const heedi_node *y);

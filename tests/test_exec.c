@@ -22,7 +22,9 @@ static const char *const models[] = {"plain",
                                      "../gptj/plain",
                                      "../gpt_neox/plain",
                                      "../falcon_mamba/eps_large",
-                                     "../mamba2/groups2"};
+                                     "../mamba2/groups2",
+                                     "../rwkv/narrow",
+                                     "../recurrent_gemma/window5"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 /* ---- memory ---- */

@@ -226,19 +226,6 @@ static heed_status check_layer(heed_model *m, int64_t l)
                       a->gained ? "true" : "false");
 }
 
-/* A matrix of the file as n numbers in a row, which are finite. */
-static const heed_real *numbers(heed_model *m, int64_t l, int p,
-                                heed_status *st)
-{
-    const heedi_weight *w = heedi_matrix(m, l, p);
-    heed_real *x =
-        heedi_arena_alloc(&m->mem, (size_t)(w->rows * w->cols) * sizeof *x);
-    *st = x ? HEED_OK : HEED_ENOMEM;
-    for (int64_t r = 0; r < w->rows && *st == HEED_OK; r++)
-        *st = heedi_finite_row(m, w, r, x + r * w->cols);
-    return x;
-}
-
 /* The bias of the projection is one more of dt's own. */
 static const heed_real *dt_bias(heed_model *m, int64_t l, const heed_real *in)
 {
@@ -255,14 +242,10 @@ static const heed_real *dt_bias(heed_model *m, int64_t l, const heed_real *in)
 static heed_status read_ssd(heed_model *m, int64_t l, layer *k)
 {
     const int64_t heads = m->dim['H'];
-    heed_status st = HEED_OK;
     const heed_real *d = vector(m, l, P_d), *log = vector(m, l, P_a);
     if (m->gguf) {
-        const heed_real *a = numbers(m, l, P_a_gguf, &st);
-        HEEDI_TRY(st);
-        d = numbers(m, l, P_d_gguf, &st);
-        HEEDI_TRY(st);
-        k->ssd.a = a;
+        HEEDI_TRY(heedi_flat(m, heedi_matrix(m, l, P_a_gguf), &k->ssd.a));
+        HEEDI_TRY(heedi_flat(m, heedi_matrix(m, l, P_d_gguf), &d));
     } else {
         heed_real *a = heedi_arena_alloc(&m->mem, (size_t)heads * sizeof *a);
         if (!a)
@@ -276,7 +259,7 @@ static heed_status read_ssd(heed_model *m, int64_t l, layer *k)
     k->ssd.head_dim = m->dim['D'];
     k->ssd.groups = m->dim['G'];
     k->ssd.n_state = m->dim['N'];
-    return st;
+    return HEED_OK;
 }
 
 static heed_status read_parts(heed_model *m, int64_t l, layer *k)
@@ -303,14 +286,12 @@ static heed_status read_parts(heed_model *m, int64_t l, layer *k)
 
 static heed_status finish_layer(heed_model *m, int64_t l, layer *k)
 {
-    heed_status st = HEED_OK;
+    const heedi_weight *gain = heedi_matrix(m, l, P_gain_gguf);
     HEEDI_TRY(check_layer(m, l));
     HEEDI_TRY(read_parts(m, l, k));
     HEEDI_TRY(read_ssd(m, l, k));
     k->gain = vector(m, l, P_gain);
-    if (heedi_matrix(m, l, P_gain_gguf))
-        k->gain = numbers(m, l, P_gain_gguf, &st);
-    return st;
+    return gain ? heedi_flat(m, gain, &k->gain) : HEED_OK;
 }
 
 static heed_status finish(heed_model *m)
