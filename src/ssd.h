@@ -17,15 +17,11 @@ void heedi_ssd_forward(const heedi_node *y, heedi_run *run);
 void heedi_ssd_relevance(const heedi_node *y, heedi_run *run);
 void heedi_ssd_vjp(const heedi_node *y, heedi_run *run);
 
-/* The views of op.h. */
-int64_t heedi_ssd_heads(const heedi_node *y);
-void heedi_ssd_rows(const heedi_node *y, const heedi_run *run,
-                    const heedi_view *v);
-void heedi_ssd_rest(const heedi_node *y, const heedi_run *run,
-                    const heedi_view *v);
+/* Without the skip, from a state of zeros; as op.h says. */
 void heedi_ssd_transpose(const heedi_node *y, const heedi_run *run,
                          const heed_real *g, heed_real *gv);
 void heedi_ssd_apply(const heedi_node *y, const heedi_run *run,
                      const heed_real *x, heed_real *out);
+extern const heedi_mixing heedi_ssd_mixing;
 
 #endif

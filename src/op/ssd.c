@@ -74,6 +74,7 @@ const heedi_op heedi_op_ssd = {
     .forward = heedi_ssd_forward,
     .vjp = heedi_ssd_vjp,
     .relevance = heedi_ssd_relevance,
+    .mixing = &heedi_ssd_mixing,
     .state = heedi_ssd_state,
     .state_init = state_init,
     .flops = heedi_ssd_flops,
