@@ -10,6 +10,8 @@
 
 typedef struct heedi_norm_args {
     double eps;
+    int64_t width; /* columns that are normalised together, a part of the gain's
+                      length; 0: that length */
 } heedi_norm_args;
 
 typedef struct heedi_layernorm_args {
@@ -95,6 +97,18 @@ typedef struct heedi_rglru_args {
     const heed_real *rate; /* (groups LANES): log a at an open gate, at most 0;
                               0 beyond */
 } heedi_rglru_args;
+
+typedef struct heedi_clamp_args {
+    heed_real low, high;
+} heedi_clamp_args;
+
+/* A state space with one decay for each head (SSD): head h has the group
+ * h / (heads / groups). */
+typedef struct heedi_ssd_args {
+    int64_t heads, head_dim, groups, n_state;
+    const heed_real *a; /* (heads): -exp(A_log) */
+    const heed_real *d; /* (heads): the skip */
+} heedi_ssd_args;
 
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */

@@ -49,10 +49,13 @@ enum { HEEDI_MAX_ROPE = 2 };
 
 typedef struct heedi_family {
     heed_family_info info;
-    const char *prefix;         /* that base-model checkpoints lack: "model." */
-    const heedi_param *params;  /* ends at shape == NULL */
-    const heedi_key *keys;      /* ends at letter == 0 */
-    bool gamma_beta;            /* old names of LayerNorm's weight and bias */
+    const char *gguf_if;       /* a key, after "ARCH.", that is true in its GGUF
+                                  files and in no others of the architecture;
+                                  NULL: the rest is of this family */
+    const char *prefix;        /* that base-model checkpoints lack: "model." */
+    const heedi_param *params; /* ends at shape == NULL */
+    const heedi_key *keys;     /* ends at letter == 0 */
+    bool gamma_beta;           /* old names of LayerNorm's weight and bias */
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
     const heedi_composite *composites; /* ends at name == NULL; or NULL */

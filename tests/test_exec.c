@@ -21,6 +21,8 @@ static const char *const models[] = {"plain",
                                      "../bloom/plain",
                                      "../gptj/plain",
                                      "../gpt_neox/plain",
+                                     "../falcon_mamba/eps_large",
+                                     "../mamba2/groups2",
                                      "../rwkv/narrow",
                                      "../recurrent_gemma/window5"};
 enum { N_MODELS = sizeof models / sizeof *models };

@@ -92,6 +92,9 @@ static const char *const models[] = {
     "gpt2/plain",
     "bin/native",
     "recurrent_gemma/sharded_bare",
+    "falcon_mamba/plain",
+    "mamba2/native_groups",
+    "mamba2/gguf_groups.gguf",
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 

@@ -31,6 +31,8 @@ static const struct family {
                 {"gptj", "tests/golden/rules/gptj"},
                 {"bloom", "tests/golden/rules/bloom"},
                 {"mamba", "tests/golden/rules/mamba"},
+                {"falcon_mamba", "tests/golden/rules/falcon_mamba"},
+                {"mamba2", "tests/golden/rules/mamba2"},
                 {"rwkv", "tests/golden/rules/rwkv"},
                 {"recurrent_gemma", "tests/golden/rules/recurrent_gemma"},
                 {"bert", "tests/golden/rules/bert"},

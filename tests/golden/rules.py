@@ -44,8 +44,8 @@ from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
 ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma", "bert", "vit")
-SCAN = ("mamba",)
-TEXT = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "mamba", "recurrent_gemma", "rwkv", "bert")
+SCAN = ("mamba", "falcon_mamba", "mamba2")
+TEXT = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma", *SCAN, "rwkv", "bert")
 FAMILIES = TEXT + ("vit",)
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
 DRAWS = 4
