@@ -186,6 +186,11 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
                               m->info.name, *k);
         HEEDI_TRY(keep_one(j, *k));
     }
+    if (j->q->top < 0 || (j->q->top > 0 && !(j->o.keep & ~HEEDI_KEEP_LAYER)))
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "top %lld: it is of heads or neurons whose relevance "
+                          "is kept (--keep head or neuron)",
+                          (long long)j->q->top);
     return HEED_OK;
 }
 

@@ -24,6 +24,7 @@ static const char *const models[] = {"act_relu6",
                                      "../bloom/three_heads",
                                      "../mamba/plain",
                                      "../mamba/gguf_tied.gguf",
+                                     "../rwkv/narrow",
                                      "../recurrent_gemma/plain",
                                      "../recurrent_gemma/cap3"};
 enum { N_MODELS = sizeof models / sizeof *models };

@@ -21,6 +21,7 @@ static const char *const models[] = {"plain",
                                      "../bloom/plain",
                                      "../gptj/plain",
                                      "../gpt_neox/plain",
+                                     "../rwkv/narrow",
                                      "../recurrent_gemma/window5"};
 enum { N_MODELS = sizeof models / sizeof *models };
 

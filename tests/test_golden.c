@@ -225,6 +225,7 @@ static const struct {
     {"bias_fc", "mlp.fc", HEEDI_ENTRY_bias, 1},
     {"bias_mlp_proj", "mlp.proj", HEEDI_ENTRY_bias, 1},
     {"beta_ln1", "attn.norm", HEEDI_ENTRY_beta, 1},
+    {"beta_mix", "mixer.norm", HEEDI_ENTRY_beta, 1},
     {"beta_ln2", "mlp.norm", HEEDI_ENTRY_beta, 1},
     {"beta_f", "norm", HEEDI_ENTRY_beta, 0},
     {"beta_embed", "embed.norm", HEEDI_ENTRY_beta, 0},
@@ -237,6 +238,8 @@ static const struct {
     {"bias_conv", "mixer.conv", HEEDI_ENTRY_bias, 1},
     {"bias_in", "mixer.x mixer.z", HEEDI_ENTRY_bias, 1},
     {"bias_out", "mixer.out", HEEDI_ENTRY_bias, 1},
+    {"beta_mix", "mixer.norm", HEEDI_ENTRY_beta, 1},
+    {"beta_group", "mixer.group_norm", HEEDI_ENTRY_beta, 1},
     {"bias_x", "mixer.x", HEEDI_ENTRY_bias, 1},
     {"bias_y", "mixer.y", HEEDI_ENTRY_bias, 1},
     {"bias_patch", "patch", HEEDI_ENTRY_bias, 0},
@@ -489,6 +492,12 @@ static void test_mamba(void **state)
     family("tests/golden/mamba");
 }
 
+static void test_rwkv(void **state)
+{
+    (void)state;
+    family("tests/golden/rwkv");
+}
+
 static void test_recurrent_gemma(void **state)
 {
     (void)state;
@@ -513,12 +522,26 @@ static void test_bloom(void **state)
     family("tests/golden/bloom");
 }
 
+static void test_rwkv6(void **state)
+{
+    (void)state;
+    family("tests/golden/rwkv6");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_llama), test(test_gpt2),     test(test_mamba),
-        test(test_bert),  test(test_gpt_neox), test(test_gptj),
-        test(test_bloom), test(test_vit),      test(test_recurrent_gemma),
+        test(test_llama),
+        test(test_gpt2),
+        test(test_mamba),
+        test(test_bert),
+        test(test_gpt_neox),
+        test(test_gptj),
+        test(test_bloom),
+        test(test_vit),
+        test(test_rwkv),
+        test(test_rwkv6),
+        test(test_recurrent_gemma),
     };
     RUN(tests);
 }

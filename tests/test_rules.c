@@ -29,6 +29,7 @@ static const struct family {
                 {"gptj", "tests/golden/rules/gptj"},
                 {"bloom", "tests/golden/rules/bloom"},
                 {"mamba", "tests/golden/rules/mamba"},
+                {"rwkv", "tests/golden/rules/rwkv"},
                 {"recurrent_gemma", "tests/golden/rules/recurrent_gemma"},
                 {"toy", "tests/golden/toy"}};
 enum { N_FAMILIES = sizeof families / sizeof *families };

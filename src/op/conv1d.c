@@ -163,6 +163,12 @@ static void from(const heedi_node *y, const heedi_run *run, heedi_part part,
 
 static const heedi_map map = {room, to, from};
 
+static heedi_filter filter_of(const heedi_node *y)
+{
+    const heedi_conv_args *a = y->args;
+    return (heedi_filter){.width = a->width, .w = a->w};
+}
+
 static const heed_real filter[4 * 20] = {
     (heed_real)0.5,  (heed_real)-1.25, (heed_real)0.75, (heed_real)0.3,
     (heed_real)-0.4, (heed_real)1.5,   (heed_real)0.2,  (heed_real)-0.6,
@@ -193,6 +199,7 @@ const heedi_op heedi_op_conv1d = {
     .forward = forward,
     .vjp = vjp,
     .map = &map,
+    .filter = filter_of,
     .state = state,
     .state_init = state_init,
 };
