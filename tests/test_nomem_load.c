@@ -188,9 +188,12 @@ static void test_methods(void **state)
             ration r = {0};
             n_targets = 2;
             heed_status st = attempt(&r, explain, family[k], why);
+            if (st == HEED_EINVAL) { /* it takes no contrast */
+                n_targets = 1;
+                st = attempt(&r, explain, family[k], why);
+            }
             if (st == HEED_ENOTSUP)
                 continue; /* not a method of this family */
-            n_targets = st == HEED_EINVAL ? 1 : 2; /* it takes no contrast */
             for (int p = 0; p < 2; p++) {
                 planned = p;
                 assert_true(sweep(explain, family[k]) > 10);
