@@ -368,8 +368,13 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t block)
 }
 
 static const char *const models[] = {
-    "llama/plain",        "mamba/plain",
-    "mamba/no_conv_bias", "mamba/state8_conv2_rank3",
+    "rwkv6/plain",
+    "rwkv6/wider",
+    "rwkv6/extreme_decay",
+    "llama/plain",
+    "mamba/plain",
+    "mamba/no_conv_bias",
+    "mamba/state8_conv2_rank3",
     "mamba/act_gelu",
 };
 
