@@ -28,6 +28,8 @@ static const char *const models[] = {"act_relu6",
                                      "../mamba2/limits",
                                      "../mamba2/gguf_groups.gguf",
                                      "../rwkv/narrow",
+                                     "../rwkv6/plain",
+                                     "../rwkv6/gguf.gguf",
                                      "../recurrent_gemma/plain",
                                      "../recurrent_gemma/cap3"};
 enum { N_MODELS = sizeof models / sizeof *models };

@@ -24,6 +24,7 @@ static const char *const models[] = {"plain",
                                      "../falcon_mamba/eps_large",
                                      "../mamba2/groups2",
                                      "../rwkv/narrow",
+                                     "../rwkv6/plain",
                                      "../recurrent_gemma/window5"};
 enum { N_MODELS = sizeof models / sizeof *models };
 

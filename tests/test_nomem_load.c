@@ -95,6 +95,8 @@ static const char *const models[] = {
     "falcon_mamba/plain",
     "mamba2/native_groups",
     "mamba2/gguf_groups.gguf",
+    "rwkv6/plain",
+    "rwkv6/gguf_apart.gguf",
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 
