@@ -57,6 +57,23 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+/* Gated linear attention: heads side by side, each with so many keys and
+ * values. The log decay is -exp(w), or -softplus(-w) / tau = log sigmoid(w) /
+ * tau. The output reads the state before the step (the present then counts by
+ * the bonus alone), or inclusive: after it. */
+typedef struct heedi_gla_args {
+    int64_t heads, keys, values;
+    bool inclusive;
+    double tau; /* 0: -exp(w) */
+} heedi_gla_args;
+
+/* Groups of neighbouring columns, each normalised by itself. */
+typedef struct heedi_groupnorm_args {
+    int64_t groups;
+    double eps;
+    const heed_real *beta; /* (cols), or NULL */
+} heedi_groupnorm_args;
+
 /* The weighted mean of RWKV-4. */
 typedef struct heedi_wkv_args {
     int64_t channels;

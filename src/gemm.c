@@ -43,7 +43,7 @@ size_t heedi_gemm_scratch(const heedi_weight *w, int threads)
 /* A matrix of heed_real in one piece needs no decoding. */
 static bool is_plain(const heedi_weight *w)
 {
-    return w->part == HEEDI_ALL && w->run == 0 &&
+    return w->part == HEEDI_ALL && w->factor == 0 && w->run == 0 &&
            strcmp(w->dtype->name, sizeof(heed_real) == 4 ? "f32" : "f64") ==
                0 &&
            w->stride % sizeof(heed_real) == 0 &&

@@ -65,6 +65,16 @@ const heedi_scan_table *heedi_scan_kernels(void)
     return tables[heedi_isa_index()];
 }
 
+const heedi_gla_table *heedi_gla_kernels(void)
+{
+    static const heedi_gla_table *const tables[] = {
+#define X(isa) &heedi_gla_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}
+
 const heedi_wkv_table *heedi_wkv_kernels(void)
 {
     static const heedi_wkv_table *const tables[] = {

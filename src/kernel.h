@@ -134,6 +134,51 @@ typedef struct heedi_scan_table {
     void (*decay)(int64_t n, const heed_real *x, heed_real *y);
 } heedi_scan_table;
 
+/* gla.c: gated linear attention of one head; src/op/gla.c says what the sums
+ * are. Rows lie ld, ld_x, ... values apart, or minus so many: then a
+ * pass goes back in time. */
+enum { HEEDI_GLA_CHUNK = 64, HEEDI_GLA_VALUES = 64 };
+typedef struct heedi_gla_gate {
+    int64_t len, lanes, ld, to; /* rows of w, and of what is made of it */
+    const heed_real *w;
+    heed_real tau; /* 0: log decay -exp(w); else -softplus(-w) / tau */
+} heedi_gla_gate;
+/* y (+)= read S + (sum read bonus write) x,  S = decay S + write x, in this
+ * order, or inclusive: S first. */
+typedef struct heedi_gla {
+    int64_t len, keys, values; /* at most HEEDI_GLA_VALUES channels */
+    int64_t ld, ld_x, ld_decay;
+    const heed_real *read, *write, *decay, *x;
+    const heed_real *bonus; /* (keys), or NULL */
+    bool inclusive, add;
+} heedi_gla;
+/* `lanes` neighbouring keys, all values, at most HEEDI_GLA_CHUNK steps. */
+typedef struct heedi_gla_keys {
+    int64_t len, lanes, values, ld, ld_v;
+    const heed_real *r, *k, *v, *o; /* o: gradient of the output */
+    const heed_real *decay, *slope; /* (len, LANES) */
+    const heed_real *bonus;
+    bool inclusive;
+} heedi_gla_keys;
+typedef struct heedi_gla_grad {
+    heed_real *r, *k, *w; /* assigned, or added to, in this order */
+    bool add_r, add_k, add_w;
+} heedi_gla_grad;
+typedef struct heedi_gla_table {
+    /* d: decays; slope: derivative of their logarithm by w, or NULL. Rows of
+     * `to` values, of which LANES are written. */
+    void (*decay)(const heedi_gla_gate *s, heed_real *d, heed_real *slope);
+    /* state: (keys, values rounded up to LANES), before and after */
+    void (*pass)(const heedi_gla *s, heed_real *state, heed_real *y);
+    /* before: the state (values, LANES) at the start; carry: likewise, the
+     * gradient of the state at the end, on return at the start. step: len
+     * states. */
+    void (*keys)(const heedi_gla_keys *s, const heed_real *before,
+                 heed_real *carry, const heedi_gla_grad *to, heed_real *step);
+    /* out, (HEEDI_GLA_CHUNK) = g k: k (keys, HEEDI_GLA_CHUNK) */
+    void (*row)(int64_t keys, const heed_real *g, const heed_real *k,
+                heed_real *out);
+} heedi_gla_table;
 /* wkv.c: the weighted mean of RWKV-4 of HEEDI_LANES neighbouring channels over
  * one sequence (src/op/wkv.c). k, v, y, gy, gk, gv: rows of ld values, of which
  * the first `lanes` count; w, u: (LANES). A state is (3, LANES): numerator,
@@ -180,6 +225,7 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
     extern const heedi_decode_table heedi_decode_table_##isa; \
     extern const heedi_vector_table heedi_vector_table_##isa; \
     extern const heedi_scan_table heedi_scan_table_##isa;     \
+    extern const heedi_gla_table heedi_gla_table_##isa;       \
     extern const heedi_wkv_table heedi_wkv_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
@@ -187,6 +233,7 @@ HEEDI_ISA_LIST(X)
 /* Those of the instruction set in use. */
 const heedi_vector_table *heedi_vector(void);
 const heedi_scan_table *heedi_scan_kernels(void);
+const heedi_gla_table *heedi_gla_kernels(void);
 const heedi_wkv_table *heedi_wkv_kernels(void);
 
 #endif

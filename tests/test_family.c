@@ -76,17 +76,8 @@ static const struct refusal {
 /* The model with `was` of its configuration as `is`. */
 static heed_status load(heed_ctx *ctx, const struct refusal *r, heed_model **m)
 {
-    char path[256], text[4096];
-    size_t n;
-    snprintf(path, sizeof path, "tests/golden/%s/config.json", r->model);
-    char *config = modeldir_read(path, &n);
-    const char *at = strstr(config, r->was);
-    assert_non_null(at);
-    int size = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - config),
-                        config, r->is, at + strlen(r->was));
-    assert_true(size > 0 && (size_t)size < sizeof text);
-    modeldir_write("config.json", text, (size_t)size);
-    free(config);
+    char path[256];
+    modeldir_config(r->model, r->was, r->is);
     snprintf(path, sizeof path, "../%s", r->model);
     modeldir_weights(path);
     return heed_model_load(m, ctx, modeldir);

@@ -238,6 +238,8 @@ static const struct {
     {"bias_conv", "mixer.conv", HEEDI_ENTRY_bias, 1},
     {"bias_in", "mixer.x mixer.z", HEEDI_ENTRY_bias, 1},
     {"bias_out", "mixer.out", HEEDI_ENTRY_bias, 1},
+    {"beta_mix", "mixer.norm", HEEDI_ENTRY_beta, 1},
+    {"beta_group", "mixer.group_norm", HEEDI_ENTRY_beta, 1},
     {"bias_patch", "patch", HEEDI_ENTRY_bias, 0},
     {"bias_head", "head", HEEDI_ENTRY_bias, 0},
     {"prefix", "prefix", HEEDI_ENTRY_prefix, 0},
@@ -507,12 +509,19 @@ static void test_bloom(void **state)
     family("tests/golden/bloom");
 }
 
+static void test_rwkv6(void **state)
+{
+    (void)state;
+    family("tests/golden/rwkv6");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_llama), test(test_gpt2),     test(test_mamba),
         test(test_bert),  test(test_gpt_neox), test(test_gptj),
         test(test_bloom), test(test_vit),      test(test_rwkv),
+        test(test_rwkv6),
     };
     RUN(tests);
 }
