@@ -80,10 +80,17 @@ static long sweep(work_fn *work, const char *arg)
 /* ---- models ---- */
 
 static const char *const models[] = {
-    "llama/bias_sharded", "llama/gguf_llama3.gguf", "llama/rope_dynamic",
-    "mamba/sharded_bare", "mamba/gguf_tied.gguf",   "mamba/native",
-    "rwkv/sharded_bare",  "gpt2/aliases_sharded",   "gpt2/gguf_untied.gguf",
-    "gpt2/plain",         "bin/native",
+    "llama/bias_sharded",
+    "llama/gguf_llama3.gguf",
+    "llama/rope_dynamic",
+    "mamba/sharded_bare",
+    "mamba/gguf_tied.gguf",
+    "mamba/native",
+    "rwkv/sharded_bare",
+    "gpt2/aliases_sharded",
+    "gpt2/gguf_untied.gguf",
+    "gpt2/plain",
+    "bin/native",
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 
