@@ -82,6 +82,20 @@ typedef struct heedi_wkv_args {
     const double *u; /* time_first, likewise */
 } heedi_wkv_args;
 
+/* A block-diagonal matrix, its blocks one below the other: (inputs, outputs of
+ * a block). */
+typedef struct heedi_blockdiag_args {
+    int64_t blocks;
+} heedi_blockdiag_args;
+
+/* A real-gated linear recurrent unit (RG-LRU): channels in groups of
+ * HEEDI_LANES. */
+typedef struct heedi_rglru_args {
+    int64_t channels;
+    const heed_real *rate; /* (groups LANES): log a at an open gate, at most 0;
+                              0 beyond */
+} heedi_rglru_args;
+
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */
 } heedi_pixels_args;

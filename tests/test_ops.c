@@ -281,6 +281,7 @@ static const struct {
     double (*value)(const optest *t, int64_t seq);
 } deposits[] = {
     {"linear", HEEDI_ENTRY_bias, bias},
+    {"blockdiag", HEEDI_ENTRY_bias, bias},
     {"conv1d", HEEDI_ENTRY_bias, bias},
     {"act", HEEDI_ENTRY_gate, gate},
     {"layernorm", HEEDI_ENTRY_beta, beta},

@@ -36,7 +36,7 @@ from llama import LENGTHS, seed
 from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
-ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom")
+ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma")
 SCAN = ("mamba",)
 FAMILIES = ATTENTION + SCAN + ("rwkv",)
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
