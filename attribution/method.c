@@ -206,20 +206,6 @@ static uint64_t kept(const heedi_job *j)
     return 2 * sum; /* and once more in the sink */
 }
 
-/* Bytes of attention maps that a sink in memory will hold. */
-static uint64_t maps(const heedi_job *j)
-{
-    const heed_request *q = j->q;
-    const int64_t *d = q->model->dim;
-    uint64_t layers = (uint64_t)(q->layers ? q->n_layers : d['L']), sum = 0;
-    uint64_t heads = (uint64_t)(q->heads ? q->n_heads : d['H']);
-    if (j->reduce != HEEDI_NONE)
-        heads = 1;
-    for (int64_t s = 0; s < j->n; s++)
-        sum += (uint64_t)(j->len[s] * j->len[s]);
-    return sum * layers * heads * sizeof(heed_real);
-}
-
 /* Bytes of patches, and of the relevance of pixels and channels. */
 static uint64_t pictures(const heedi_job *j)
 {
@@ -249,8 +235,6 @@ static void engine(heedi_job *j, const heedi_method *m)
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
     j->o.results += kept(j);
-    if (m->info.gives_maps && !j->q->streams)
-        j->o.results += maps(j);
     j->o.results += pictures(j);
 }
 

@@ -101,6 +101,7 @@ static const struct {
     {"pos_mean", "", HEEDI_POS_MEAN, false, true},
     {"abs_mean", "", HEEDI_ABS_MEAN, false, true},
     {"none", "", HEEDI_NONE, false, true},
+    {"auto", "", HEEDI_AUTO, false, true},
 };
 
 heed_status heedi_method_reduction(heedi_job *j, const heedi_method *m)

@@ -197,3 +197,28 @@ void heedi_attention_rows(const heedi_node *y, const heedi_run *run,
         mask(row, (range){t.j0, t.j0 + t.w}, len);
     }
 }
+
+void heedi_attention_rest(const heedi_node *y, const heedi_run *run,
+                          const heedi_view *v)
+{
+    const heedi_attention_args *a = y->args;
+    const heedi_batch *b = run->batch;
+    const kept *s = v->before;
+    const int64_t row = b->start[v->seq] + v->q0, ldk = y->in[1]->cols;
+    const room r = room_of(a, b->pos0 + b->longest, run->scratch);
+    memset(v->out, 0, (size_t)(v->nq * y->cols) * sizeof *v->out);
+    for (int64_t i = 0; s && i < v->nq; i += BLOCK)
+        for (int64_t h = 0; h < a->heads; h++) {
+            const int64_t n = v->nq - i < BLOCK ? v->nq - i : BLOCK;
+            const block t = block_at(a, b->pos0 + v->q0 + i, n,
+                                     b->pos0 + heedi_len(b, v->seq));
+            const int64_t g = h / (a->heads / a->kv_heads) * a->head_dim;
+            const int64_t w = b->pos0 - t.j0 < t.w ? b->pos0 - t.j0 : t.w;
+            if (w <= 0)
+                continue;
+            heedi_attention_weights(y, s->x + g, h, row + i, &t, &r);
+            heedi_blas(false, false, n, a->head_dim, w, 1, r.p, t.w,
+                       s->x + (s->max + t.j0) * ldk + g, ldk, 0,
+                       v->out + i * y->cols + h * a->head_dim, y->cols);
+        }
+}

@@ -25,5 +25,8 @@ void heedi_attention_state_init(const heedi_node *y, int64_t len);
 
 void heedi_attention_rows(const heedi_node *y, const heedi_run *run,
                           const heedi_view *v);
+/* What the keys of v->before give. */
+void heedi_attention_rest(const heedi_node *y, const heedi_run *run,
+                          const heedi_view *v);
 
 #endif

@@ -6,18 +6,6 @@
 
 #include "gemm.h"
 
-int64_t heedi_mixing_width(const heedi_node *y)
-{
-    return y->cols / y->op->mixing->heads(y);
-}
-
-int64_t heedi_mixing_column(const heedi_node *y, int64_t d)
-{
-    const heedi_node *v = y->in[y->op->mixing->operand];
-    const int64_t w = heedi_mixing_width(y);
-    return d / w / (y->cols / v->cols) * w + d % w;
-}
-
 /* ---- what is summed ---- */
 
 /* acc[i] (+)= times f(x[i]) */
@@ -100,12 +88,20 @@ static void filter_row(heed_real *m, int64_t len, const heed_real *w,
     }
 }
 
+static void add_skip(const heedi_fold *f, int64_t d, int64_t i, int64_t n,
+                     int64_t len, heed_real *m)
+{
+    for (int64_t r = 0; f->skip && r < n; r++)
+        m[r * len + f->q0 + i + r] += f->skip[d];
+}
+
 void heedi_fold_entries(const heedi_node *y, const heedi_run *run,
                         const heedi_fold *f, int64_t d, int64_t i, int64_t n,
                         heed_real *m)
 {
     const int64_t row0 = run->batch->start[f->seq], cols = y->cols;
     const int64_t len = heedi_len(run->batch, f->seq), at = row0 * cols + d;
+    add_skip(f, d, i, n, len, m);
     scale_columns(m, n, len, f->right ? f->right + at : NULL, cols);
     for (int64_t r = 0; f->filter && r < n; r++)
         filter_row(m + r * len, len, f->filter + d, cols, f->width,
@@ -177,7 +173,8 @@ static void weights(const tile *t, int64_t k, const room *r)
     for (int64_t c = 0; c < t->end; c++)
         for (int64_t d = 0; d < w; d++) {
             const int64_t from = c + step, at = d0 + d;
-            heed_real x = from >= 0 && from < t->len;
+            heed_real x = from >= 0 && from < t->len &&
+                          (!f->pick || f->by_head || f->pick[at]);
             if (x != 0 && f->right)
                 x = f->right[(row0 + from) * cols + at];
             if (f->post)
@@ -213,6 +210,8 @@ static void by_column(const tile *t, const room *r)
     const int64_t w = heedi_mixing_width(t->y);
     for (int64_t d = 0; d < w; d++) {
         heed_real *x = d == w - 1 ? r->m : r->work;
+        if (t->f->pick && !t->f->pick[t->head * w + d])
+            continue;
         if (x != r->m)
             memcpy(x, r->m, (size_t)(t->n * t->len) * sizeof *x);
         heedi_fold_entries(t->y, t->run, t->f, t->head * w + d, t->i, t->n, x);
@@ -236,11 +235,25 @@ static int64_t last_column(const tile *t, const heed_real *m)
     return end < t->len ? end : t->len;
 }
 
+/* Columns of the head that count. */
+static int64_t n_picked(const tile *t, int64_t w)
+{
+    const bool *pick = t->f->pick;
+    int64_t n = 0;
+    if (!pick || t->f->by_head)
+        return !pick || pick[t->head * w] ? w : 0;
+    for (int64_t d = 0; d < w; d++)
+        n += pick[t->head * w + d];
+    return n;
+}
+
 static void one_head(tile *t, const room *r)
 {
     const heedi_fold *f = t->f;
-    const int64_t w = heedi_mixing_width(t->y);
+    const int64_t w = heedi_mixing_width(t->y), picked = n_picked(t, w);
     const bool weighted = f->left || f->right || f->post || f->filter;
+    if (picked == 0)
+        return;
     const heedi_view v = {.seq = f->seq,
                           .head = t->head,
                           .q0 = f->q0 + t->i,
@@ -248,10 +261,13 @@ static void one_head(tile *t, const room *r)
                           .out = r->m,
                           .before = f->before};
     t->y->op->mixing->rows(t->y, t->run, &v);
-    t->end = last_column(t, r->m);
+    const bool whole = w > 1 && (f->by_head || f->f == HEEDI_FOLD_SUM);
+    if (!weighted || whole)
+        add_skip(f, t->head * w, t->i, t->n, t->len, r->m);
+    t->end = f->skip ? t->len : last_column(t, r->m);
     if (!weighted)
-        take(t, r->m, f->by_head ? 1 : (double)w, r->acc);
-    else if (w > 1 && (f->by_head || f->f == HEEDI_FOLD_SUM))
+        take(t, r->m, f->by_head ? 1 : (double)picked, r->acc);
+    else if (whole)
         by_weight(t, r);
     else
         by_column(t, r);
@@ -273,116 +289,73 @@ size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
                           int threads, int64_t nq)
 {
     const heedi_mixing *m = y->op->mixing;
-    if (m->fold)
-        return m->fold_scratch ? m->fold_scratch(y, b, threads, nq) : 0;
-    return (size_t)threads * room_size(y, b->longest);
+    const size_t rows = (size_t)threads * room_size(y, b->longest);
+    const size_t own =
+        m->fold && m->fold_scratch ? m->fold_scratch(y, b, threads, nq) : 0;
+    return own > rows ? own : rows;
 }
 
-void heedi_fold_run(const heedi_node *y, const heedi_run *run,
+static void by_rows(const heedi_node *y, const heedi_run *run,
                     const heedi_fold *f)
 {
-    if (y->op->mixing->fold) {
-        y->op->mixing->fold(y, run, f);
-        return;
-    }
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < f->nq; i += HEEDI_FOLD_ROWS) {
         const room r = room_of(y, run->batch, f->scratch);
+        const int64_t left = f->nq - i;
         tile t = {.y = y,
                   .run = run,
                   .f = f,
                   .i = i,
-                  .n =
-                      f->nq - i < HEEDI_FOLD_ROWS ? f->nq - i : HEEDI_FOLD_ROWS,
+                  .n = left < HEEDI_FOLD_ROWS ? left : HEEDI_FOLD_ROWS,
                   .len = heedi_len(run->batch, f->seq)};
         one_tile(&t, &r);
     }
 }
 
-/* ---- products ---- */
-
-size_t heedi_mixing_scratch(const heedi_node *y, const heedi_batch *b,
-                            int threads)
+static double value(const heed_real *x, int64_t i)
 {
-    const heedi_mixing *m = y->op->mixing;
-    if (m->transpose && m->apply)
-        return 0;
-    return (size_t)threads * (size_t)(HEEDI_SMALL_TILE * b->longest) *
-           sizeof(heed_real);
+    return x ? (double)x[i] : 1;
 }
 
-static heed_real *tile_of(const heedi_batch *b, void *scratch)
+/* To entry (r, c = r - k) of a sum, what the skip gives. */
+static double skipped(const heedi_node *y, const heedi_run *run,
+                      const heedi_fold *f, int64_t r, int64_t c, int64_t k)
 {
-    return (heed_real *)scratch +
-           omp_get_thread_num() * HEEDI_SMALL_TILE * b->longest;
+    const int64_t cols = y->cols, row0 = run->batch->start[f->seq];
+    const bool once = f->by_head && !f->left && !f->right && !f->post;
+    double sum = 0;
+    for (int64_t d = 0; d < cols; d += once ? heedi_mixing_width(y) : 1)
+        sum += value(f->left, (row0 + r) * cols + d) * (double)f->skip[d] *
+               value(f->right, (row0 + r) * cols + d) *
+               value(f->filter, (f->width - 1 - k) * cols + d) *
+               value(f->post, (row0 + c) * cols + d);
+    return sum;
 }
 
-/* Of one part of the operand: the heads that read it, row after row. */
-static void transpose_part(const heedi_node *y, const heedi_run *run,
-                           int64_t seq, int64_t part, const heed_real *g,
-                           heed_real *gv, heed_real *m)
+static void add_skips(const heedi_node *y, const heedi_run *run,
+                      const heedi_fold *f)
 {
-    const heedi_node *v = y->in[y->op->mixing->operand];
-    const int64_t w = heedi_mixing_width(y), heads = y->cols / w;
-    const int64_t each = y->cols / v->cols, len = heedi_len(run->batch, seq);
-    const int64_t row0 = run->batch->start[seq];
-    heed_real *to = gv + row0 * v->cols + part * w;
-    for (int64_t c = 0; c < len; c++)
-        memset(to + c * v->cols, 0, (size_t)w * sizeof *to);
-    for (int64_t h = part * each; h < (part + 1) * each && h < heads; h++)
-        for (int64_t q = 0; q < len; q += HEEDI_SMALL_TILE) {
-            const int64_t n =
-                len - q < HEEDI_SMALL_TILE ? len - q : HEEDI_SMALL_TILE;
-            const heedi_view view = {
-                .seq = seq, .head = h, .q0 = q, .nq = n, .out = m};
-            y->op->mixing->rows(y, run, &view);
-            heedi_blas(true, false, len, w, n, 1, m, len,
-                       g + (row0 + q) * y->cols + h * w, y->cols, 1, to,
-                       v->cols);
+    const int64_t len = heedi_len(run->batch, f->seq);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < f->nq; i++)
+        for (int64_t k = 0; k < (f->filter ? f->width : 1); k++) {
+            const int64_t r = f->q0 + i, c = f->reversed ? r + k : r - k;
+            if (c >= 0 && c < len)
+                f->out[i * len + c] += (heed_real)skipped(y, run, f, r, c, k);
         }
 }
 
-void heedi_mixing_transpose(const heedi_node *y, const heedi_run *run,
-                            const heed_real *g, heed_real *gv, void *scratch)
+void heedi_fold_run(const heedi_node *y, const heedi_run *run,
+                    const heedi_fold *f)
 {
-    const heedi_node *v = y->in[y->op->mixing->operand];
-    const int64_t parts = v->cols / heedi_mixing_width(y);
-    if (y->op->mixing->transpose) {
-        y->op->mixing->transpose(y, run, g, gv);
+    heedi_fold plain = *f;
+    plain.skip = NULL;
+    if (!y->op->mixing->fold || f->pick || (f->filter && f->reversed) ||
+        (f->skip && f->f != HEEDI_FOLD_SUM)) {
+        by_rows(y, run, f);
         return;
     }
-#pragma omp parallel for collapse(2) schedule(dynamic, 1)
-    for (int64_t seq = 0; seq < run->batch->n_seq; seq++)
-        for (int64_t part = 0; part < parts; part++)
-            transpose_part(y, run, seq, part, g, gv,
-                           tile_of(run->batch, scratch));
-}
-
-void heedi_mixing_apply(const heedi_node *y, const heedi_run *run,
-                        const heed_real *x, heed_real *out, void *scratch)
-{
-    const heedi_node *v = y->in[y->op->mixing->operand];
-    const heedi_batch *b = run->batch;
-    const int64_t w = heedi_mixing_width(y), heads = y->cols / w;
-    if (y->op->mixing->apply) {
-        y->op->mixing->apply(y, run, x, out);
-        return;
-    }
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t k = 0; k < b->n_small; k++) {
-        const heedi_tile t = b->small[k];
-        const int64_t row0 = b->start[t.seq], len = heedi_len(b, t.seq);
-        heed_real *m = tile_of(b, scratch);
-        for (int64_t h = 0; h < heads; h++) {
-            const heedi_view view = {.seq = t.seq,
-                                     .head = h,
-                                     .q0 = t.row - row0,
-                                     .nq = t.n,
-                                     .out = m};
-            y->op->mixing->rows(y, run, &view);
-            heedi_blas(false, false, t.n, w, len, 1, m, len,
-                       x + row0 * v->cols + heedi_mixing_column(y, h * w),
-                       v->cols, 0, out + t.row * y->cols + h * w, y->cols);
-        }
-    }
+    y->op->mixing->fold(y, run, &plain);
+    if (f->skip)
+        add_skips(y, run, f);
 }

@@ -136,6 +136,14 @@ static bool has_rest(const heedi_implicit *m)
     return false;
 }
 
+bool heedi_implicit_rests(const heedi_implicit *m)
+{
+    for (int i = 0; i < m->n_down; i++)
+        if (m->down[i]->op->factor->rest)
+            return true;
+    return has_rest(m) || (m->y->op->mixing->rest && !heedi_is_softmax(m->y));
+}
+
 static const heedi_node *inner(const heedi_implicit *m)
 {
     return m->y->in[m->y->op->mixing->operand];
@@ -148,6 +156,11 @@ static int64_t tile_values(const heedi_implicit *m)
     return HEEDI_SMALL_TILE * (v > c ? v : c);
 }
 
+static bool skips(const heedi_implicit *m)
+{
+    return m->folds_skip && m->y->op->mixing->rest;
+}
+
 size_t heedi_implicit_bytes(const heedi_implicit *m, const heedi_batch *b,
                             int threads)
 {
@@ -158,6 +171,7 @@ size_t heedi_implicit_bytes(const heedi_implicit *m, const heedi_batch *b,
     n += n_factors(m, true) > 0 ? b->rows * c : 0;
     n += m->filter_at >= 0 ? m->filter.width * c : 0;
     n += has_rest(m) ? b->rows * inner(m)->cols : 0;
+    n += skips(m) ? 2 * c : 0;
     return (size_t)n * sizeof(heed_real);
 }
 
@@ -245,6 +259,35 @@ static void fill_rest(const heedi_implicit *m, const heedi_run *run)
         }
 }
 
+/* rest is skip times the operand of y: by the row that has most of it. */
+static void fill_skip(const heedi_implicit *m, const heedi_run *run,
+                      heed_real *most)
+{
+    const heedi_batch *b = run->batch;
+    const int64_t c = m->y->cols;
+    heed_real *rest = m->work;
+    memset(most, 0, (size_t)c * sizeof *most);
+    memset(m->skip, 0, (size_t)c * sizeof *m->skip);
+    for (int64_t k = 0; k < b->n_small; k++) {
+        const heedi_tile t = b->small[k];
+        const heedi_view v = {.seq = t.seq,
+                              .q0 = t.row - b->start[t.seq],
+                              .nq = t.n,
+                              .out = rest};
+        m->y->op->mixing->rest(m->y, run, &v);
+        for (int64_t i = 0; i < t.n * c; i++) {
+            const int64_t d = i % c;
+            const heed_real x = inner(m)->x[(t.row + i / c) * inner(m)->cols +
+                                            heedi_mixing_column(m->y, d)];
+            const heed_real size = x < 0 ? -x : x;
+            if (size > most[d]) {
+                most[d] = size;
+                m->skip[d] = rest[i] / x;
+            }
+        }
+    }
+}
+
 static heed_real *cut(heed_real **at, bool wanted, int64_t n)
 {
     heed_real *x = wanted ? *at : NULL;
@@ -264,6 +307,9 @@ void heedi_implicit_fill(heedi_implicit *m, const heedi_run *run, void *mem)
     m->post = cut(&at, beyond > 0, n);
     m->w = cut(&at, m->filter_at >= 0, m->filter.width * c);
     m->rest = cut(&at, has_rest(m), b->rows * inner(m)->cols);
+    m->skip = cut(&at, skips(m), c);
+    if (m->skip)
+        fill_skip(m, run, at);
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < b->n_small; k++) {
         if (m->left)
@@ -292,6 +338,7 @@ void heedi_implicit_fold(const heedi_implicit *m, heedi_fold *f)
     f->filter = m->w;
     f->width = m->filter.width;
     f->reversed = m->filter.reversed;
+    f->skip = m->skip;
 }
 
 void heedi_implicit_rows(const heedi_implicit *m, const heedi_run *run,
@@ -302,79 +349,31 @@ void heedi_implicit_rows(const heedi_implicit *m, const heedi_run *run,
     if (m->by_channel)
         head.head = v->head / heedi_mixing_width(m->y);
     m->y->op->mixing->rows(m->y, run, &head);
-    if (!m->by_channel)
+    if (!m->by_channel && !m->skip)
         return;
     heedi_implicit_fold(m, &f);
-    heedi_fold_entries(m->y, run, &f, v->head, 0, v->nq, v->out);
+    heedi_fold_entries(m->y, run, &f,
+                       m->by_channel ? v->head
+                                     : v->head * heedi_mixing_width(m->y),
+                       0, v->nq, v->out);
+}
+
+heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
+                                    int64_t d)
+{
+    const int64_t v = m->operand->cols, at = heedi_mixing_column(m->y, d);
+    const heed_real *x = m->operand->x + row * v;
+    double mean = 0;
+    for (int64_t i = 0; i < m->centred; i++)
+        mean += (double)x[at / m->centred * m->centred + i];
+    return m->centred ? (heed_real)((double)x[at] - mean / (double)m->centred)
+                      : x[at];
 }
 
 void heedi_implicit_operand(const heedi_implicit *m, int64_t row, int64_t n,
                             heed_real *out)
 {
-    const int64_t v = m->operand->cols, c = m->y->cols;
-    for (int64_t r = row; r < row + n; r++) {
-        const heed_real *x = m->operand->x + r * v;
-        heed_real *to = out + r * c;
-        for (int64_t d = 0; d < c; d++)
-            to[d] = x[heedi_mixing_column(m->y, d)];
-        for (int64_t d = 0; m->centred && d < c; d += m->centred) {
-            double mean = 0;
-            for (int64_t i = 0; i < m->centred; i++)
-                mean += (double)to[d + i];
-            mean /= (double)m->centred;
-            for (int64_t i = 0; i < m->centred; i++)
-                to[d + i] -= (heed_real)mean;
-        }
-    }
-}
-
-static void rest_below(const heedi_implicit *m, const heedi_run *run,
-                       int64_t row, heed_real *out)
-{
     const int64_t c = m->y->cols;
-    heed_real *f = m->work + omp_get_thread_num() * 2 * tile_values(m);
-    for (int i = 0; i < m->n_down; i++) {
-        const heedi_node *x = m->down[i];
-        const int64_t n = x->op->factor->centred ? m->centred : 0;
-        for (int64_t d = 0; n && d < c; d += n) {
-            double mean = 0;
-            for (int64_t k = 0; k < n; k++)
-                mean += (double)out[d + k] / (double)n;
-            for (int64_t k = 0; k < n; k++)
-                out[d + k] -= (heed_real)mean;
-        }
-        x->op->factor->of(x, run, row, 1, f);
-        times(f, out, c);
-        if (!x->op->factor->rest)
-            continue;
-        x->op->factor->rest(x, run, row, 1, f);
-        for (int64_t d = 0; d < c; d++)
-            out[d] += f[d];
-    }
-}
-
-void heedi_implicit_rest(const heedi_implicit *m, const heedi_run *run,
-                         int64_t seq, int64_t q, heed_real *row, heed_real *out)
-{
-    const heedi_mixing *mix = m->y->op->mixing;
-    const int64_t w = heedi_mixing_width(m->y), c = m->y->cols;
-    const int64_t v = inner(m)->cols, row0 = run->batch->start[seq];
-    const int64_t len = heedi_len(run->batch, seq);
-    heedi_view view = {.seq = seq, .q0 = q, .nq = 1, .out = out};
-    memset(out, 0, (size_t)c * sizeof *out);
-    if (mix->rest)
-        mix->rest(m->y, run, &view);
-    view.out = row;
-    for (; m->rest && view.head < c / w; view.head++) {
-        mix->rows(m->y, run, &view);
-        for (int64_t d = view.head * w; d < (view.head + 1) * w; d++) {
-            const heed_real *u =
-                m->rest + row0 * v + heedi_mixing_column(m->y, d);
-            double sum = (double)out[d];
-            for (int64_t i = 0; i < len; i++)
-                sum += (double)row[i] * (double)u[i * v];
-            out[d] = (heed_real)sum;
-        }
-    }
-    rest_below(m, run, row0 + q, out);
+    for (int64_t i = row * c; i < (row + n) * c; i++)
+        out[i] = heedi_implicit_operand_at(m, i / c, i % c);
 }

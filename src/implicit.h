@@ -32,10 +32,13 @@ typedef struct heedi_implicit {
     const heedi_node *reader; /* of the output of the block, or NULL: what it
                                  gives is what the mixer adds to the stream */
     int64_t centred; /* the operand is less its mean over so many columns; 0 */
+    bool folds_skip; /* set by the caller: what the mixing operation gives a
+                        row of its own operand stands on the diagonal */
 
     /* Set by heedi_implicit_fill(); NULL: 1, or 0 for `rest`. */
     heed_real *left, *right, *post; /* (rows, y->cols) */
     heed_real *w;                   /* (width, y->cols) */
+    heed_real *skip;                /* (y->cols) */
     heed_real *rest; /* (rows, y's operand->cols): what the operand of y is
                         where that of the matrix is 0 */
     heed_real *work;
@@ -62,6 +65,9 @@ size_t heedi_implicit_bytes(const heedi_implicit *m, const heedi_batch *b,
  * threads. */
 void heedi_implicit_fill(heedi_implicit *m, const heedi_run *run, void *mem);
 
+/* Is there anything that `rest` would tell of: a skip, biases, shifts? */
+bool heedi_implicit_rests(const heedi_implicit *m);
+
 /* Indices of matrices: heads, or columns if m->by_channel. */
 int64_t heedi_implicit_count(const heedi_implicit *m);
 
@@ -72,15 +78,37 @@ void heedi_implicit_fold(const heedi_implicit *m, heedi_fold *f);
 void heedi_implicit_rows(const heedi_implicit *m, const heedi_run *run,
                          const heedi_view *v);
 
-/* The operand of column d of the output, n rows of the batch from `row` on, at
- * its place in out: (rows, y->cols). One thread. */
+/* The operand of column d of the output at a row of the batch; of n rows from
+ * `row` on, at their place in out: (rows, y->cols). */
+heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
+                                    int64_t d);
 void heedi_implicit_operand(const heedi_implicit *m, int64_t row, int64_t n,
                             heed_real *out);
 
-/* rest_r of one row, (y->cols). `row`: of M of y, y's own (T): A[r] of each
- * head is made again in it. One thread. */
-void heedi_implicit_rest(const heedi_implicit *m, const heedi_run *run,
-                         int64_t seq, int64_t q, heed_real *row,
-                         heed_real *out);
+/* ---- implicit_sums.c ---- */
+
+/* At most so many rows at a time. */
+enum { HEEDI_SUM_ROWS = 16 };
+
+/* Of n rows q of a sequence, which began with this run: M times the operand,
+ * made of rows of M and nothing else, and rest; both (n, y->cols), either may
+ * be NULL. mem: heedi_implicit_sums_bytes(). */
+size_t heedi_implicit_sums_bytes(const heedi_implicit *m, const heedi_batch *b,
+                                 int threads);
+void heedi_implicit_sums(const heedi_implicit *m, const heedi_run *run,
+                         int64_t seq, const int64_t *q, int64_t n, void *mem,
+                         heed_real *product, heed_real *rest);
+
+/* max |M operand + rest - output| / max |output| over at most HEEDI_SUM_ROWS
+ * rows of a sequence, the first and the last among them, and all columns; *n:
+ * how many. drop: without the rest. mem: as above and twice
+ * (HEEDI_SUM_ROWS, y->cols). */
+double heedi_implicit_error(const heedi_implicit *m, const heedi_run *run,
+                            int64_t seq, bool drop, void *mem, int64_t *n);
+
+/* What factors below the mixing operation make of a row of rest, (y->cols), in
+ * place; `work`: y->cols. One thread. */
+void heedi_implicit_rest_below(const heedi_implicit *m, const heedi_run *run,
+                               int64_t row, heed_real *work, heed_real *rest);
 
 #endif

@@ -61,6 +61,7 @@ struct heedi_job {
     int64_t rounds;   /* most targets of any input */
     const heed_target **target; /* of each input */
     int64_t *n_targets;
+    void *more;        /* what the method's `check` found out, for its `run` */
     const char *group; /* "explanations/attn_lrp" */
     bool warned;       /* of a negative logit: once is enough */
     heed_status late;  /* a residual beyond the tolerance, told at the end */
@@ -92,14 +93,14 @@ static inline int64_t heedi_first_row(const heedi_job *j, const heedi_exec *e,
  * backward pass for each target, relevance at the embeddings. */
 heed_status heedi_run_gradient(heedi_job *j);
 
-/* Weights of every mixing operation, tile by tile. */
-heed_status heedi_run_attention(heedi_job *j);
-
 /* Write "input" of one input. */
 heed_status heedi_report_input(heedi_job *j, int64_t input);
 
 /* Write "input" and the explanation group of one input; r: n_targets of
  * them. */
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r);
+/* Its target and position alone, as attributes of j->group. */
+heed_status heedi_report_target(heedi_job *j, int64_t input,
+                                const heedi_outcome *r);
 
 #endif

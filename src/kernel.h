@@ -307,9 +307,9 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
     extern const heedi_vector_table heedi_vector_table_##isa; \
     extern const heedi_scan_table heedi_scan_table_##isa;     \
     extern const heedi_gla_table heedi_gla_table_##isa;       \
-    extern const heedi_wkv_table heedi_wkv_table_##isa;
-extern const heedi_rglru_table heedi_rglru_table_##isa;
-extern const heedi_hidden_table heedi_hidden_table_##isa;
+    extern const heedi_wkv_table heedi_wkv_table_##isa;       \
+    extern const heedi_rglru_table heedi_rglru_table_##isa;   \
+    extern const heedi_hidden_table heedi_hidden_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 

@@ -1,280 +1,243 @@
-#include "job.h"
+#include "maps.h"
 
 #include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "ctx.h"
-#include "kernel.h"
 
-/* Weights of every mixing operation, through its `mixing` view alone: any
- * kind of layer will do. Tiles of query rows go to the sink as they come, so
- * that memory is one tile, whatever the length. */
+/* ---- panels ---- */
 
-enum { TILE = 64, PART = 8, MAX_SAMPLES = 16 }; /* PART: of one thread */
-
-typedef struct maps {
-    heedi_job *j;
-    const int64_t *layer, *head; /* the model's numbers; chosen ones */
-    int64_t n_layers, n_heads;
-    int64_t done;       /* layers written */
-    heed_real *tile;    /* (TILE, T) */
-    heed_real *reduced; /* the same, over heads */
-    double *error;      /* of reconstruction, (n, n_layers) */
-} maps;
-
-static const heedi_node *mixer(const heedi_exec *e, int64_t block)
-{
-    for (const heedi_node *y = e->block[block].tape.first; y; y = y->next)
-        if (y->op->mixing)
-            return y;
-    return NULL;
-}
-
-static void view(const heedi_exec *e, const heedi_node *y, int64_t seq,
-                 int64_t head, int64_t q0, int64_t nq, heed_real *out)
-{
-    const int64_t t = heedi_len(&e->batch, seq);
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < nq; i += PART) {
-        const int64_t n = nq - i < PART ? nq - i : PART;
-        heedi_view v = {.seq = seq,
-                        .head = head,
-                        .q0 = q0 + i,
-                        .nq = n,
-                        .out = out + i * t};
-        y->op->mixing->rows(y, &e->run, &v);
-    }
-}
-
-/* acc (+)= what one head adds to the reduction */
-static void gather(heedi_reduction r, const heed_real *x, heed_real *acc,
-                   int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double a = (double)acc[i], v = (double)x[i];
-        a = r == HEEDI_MAX        ? (v > a ? v : a)
-            : r == HEEDI_POS_MEAN ? a + (v > 0 ? v : 0)
-            : r == HEEDI_ABS_MEAN ? a + fabs(v)
-            : r == HEEDI_L2       ? a + v * v
-                                  : a + v;
-        acc[i] = (heed_real)a;
-    }
-}
-
-static void finish(heedi_reduction r, heed_real *acc, int64_t n, int64_t heads)
-{
-    for (int64_t i = 0; i < n; i++)
-        acc[i] = r == HEEDI_MAX  ? acc[i]
-                 : r == HEEDI_L2 ? (heed_real)sqrt((double)acc[i])
-                                 : acc[i] / (heed_real)heads;
-}
-
-static heed_status put(const maps *m, int64_t seq, int64_t layer, int64_t head,
-                       int64_t q0, int64_t nq, int64_t t, const heed_real *x)
+/* Any kind of layer will do: everything is seen through `mixing` views and
+ * factors. */
+static heed_status put(const heedi_maps *m, int64_t seq, int64_t layer,
+                       int64_t index, int64_t at, int64_t n)
 {
     const heed_sink *s = &m->j->sink[seq];
-    const int64_t start[] = {layer, head, q0, 0}, count[] = {1, 1, nq, t};
+    const int64_t start[] = {layer, index, at, 0};
+    const int64_t count[] = {1, 1, n, m->j->len[seq]};
     return s->write(s->ud, m->j->ctx, "attention", "attention", start, count,
-                    x);
+                    m->panel);
 }
 
-static heed_status one_tile(const maps *m, const heedi_exec *e,
-                            const heedi_node *y, int64_t seq, int64_t q0)
+static void one_matrix(const heedi_maps *m, const heedi_run *run, int64_t seq,
+                       int64_t index, int64_t q0, int64_t nq)
 {
     const int64_t t = m->j->len[seq];
-    const int64_t nq = t - q0 < TILE ? t - q0 : TILE;
-    const heedi_reduction r = m->j->reduce;
-    for (int64_t i = 0; r != HEEDI_NONE && i < nq * t; i++)
-        m->reduced[i] = r == HEEDI_MAX ? -(heed_real)HUGE_VAL : 0;
-    for (int64_t h = 0; h < m->n_heads; h++) {
-        view(e, y, seq, m->head[h], q0, nq, m->tile);
-        if (r == HEEDI_NONE)
-            HEEDI_TRY(put(m, seq, m->done, h, q0, nq, t, m->tile));
-        else
-            gather(r, m->tile, m->reduced, nq * t);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t i = 0; i < nq; i += HEEDI_FOLD_ROWS) {
+        const int64_t n = nq - i < HEEDI_FOLD_ROWS ? nq - i : HEEDI_FOLD_ROWS;
+        const heedi_view v = {.seq = seq,
+                              .head = index,
+                              .q0 = q0 + i,
+                              .nq = n,
+                              .out = m->panel + i * t};
+        heedi_implicit_rows(&m->m, run, &v);
     }
-    if (r == HEEDI_NONE)
-        return HEED_OK;
-    finish(r, m->reduced, nq * t, m->n_heads);
-    return put(m, seq, m->done, 0, q0, nq, t, m->reduced);
 }
 
-/* max |M v - out| / max |out| over sampled rows and all heads: does the matrix
- * that is stored make what the layer made? */
-static double residual(const maps *m, const heedi_exec *e, const heedi_node *y,
-                       int64_t seq)
+const heedi_map_fold heedi_map_folds[HEEDI_AUTO + 1] = {
+    [HEEDI_MEAN] = {HEEDI_FOLD_SUM, true, false},
+    [HEEDI_POS_MEAN] = {HEEDI_FOLD_POSITIVE, true, false},
+    [HEEDI_ABS_MEAN] = {HEEDI_FOLD_ABSOLUTE, true, false},
+    [HEEDI_MAX] = {HEEDI_FOLD_MAX, false, false},
+    [HEEDI_L2] = {HEEDI_FOLD_SQUARE, false, true},
+    [HEEDI_WEIGHTED] = {HEEDI_FOLD_SUM, false, false},
+};
+
+static void reduced(const heedi_maps *m, const heedi_run *run, int64_t seq,
+                    const heedi_map_layer *l, int64_t q0, int64_t nq)
 {
-    const heedi_node *v = y->in[y->op->mixing->operand];
-    const int64_t t = m->j->len[seq], heads = y->op->mixing->heads(y);
-    const int64_t d = y->cols / heads, groups = v->cols / d;
-    const int64_t row0 = e->batch.start[seq];
-    const int64_t n = t < MAX_SAMPLES ? t : MAX_SAMPLES;
-    double worst = 0, most = 0;
-    for (int64_t k = 0; k < n; k++) {
-        int64_t q = n == 1 ? 0 : k * (t - 1) / (n - 1);
-        for (int64_t h = 0; h < heads; h++) {
-            view(e, y, seq, h, q, 1, m->tile);
-            for (int64_t c = 0; c < d; c++) {
-                double sum = 0;
-                int64_t col = h / (heads / groups) * d + c;
-                for (int64_t i = 0; i < t; i++)
-                    sum += (double)m->tile[i] *
-                           (double)v->x[(row0 + i) * v->cols + col];
-                double out = (double)y->x[(row0 + q) * y->cols + h * d + c];
-                worst = fmax(worst, fabs(sum - out));
-                most = fmax(most, fabs(out));
-            }
-        }
+    const heedi_map_fold *how = &heedi_map_folds[m->reduce];
+    heedi_fold f = m->fold;
+    f.seq = seq;
+    f.q0 = q0;
+    f.nq = nq;
+    f.f = how->fold;
+    f.by_head = !l->by_channel && !m->how.weighted;
+    f.pick = m->some ? m->pick : NULL;
+    f.scratch = m->scratch;
+    f.out = m->panel;
+    heedi_fold_run(m->m.y, run, &f);
+    const double n = (double)(m->some ? m->n_index : l->count);
+    for (int64_t i = 0; i < nq * m->j->len[seq]; i++) {
+        const double x = (double)f.out[i];
+        f.out[i] = (heed_real)(how->root ? sqrt(x) : how->mean ? x / n : x);
     }
-    return most > 0 ? worst / most : worst;
+}
+
+/* Rows that follow each other, up to the next multiple of a panel. */
+static int64_t together(const int64_t *row, int64_t n)
+{
+    int64_t k = 1;
+    while (k < n && row[k] == row[k - 1] + 1 && row[k] % HEEDI_MAP_PANEL != 0)
+        k++;
+    return k;
+}
+
+static heed_status all_panels(const heedi_maps *m, const heedi_run *run,
+                              int64_t seq, int64_t layer)
+{
+    const int64_t *row = m->row[seq], n_rows = m->n_rows[seq];
+    for (int64_t i = 0, n; i < n_rows; i += n) {
+        n = together(row + i, n_rows - i);
+        HEEDI_TRY(heedi_progress(m->j->ctx, "maps",
+                                 (double)layer + (double)i / (double)n_rows,
+                                 (double)m->n_layers));
+        if (heedi_maps_indexed(m)) {
+            for (int64_t k = 0; k < m->n_index; k++) {
+                one_matrix(m, run, seq, m->index[k], row[i], n);
+                HEEDI_TRY(put(m, seq, layer, k, i, n));
+            }
+            continue;
+        }
+        reduced(m, run, seq, &m->layer[layer], row[i], n);
+        HEEDI_TRY(put(m, seq, layer, 0, i, n));
+    }
+    return HEED_OK;
+}
+
+/* ---- one layer ---- */
+
+/* left g and post times operand, with g the gradient of the output. */
+static void set_weights(heedi_maps *m, const heedi_run *run)
+{
+    const heedi_implicit *a = &m->m;
+    const int64_t c = a->y->cols, rows = run->batch->rows;
+    heed_real *left = m->weights, *post = left + rows * c;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t d = 0; d < c; d++) {
+            const int64_t i = r * c + d;
+            left[i] = a->output->g[i] * (a->left ? a->left[i] : 1);
+            post[i] =
+                heedi_implicit_operand_at(a, r, d) * (a->post ? a->post[i] : 1);
+        }
+    m->fold.left = left;
+    m->fold.post = post;
+}
+
+static void set_pick(const heedi_maps *m, const heedi_map_layer *l)
+{
+    const int64_t each = l->cols / l->count;
+    memset(m->pick, 0, (size_t)l->cols * sizeof *m->pick);
+    for (int64_t k = 0; k < m->n_index; k++)
+        for (int64_t d = 0; d < each; d++)
+            m->pick[m->index[k] * each + d] = true;
+}
+
+static int64_t stored_at(const heedi_maps *m, int64_t layer)
+{
+    int64_t i = 0;
+    while (i < m->n_layers && m->layer[i].layer != layer)
+        i++;
+    return i;
+}
+
+static heed_status one_layer(heedi_maps *m, const heedi_exec *e,
+                             const heedi_tape *t, const heedi_node *y)
+{
+    const int64_t i = stored_at(m, t->layer);
+    if (i == m->n_layers || y != heedi_next_mixing(t, NULL))
+        return HEED_OK;
+    const heedi_map_layer *l = &m->layer[i];
+    heedi_implicit_of(&m->m, t, y, l->block);
+    m->m.folds_skip = m->how.skip == HEEDI_SKIP_FOLD;
+    heedi_implicit_fill(&m->m, &e->run, m->arrays);
+    m->fold = (heedi_fold){0};
+    heedi_implicit_fold(&m->m, &m->fold);
+    if (m->some)
+        set_pick(m, l);
+    if (m->how.weighted)
+        set_weights(m, &e->run);
+    for (int64_t s = 0; s < m->j->n; s++) {
+        m->error[s * m->n_layers + i] = heedi_implicit_error(
+            &m->m, &e->run, s, m->how.skip == HEEDI_SKIP_DROP, m->scratch,
+            &m->checked[s]);
+        if (l->beside > 0)
+            HEEDI_TRY(heedi_maps_rest(m, &e->run, s, i));
+        HEEDI_TRY(all_panels(m, &e->run, s, i));
+    }
+    return HEED_OK;
 }
 
 static heed_status visit(void *ud, heedi_exec *e, int64_t block)
 {
-    maps *m = ud;
-    const heedi_node *y = mixer(e, block);
-    if (!y || m->done == m->n_layers || m->layer[m->done] != block - 1)
-        return HEED_OK;
-    for (int64_t s = 0; s < m->j->n; s++) {
-        m->error[s * m->n_layers + m->done] = residual(m, e, y, s);
-        for (int64_t q0 = 0; q0 < m->j->len[s]; q0 += TILE)
-            HEEDI_TRY(one_tile(m, e, y, s, q0));
+    const heedi_tape *t = &e->block[block].tape;
+    const heedi_node *y = heedi_next_mixing(t, NULL);
+    return y ? one_layer(ud, e, t, y) : HEED_OK;
+}
+
+static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
+{
+    heedi_maps *m = ud;
+    if (m->status == HEED_OK)
+        m->status = one_layer(m, e, &e->block[y->layer + 1].tape, y);
+}
+
+static heed_status contributions(heedi_maps *m, heedi_exec *e)
+{
+    heedi_rounds r;
+    HEEDI_TRY(heedi_rounds_init(&r, m->j, e));
+    HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
+    HEEDI_TRY(heedi_rounds_aim(&r));
+    e->watch = watch;
+    e->watch_ud = m;
+    m->rounds = &r;
+    HEEDI_TRY(heedi_exec_backward(e, NULL, NULL));
+    HEEDI_TRY(m->status);
+    for (int64_t s = 0; s < m->j->n; s++)
+        HEEDI_TRY(heedi_maps_end(m, s));
+    return HEED_OK;
+}
+
+/* ---- the run ---- */
+
+static heed_status allocate(heedi_maps *m)
+{
+    heedi_job *j = m->j;
+    size_t arrays = 1, weights = 1, scratch = 1, beside = 1;
+    for (int64_t i = 0; i < m->n_layers; i++) {
+        const heedi_map_layer *l = &m->layer[i];
+        arrays = l->bytes > arrays ? l->bytes : arrays;
+        weights = l->weights > weights ? l->weights : weights;
+        scratch = l->scratch > scratch ? l->scratch : scratch;
+        beside = l->beside > beside ? l->beside : beside;
     }
-    m->done++;
+    m->arrays = heedi_arena_alloc(&j->mem, arrays);
+    m->weights = heedi_arena_alloc(&j->mem, weights);
+    m->scratch = heedi_arena_alloc(&j->mem, scratch);
+    m->beside = heedi_arena_alloc(&j->mem, beside);
+    m->panel = heedi_arena_alloc(
+        &j->mem, (size_t)(HEEDI_MAP_PANEL * m->longest) * sizeof *m->panel);
+    m->pick = heedi_arena_alloc(&j->mem, (size_t)m->widest * sizeof *m->pick);
+    m->error = heedi_arena_alloc(&j->mem, (size_t)(j->n * m->n_layers) *
+                                              sizeof *m->error);
+    m->checked = heedi_arena_alloc(&j->mem, (size_t)j->n * sizeof *m->checked);
+    return m->arrays && m->weights && m->scratch && m->beside && m->panel &&
+                   m->pick && m->error && m->checked
+               ? HEED_OK
+               : HEED_ENOMEM;
+}
+
+static heed_status run(heedi_maps *m, heedi_exec *e)
+{
+    HEEDI_TRY(allocate(m));
+    for (int64_t s = 0; s < m->j->n; s++)
+        HEEDI_TRY(heedi_maps_begin(m, s));
+    if (m->how.weighted)
+        return contributions(m, e);
+    HEEDI_TRY(heedi_exec_forward(e, visit, m));
+    for (int64_t s = 0; s < m->j->n; s++)
+        HEEDI_TRY(heedi_maps_end(m, s));
     return HEED_OK;
 }
 
-static heed_status coordinates(const maps *m, const heed_sink *s,
-                               const char *name, const int64_t *x, int64_t n)
-{
-    int32_t *v = heedi_arena_alloc(&m->j->mem, (size_t)n * sizeof *v);
-    if (!v)
-        return HEED_ENOMEM;
-    for (int64_t i = 0; i < n; i++)
-        v[i] = (int32_t)x[i];
-    heed_var var = {.group = "",
-                    .name = name,
-                    .type = HEED_I32,
-                    .nd = 1,
-                    .dim = {name},
-                    .len = {n}};
-    return heed_put(s, m->j->ctx, &var, v);
-}
-
-static heed_status tokens(const maps *m, const heed_sink *s, int64_t seq,
-                          const char *name, const char *dim)
-{
-    const heed_tokens *t = m->j->tokens[seq];
-    const char **text =
-        heedi_arena_alloc(&m->j->mem, (size_t)t->n * sizeof *text);
-    if (!text)
-        return HEED_ENOMEM;
-    for (int64_t i = 0; i < t->n; i++)
-        text[i] = t->token[i].text;
-    heed_var var = {.group = "attention",
-                    .name = name,
-                    .type = HEED_STR,
-                    .nd = 1,
-                    .dim = {dim},
-                    .len = {t->n}};
-    return heed_put(s, m->j->ctx, &var, text);
-}
-
-static heed_status begin(const maps *m, int64_t seq)
-{
-    const heed_sink *s = &m->j->sink[seq];
-    const int64_t zero = 0, t = m->j->len[seq];
-    const bool all = m->j->reduce == HEEDI_NONE;
-    HEEDI_TRY(heedi_report_input(m->j, seq));
-    HEEDI_TRY(coordinates(m, s, "layer", m->layer, m->n_layers));
-    HEEDI_TRY(
-        coordinates(m, s, "head", all ? m->head : &zero, all ? m->n_heads : 1));
-    heed_var v = {.group = "attention",
-                  .name = "attention",
-                  .type = HEED_TYPE_REAL,
-                  .nd = 4,
-                  .dim = {"layer", "head", "query", "key"},
-                  .len = {m->n_layers, all ? m->n_heads : 1, t, t},
-                  .units = "1",
-                  .long_name = "attention weights"};
-    HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
-    HEEDI_TRY(tokens(m, s, seq, "query_token", "query"));
-    return tokens(m, s, seq, "key_token", "key");
-}
-
-static heed_status end(const maps *m, int64_t seq)
-{
-    const heed_sink *s = &m->j->sink[seq];
-    heed_ctx *ctx = m->j->ctx;
-    const char *g = "attention";
-    HEEDI_TRY(heed_put_str(s, ctx, g, "kind", "softmax"));
-    HEEDI_TRY(heed_put_str(s, ctx, g, "variant", "exact"));
-    HEEDI_TRY(heed_put_str(s, ctx, g, "normalisation", "none"));
-    HEEDI_TRY(heed_put_str(s, ctx, g, "reduction", m->j->reduce_name));
-    heed_attr a = {HEED_F64, m->n_layers, m->error + seq * m->n_layers};
-    return s->attr(s->ud, ctx, g, "reconstruction_error", a);
-}
-
-/* The chosen numbers, or all n; HEED_EINVAL names one that is out of range or
- * not in rising order. */
-static heed_status choose(heedi_job *j, const char *what, const int64_t *want,
-                          int64_t n_want, int64_t n, const int64_t **out,
-                          int64_t *n_out)
-{
-    int64_t *x = heedi_arena_alloc(&j->mem, (size_t)n * sizeof *x);
-    if (!x)
-        return HEED_ENOMEM;
-    for (int64_t i = 0; i < n; i++)
-        x[i] = i;
-    *out = want ? want : x;
-    *n_out = want ? n_want : n;
-    for (int64_t i = 0; want && i < n_want; i++)
-        if (want[i] < 0 || want[i] >= n || (i > 0 && want[i] <= want[i - 1]))
-            return heedi_fail(j->ctx, HEED_EINVAL,
-                              "%s %lld: there are %lld, named in rising order "
-                              "from 0",
-                              what, (long long)want[i], (long long)n);
-    return HEED_OK;
-}
-
-static heed_status run(heedi_job *j, heedi_exec *e)
-{
-    maps m = {.j = j};
-    const heed_request *q = j->q;
-    const int64_t layers = q->model->dim['L'];
-    const heedi_node *y = mixer(e, 1);
-    int64_t longest = 0;
-    if (!y)
-        return heedi_fail(j->ctx, HEED_ENOTSUP,
-                          "attention: '%s' models have no mixing layers",
-                          q->model->family->info.name);
-    HEEDI_TRY(choose(j, "layer", q->layers, q->n_layers, layers, &m.layer,
-                     &m.n_layers));
-    HEEDI_TRY(choose(j, "head", q->heads, q->n_heads, y->op->mixing->heads(y),
-                     &m.head, &m.n_heads));
-    for (int64_t s = 0; s < j->n; s++)
-        longest = j->len[s] > longest ? j->len[s] : longest;
-    size_t n = (size_t)(TILE * longest);
-    m.tile = heedi_arena_alloc(&j->mem, n * sizeof *m.tile);
-    m.reduced = heedi_arena_alloc(&j->mem, n * sizeof *m.reduced);
-    m.error = heedi_arena_alloc(&j->mem,
-                                (size_t)(j->n * m.n_layers) * sizeof *m.error);
-    if (!m.tile || !m.reduced || !m.error)
-        return HEED_ENOMEM;
-    for (int64_t s = 0; s < j->n; s++)
-        HEEDI_TRY(begin(&m, s));
-    HEEDI_TRY(heedi_exec_forward(e, visit, &m));
-    for (int64_t s = 0; s < j->n; s++)
-        HEEDI_TRY(end(&m, s));
-    return HEED_OK;
-}
-
-heed_status heedi_run_attention(heedi_job *j)
+heed_status heedi_maps_run(heedi_job *j)
 {
     heedi_exec e;
     HEEDI_TRY(heedi_job_exec(j, &e));
-    heed_status st = run(j, &e);
+    heed_status st = run(j->more, &e);
     heedi_exec_clear(&e);
     return st;
 }

@@ -39,9 +39,8 @@ const heed_model_info *heed_model_about(const heed_model *m)
     return &m->info;
 }
 
-/* Names of a layer's operations carry its number, as in a run. */
-static heed_status search(heed_ctx *ctx, const heed_model *m, int64_t block,
-                          heedi_node_is *is, const void *arg, bool *found)
+heed_status heedi_model_tape(heed_ctx *ctx, const heed_model *m, int64_t block,
+                             heedi_tape_fn *fn, void *ud)
 {
     char prefix[32] = "";
     heedi_arena mem;
@@ -53,20 +52,33 @@ static heed_status search(heed_ctx *ctx, const heed_model *m, int64_t block,
     if (block > 0)
         t.in = heedi_outside(&t, m->dim['C']);
     m->family->build(m, block, &t, t.in);
-    for (const heedi_node *y = t.first; y; y = y->next)
-        *found = *found || is(y, arg);
+    heed_status st = t.status == HEED_OK ? fn(ud, &t) : t.status;
     heedi_arena_clear(&mem);
-    return t.status;
+    return st;
+}
+
+typedef struct sought {
+    heedi_node_is *is;
+    const void *arg;
+    bool *found;
+} sought;
+
+static heed_status search(void *ud, const heedi_tape *t)
+{
+    const sought *s = ud;
+    for (const heedi_node *y = t->first; y; y = y->next)
+        *s->found = *s->found || s->is(y, s->arg);
+    return HEED_OK;
 }
 
 heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,
                             heedi_node_is *is, const void *arg, bool *found)
 {
-    heed_status st = HEED_OK;
+    sought s = {is, arg, found};
     *found = false;
-    for (int64_t b = 0; st == HEED_OK && !*found && b < heedi_blocks(m); b++)
-        st = search(ctx, m, b, is, arg, found);
-    return st;
+    for (int64_t b = 0; !*found && b < heedi_blocks(m); b++)
+        HEEDI_TRY(heedi_model_tape(ctx, m, b, search, &s));
+    return HEED_OK;
 }
 
 heedi_node *heedi_linear(heedi_tape *t, const char *name, const heedi_weight *w,

@@ -103,6 +103,12 @@ static inline int64_t heedi_blocks(const heed_model *m)
     return m->dim['L'] + 2;
 }
 
+/* Build one block for a look at it, without values; names of a layer's
+ * operations carry its number, as in a run. HEED_ENOMEM, and what fn says. */
+typedef heed_status heedi_tape_fn(void *ud, const heedi_tape *t);
+heed_status heedi_model_tape(heed_ctx *ctx, const heed_model *m, int64_t block,
+                             heedi_tape_fn *fn, void *ud);
+
 /* Is there an operation that the predicate takes? HEED_ENOMEM. */
 typedef bool heedi_node_is(const heedi_node *y, const void *arg);
 heed_status heedi_model_has(heed_ctx *ctx, const heed_model *m,

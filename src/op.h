@@ -83,6 +83,11 @@ typedef struct heedi_fold {
     int64_t width;
     bool reversed;      /* of the filter: c-k in place of c+k */
     const void *before; /* as in a view */
+    /* An operation's own fold is never asked for these two: src/fold.c. */
+    const heed_real *skip; /* (y->cols): added to M's diagonal, the same for the
+                              columns of a head; NULL: 0 */
+    const bool *pick;      /* (y->cols): columns that count; of a head, by_head,
+                              its first one; NULL: all */
     void *scratch;
     heed_real *out; /* (nq, T), assigned: 0 where nothing can enter */
 } heedi_fold;

@@ -15,7 +15,9 @@ typedef enum heedi_reduction {
     HEEDI_MAX,
     HEEDI_POS_MEAN,
     HEEDI_ABS_MEAN,
-    HEEDI_NONE
+    HEEDI_WEIGHTED, /* by gradient and operand */
+    HEEDI_NONE,
+    HEEDI_AUTO /* none of heads, the mean of channels */
 } heedi_reduction;
 
 /* Of x[i] g[i], or of g[i] where x is NULL; of the first six. */

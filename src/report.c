@@ -481,6 +481,16 @@ static heed_status put_pixels(const report *p)
                : HEED_OK;
 }
 
+heed_status heedi_report_target(heedi_job *j, int64_t input,
+                                const heedi_outcome *r)
+{
+    const report p = {j, &j->sink[input], r, j->n_targets[input],
+                      j->len[input]};
+    HEEDI_TRY(put_targets(&p));
+    HEEDI_TRY(put_positions(&p));
+    return heed_put_num(p.s, j->ctx, j->group, "target_value", r->aim.value);
+}
+
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
 {
     const heed_sink *s = &j->sink[input];

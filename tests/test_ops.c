@@ -1,5 +1,5 @@
 /* Every operation of the registry on every row of its examples: gradient,
- * relevance, account, accumulation, threads, views, state. A checker returns
+ * relevance, account, accumulation, threads, state. A checker returns
  * the error it found, so that controls can ask whether it finds any. */
 #include "testlib.h"
 
@@ -375,98 +375,6 @@ static void check_share(const heedi_op *op, const heedi_example *row,
     optest_close(&t);
 }
 
-/* ---- views ---- */
-
-/* How far the rows of a mixing matrix are from weights that sum to 1, and
- * from nothing where nothing can enter. */
-static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
-                        int64_t len)
-{
-    const heedi_attention_args *a =
-        strcmp(y->op->name, "attention") == 0 ? y->args : NULL;
-    double sum = 0, error = 0;
-    for (int64_t j = 0; j < len; j++) {
-        sum += (double)m[j];
-        bool out = a ? !optest_seen(a, q, j) : j > q;
-        if (out                       ? m[j] != 0
-            : y->op->mixing->positive ? !(m[j] >= 0)
-                                      : m[j] != m[j])
-            error = HUGE_VAL;
-    }
-    return a ? fmax(error, fabs(sum - 1)) : error;
-}
-
-/* M v against what the operation made, row q of one head; relative to the
- * largest value where that is above 1. */
-static double output_error(const optest *t, const heed_real *m, int64_t seq,
-                           int64_t h, int64_t q)
-{
-    const heedi_node *y = t->y, *v = y->in[y->op->mixing->operand];
-    const int64_t heads = y->op->mixing->heads(y), d = y->cols / heads;
-    const int64_t first = h / (heads / (v->cols / d)) * d;
-    const int64_t row0 = t->batch.start[seq];
-    double error = 0, most_ = 1;
-    for (int64_t c = 0; c < d; c++) {
-        double sum = 0;
-        for (int64_t j = 0; j < heedi_len(&t->batch, seq); j++)
-            sum +=
-                (double)m[j] * (double)v->x[(row0 + j) * v->cols + first + c];
-        const double want = (double)y->x[(row0 + q) * y->cols + h * d + c];
-        most_ = fmax(most_, fabs(want));
-        sum -= want;
-        error = fmax(error, fabs(sum));
-    }
-    return error / most_;
-}
-
-/* Zeros are the same; the rest is in rounding, which the rows that are asked
- * for together may change. */
-static double row_difference(const heed_real *a, const heed_real *b, int64_t n)
-{
-    double error = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = fabs((double)a[i] - (double)b[i]);
-        error = (a[i] == 0) != (b[i] == 0) ? HUGE_VAL : d <= error ? error : d;
-    }
-    return error;
-}
-
-static void check_mixing(const heedi_op *op, const heedi_example *row,
-                         optest_how how)
-{
-    optest t;
-    if (!op->mixing)
-        return;
-    open_(&t, op, row, how);
-    optest_forward(&t);
-    for (int64_t s = 0; s < how.n_seq; s++)
-        for (int64_t h = 0; h < op->mixing->heads(t.y); h++) {
-            const int64_t len = how.len[s];
-            heed_real *m = optest_reals(&t, len * len);
-            heed_real *one = optest_reals(&t, len);
-            op->mixing->rows(
-                t.y, &t.run,
-                &(heedi_view){.seq = s, .head = h, .nq = len, .out = m});
-            for (int64_t q = 0; q < len; q++) {
-                within(op, row, "row of weights",
-                       row_error(t.y, m + q * len, q, len),
-                       optest_tol(2e-6, 1e-12));
-                within(op, row, "weights times values",
-                       output_error(&t, m + q * len, s, h, q),
-                       optest_tol(1e-6, 1e-12));
-                memset(one, 0xff, (size_t)len * sizeof *one);
-                op->mixing->rows(
-                    t.y, &t.run,
-                    &(heedi_view){
-                        .seq = s, .head = h, .q0 = q, .nq = 1, .out = one});
-                within(op, row, "a row by itself",
-                       row_difference(one, m + q * len, len),
-                       optest_tol(2e-6, 1e-12));
-            }
-        }
-    optest_close(&t);
-}
-
 /* ---- state ---- */
 
 /* A sequence fed in pieces of 1 after `prefill`, or of `piece`: the largest
@@ -536,7 +444,6 @@ EVERY(gradient)
 EVERY(account)
 EVERY(deposits)
 EVERY(share)
-EVERY(mixing)
 EVERY(state)
 
 /* ---- the registry ---- */
@@ -579,8 +486,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_registry), test(test_gradient), test(test_account),
-        test(test_deposits), test(test_share),    test(test_mixing),
-        test(test_state),
+        test(test_deposits), test(test_share),    test(test_state),
     };
     RUN(tests);
 }

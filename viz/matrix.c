@@ -69,6 +69,7 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     const char *name = "Attention";
     const char *kind = heed_result_str(r, group, "kind");
     const char *reduction = heed_result_str(r, group, "reduction");
+    const char *index = heed_result_str(r, group, "index");
     m->n_rows = v->len[v->nd - 2];
     m->n_columns = v->len[v->nd - 1];
     if (kind && strcmp(kind, "softmax") != 0)
@@ -85,7 +86,8 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
                    strcmp(reduction, "none") != 0;
     m->title =
         reduced ? heedi_arena_print(&m->arena, "%s, layer %lld, %s of %ss",
-                                    name, (long long)l, reduction, v->dim[1])
+                                    name, (long long)l, reduction,
+                                    index ? index : v->dim[1])
                 : heedi_arena_print(&m->arena, "%s, layer %lld, %s %lld", name,
                                     (long long)l, v->dim[1], (long long)h);
     return m->title ? HEED_OK : HEED_ENOMEM;
@@ -127,7 +129,10 @@ static heed_status words(heedi_matrix *m, const heed_result *r,
         &m->arena, "%s%s%s%s%lld token%s%srow = query, column = key",
         kind ? kind : "", kind ? dot : "", model, *model ? dot : "",
         (long long)m->n_columns, m->n_columns == 1 ? "" : "s", dot);
-    m->legend = m->is_log      ? "attention weight, logarithmic"
+    const char *reduction = heed_result_str(r, group, "reduction");
+    const bool weighted = reduction && strcmp(reduction, "weighted") == 0;
+    m->legend = weighted       ? "contribution to the target"
+                : m->is_log    ? "attention weight, logarithmic"
                 : m->is_signed ? "attention weight, signed"
                                : "attention weight";
     HEEDI_TRY(labels(m, r, group, "query_token", m->n_rows, &m->row));

@@ -69,6 +69,11 @@ typedef struct heed_request {
                            "l1", "l2", "absmax", "max"; NULL: the method's */
     const int64_t *layers, *heads; /* which ones to store; NULL: all */
     int64_t n_layers, n_heads;
+    /* Of attention maps: channels in place of heads, where layers have a matrix
+     * for each; query rows, in rising order, negative ones from the end, or
+     * every row_step-th, the last one among them; NULL and 0: all. */
+    const int64_t *channels, *rows;
+    int64_t n_channels, n_rows, row_step;
     int ledger; /* 1: relevance in and out of every operation, too */
     double tol; /* largest accepted residual, relative to the greater of
                    |target| and sum |R|; 0: 1e-4, and none for methods that
@@ -77,8 +82,8 @@ typedef struct heed_request {
                                 NULL: nothing more */
     const char *group;       /* NULL: "explanations/METHOD"; where results go */
     uint64_t seed;           /* of methods that draw random numbers */
-    int streams; /* 1: the sink keeps no array in memory: of method "attention",
-                    the plan then counts one tile, not the whole map */
+    int streams; /* 1: the sink keeps no array in memory: of attention maps the
+                    plan then counts a few rows, not the whole map */
     const char *const *rules; /* ends at NULL: "mlp.*=gamma:0.05", rules of
                                  operations by patterns of their names, the
                                  last match wins; NULL: the method's own */
@@ -95,8 +100,8 @@ typedef struct heed_request {
 } heed_request;
 
 /* Run a method; sink[i] receives the result of input[i].
- * Writes "input/..." and "explanations/METHOD/..." (docs/formats.md); for
- * method "attention", "attention/...".
+ * Writes "input/..." and "explanations/METHOD/..." (docs/formats.md); of
+ * methods that give maps, "attention/...".
  * Returns HEED_EINVAL, HEED_ENOTSUP (a method that the family cannot run),
  * HEED_ENOMEM (also if the plan exceeds heed_ctx_max_memory(), before anything
  * runs), HEED_ENUMERIC (a value is not finite, or a conserving method's

@@ -15,75 +15,62 @@ typedef struct job {
     heedi_cli_input in;
     heedi_cli_output out;
     bool table;
+    bool keep; /* a table, a document or a picture is made of the result */
 } job;
 
-/* Softmax weights are one method, every other kind of matrix another. */
+static bool weighted(const heedi_args *a)
+{
+    return a->reduce && heedi_cli_listed("weighted", ' ', a->reduce);
+}
+
+/* Contributions to a target are a method of their own. */
 static heed_status choose_method(job *j)
 {
     static const char *const kinds[] = {"", "softmax", "core", "block", "core"};
+    static const char *const skips[] = {"", "separate", "fold", "drop"};
     heedi_cli *c = j->c;
-    int kind = c->args.kind;
-    bool softmax = kind == 0 || kind == HEEDI_ATTENTION_SOFTMAX;
-    const char *name = softmax ? "attention" : "implicit_attention";
+    const heedi_args *a = &c->args;
+    const bool aimed = a->target || a->target_token || a->target_id >= 0 ||
+                       a->foil_token || a->foil_id >= 0 || a->at.n != 0 ||
+                       a->center_logits;
     int n = 0;
-    j->method = heed_method_named(name);
-    if (!j->method)
-        return heedi_cli_fail(c, HEED_ENOTSUP,
-                              "--kind %s: this build has no method '%s'",
-                              softmax ? "softmax" : kinds[kind], name);
-    for (const heed_option *o = j->method->options; o && o->name; o++) {
-        if (kind && strcmp(o->name, "kind") == 0)
-            j->settings[n++] = (heed_setting){"kind", kinds[kind]};
-        if (c->args.reduce && strcmp(o->name, "reduce") == 0)
-            j->settings[n++] = (heed_setting){"reduce", c->args.reduce};
-    }
-    return HEED_OK;
+    j->method =
+        heed_method_named(weighted(a) ? "attention_contribution" : "attention");
+    if (a->kind)
+        j->settings[n++] = (heed_setting){"kind", kinds[a->kind]};
+    if (a->skip)
+        j->settings[n++] = (heed_setting){"skip", skips[a->skip]};
+    if (aimed && !weighted(a))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "attention: a target is for --reduce weighted");
+    return heedi_cli_target_check(c);
 }
 
-/* How many of `all` a list picks. */
-static int64_t picked(const heedi_ints *list, int64_t all)
+static heed_status not_one(const job *j)
 {
-    return list->n > 0 ? list->n : all;
-}
-
-static heed_status check_one_map(job *j)
-{
-    heedi_cli *c = j->c;
-    const heed_model_info *m = heed_model_about(c->model);
-    bool merged =
-        c->args.reduce && !heedi_cli_listed("none", ' ', c->args.reduce);
-    bool one = picked(&c->args.layers, m->n_layers) == 1 &&
-               (merged || picked(&c->args.heads, m->n_heads) == 1);
-    const char *what = heedi_cli_has_picture(&c->args) ? "a picture"
-                       : c->args.json                  ? "--json"
-                                                       : "a table";
-    if (one || (!j->table && !c->args.json && !heedi_cli_has_picture(&c->args)))
-        return HEED_OK;
-    return heedi_cli_fail(c, HEED_EINVAL,
+    const heedi_args *a = &j->c->args;
+    return heedi_cli_fail(j->c, HEED_EINVAL,
                           "attention: %s shows one matrix, which --layers N "
-                          "and --heads N choose; -o FILE stores all",
-                          what);
+                          "and --heads N or --channels N choose; -o FILE "
+                          "stores all",
+                          heedi_cli_has_picture(a) ? "a picture"
+                          : a->json                ? "--json"
+                                                   : "a table");
 }
 
-static heed_status check_rows(job *j)
+/* Only of one matrix; what can be seen before it is made. */
+static heed_status check_layers(const job *j)
 {
-    const heedi_ints *rows = &j->c->args.rows;
-    int64_t n = j->in.tokens.n;
-    for (int64_t i = 0; i < rows->n; i++)
-        if (rows->v[i] >= n)
-            return heedi_cli_fail(j->c, HEED_EINVAL,
-                                  "--rows %lld: the sequence has rows "
-                                  "0 ... %lld",
-                                  (long long)rows->v[i], (long long)(n - 1));
-    return HEED_OK;
+    const heedi_ints *l = &j->c->args.layers;
+    const int64_t all = heed_model_about(j->c->model)->n_layers;
+    return (l->n > 0 ? l->n : all) == 1 || !j->keep ? HEED_OK : not_one(j);
 }
 
-static bool row_wanted(const heedi_ints *rows, int64_t q)
+static heed_status check_one_map(const job *j)
 {
-    for (int64_t i = 0; i < rows->n; i++)
-        if (rows->v[i] == q)
-            return true;
-    return rows->n <= 0;
+    const heed_array *a =
+        heed_result_get(j->out.result, "attention", "attention");
+    return !a || a->var.len[0] * a->var.len[1] == 1 ? HEED_OK : not_one(j);
 }
 
 /* Coordinates of a dimension are the model's own numbers. */
@@ -105,18 +92,17 @@ static heed_status print_table(job *j)
         return heedi_cli_fail(j->c, HEED_EINTERNAL,
                               "attention: the method wrote no map");
     const int64_t *n = a->var.len;
-    puts("layer\thead\tquery\tkey\tweight");
+    printf("layer\t%s\tquery\tkey\tweight\n", a->var.dim[1]);
     for (int64_t i = 0; i < n[0] * n[1] * n[2] * n[3]; i++) {
         int64_t key = i % n[3], query = i / n[3] % n[2];
         double w = a->var.type == HEED_F64
                        ? ((const double *)a->data)[i]
                        : (double)((const float *)a->data)[i];
-        if (!row_wanted(&j->c->args.rows, query))
-            continue;
-        printf("%lld\t%lld\t%lld\t%lld\t",
-               (long long)coordinate(r, "layer", i / (n[1] * n[2] * n[3])),
-               (long long)coordinate(r, "head", i / (n[2] * n[3]) % n[1]),
-               (long long)query, (long long)key);
+        printf(
+            "%lld\t%lld\t%lld\t%lld\t",
+            (long long)coordinate(r, "layer", i / (n[1] * n[2] * n[3])),
+            (long long)coordinate(r, a->var.dim[1], i / (n[2] * n[3]) % n[1]),
+            (long long)coordinate(r, "query", query), (long long)key);
         heedi_cli_print_number(stdout, w, '\n');
     }
     return HEED_OK;
@@ -130,17 +116,15 @@ static heed_status prepare(job *j)
     HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
     HEEDI_TRY(heedi_cli_figure_options(c, &o));
     HEEDI_TRY(choose_method(j));
-    if (a->rows.n > 0 && a->output)
-        return heedi_cli_fail(c, HEED_ENOTSUP,
-                              "--rows: not with -o in this version, which "
-                              "stores all rows");
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_outputs_check(c, 1));
     j->table =
         !a->output && !a->json && !a->dry_run && !heedi_cli_has_picture(a);
+    j->keep =
+        j->table || (!a->dry_run && (a->json || heedi_cli_has_picture(a)));
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
-    return a->dry_run ? HEED_OK : check_one_map(j);
+    return check_layers(j);
 }
 
 static heed_status show_plan(heedi_cli *c, const heed_plan *p)
@@ -167,32 +151,59 @@ static int streams(const char *path)
     return 0;
 }
 
-static heed_status run_all(job *j)
+static heed_request request(const job *j, const heed_input *input)
 {
-    heedi_cli *c = j->c;
-    const heedi_args *a = &c->args;
-    HEEDI_TRY(prepare(j));
-    bool keep = j->table || a->json || heedi_cli_has_picture(a);
-    if (!a->dry_run)
-        HEEDI_TRY(heedi_cli_output_open(c, &j->out, 0, 1, keep));
-    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
-    HEEDI_TRY(check_rows(j));
-    heed_input input = {.tokens = &j->in.tokens, .pixels = j->in.pixels};
-    heed_request q = {
-        .model = c->model,
-        .tokenizer = c->tokenizer,
+    const heedi_args *a = &j->c->args;
+    return (heed_request){
+        .model = j->c->model,
+        .tokenizer = j->c->tokenizer,
         .method = j->method->name,
         .settings = j->settings,
-        .input = &input,
+        .input = input,
         .n_inputs = 1,
-        .reduce = j->settings[1].name ? NULL : a->reduce,
+        .reduce = weighted(a) ? NULL : a->reduce,
         .layers = a->layers.v,
         .n_layers = a->layers.n,
         .heads = a->heads.v,
         .n_heads = a->heads.n,
-        .streams = streams(a->output),
+        .channels = a->channels.v,
+        .n_channels = a->channels.n,
+        .rows = a->rows.v,
+        .n_rows = a->rows.n,
+        .row_step = a->row_step,
+        .center_logits = a->center_logits,
+        .streams = streams(a->output) && !j->keep,
     };
-    if (a->dry_run) {
+}
+
+static heed_status show(job *j)
+{
+    heedi_cli *c = j->c;
+    if (j->keep)
+        HEEDI_TRY(check_one_map(j));
+    if (heedi_cli_has_picture(&c->args))
+        HEEDI_TRY(heedi_cli_pictures(c, j->out.result, "attention", "attention",
+                                     -1, NULL, -1));
+    if (c->args.json)
+        return heedi_cli_json(c, j->out.result, false);
+    return j->table ? print_table(j) : HEED_OK;
+}
+
+static heed_status run_all(job *j)
+{
+    heedi_cli *c = j->c;
+    HEEDI_TRY(prepare(j));
+    if (!c->args.dry_run)
+        HEEDI_TRY(heedi_cli_output_open(c, &j->out, 0, 1, j->keep));
+    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
+    if (weighted(&c->args))
+        HEEDI_TRY(heedi_cli_targets(c, &j->in));
+    const heed_input input = {.tokens = &j->in.tokens,
+                              .target = j->in.target,
+                              .n_targets = j->in.n_targets,
+                              .pixels = j->in.pixels};
+    const heed_request q = request(j, &input);
+    if (c->args.dry_run) {
         heed_plan p;
         HEEDI_LIB(c, heed_plan_of(c->ctx, &q, &p));
         return show_plan(c, &p);
@@ -202,12 +213,7 @@ static heed_status run_all(job *j)
     HEEDI_LIB(c, heed_attribute(c->ctx, &q, &s));
     heedi_cli_progress_end();
     HEEDI_TRY(heedi_cli_output_close(c, &j->out));
-    if (heedi_cli_has_picture(a))
-        HEEDI_TRY(heedi_cli_pictures(c, j->out.result, "attention", "attention",
-                                     -1, NULL, -1));
-    if (a->json)
-        return heedi_cli_json(c, j->out.result, false);
-    return j->table ? print_table(j) : HEED_OK;
+    return show(j);
 }
 
 static heed_status run(heedi_cli *c)
@@ -222,11 +228,11 @@ static heed_status run(heedi_cli *c)
 
 const heedi_command heedi_command_attention = {
     .name = "attention",
-    .summary = "attention maps of layers and heads",
+    .summary = "attention maps of layers, heads and channels",
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
             HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH |
-            HEEDI_SET_WHICH | HEEDI_SET_ATTENTION | HEEDI_SET_FILE |
-            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+            HEEDI_SET_WHICH | HEEDI_SET_ATTENTION | HEEDI_SET_TARGET |
+            HEEDI_SET_AT | HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

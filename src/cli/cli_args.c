@@ -20,6 +20,7 @@ void heedi_cli_args_clear(heedi_args *a)
     free(a->at.v);
     free(a->layers.v);
     free(a->heads.v);
+    free(a->channels.v);
     free(a->rows.v);
     clear_names(&a->method);
     clear_names(&a->keep);

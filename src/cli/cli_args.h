@@ -88,6 +88,7 @@ enum {
     HEEDI_ATTENTION_BLOCK,
     HEEDI_ATTENTION_IMPLICIT
 };
+enum { HEEDI_SKIP_SEPARATE = 1, HEEDI_SKIP_FOLD, HEEDI_SKIP_DROP };
 
 /* Everything a command line can say. A field that was not given has the value
  * of heedi_cli_args_init(). Strings are argv's. */
@@ -119,7 +120,9 @@ typedef struct heedi_args {
     /* what is stored */
     const char *reduce, *group;
     int kind; /* of attention: HEEDI_ATTENTION_... */
-    heedi_ints layers, heads, rows;
+    int skip; /* HEEDI_SKIP_... */
+    heedi_ints layers, heads, channels, rows;
+    int64_t row_step;
     heedi_names keep, rule, position_by;
     int ledger, dry_run;
     double tol;

@@ -110,7 +110,7 @@ const heedi_flag heedi_cli_flags[] = {
      "candidates for each row (10); kept heads, neurons"},
 
     TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
-         "sum, mean, l1, l2, absmax, max (the method's)"),
+         "sum, mean, l1, l2, absmax, max, ... (the method's)"),
     LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
          WHICH | CHECK | RENDER,
          "layers to store (all), check (three) or draw (0)"),
@@ -130,8 +130,14 @@ const heedi_flag heedi_cli_flags[] = {
 
     WORD("kind", kind, "softmax|core|block|implicit", ATTENTION,
          "what is an attention matrix; implicit means core"),
-    LIST(0, "rows", 0, rows, HEEDI_RANGES, "0,3-5", 0, ATTENTION,
-         "query rows to print (all)"),
+    WORD("skip", skip, "separate|fold|drop", ATTENTION,
+         "what a block adds beside its matrix (separate)"),
+    LIST(0, "channels", 0, channels, HEEDI_RANGES, "0,3-5", 0, ATTENTION,
+         "channels to store, where layers have many (all)"),
+    LIST(0, "rows", 0, rows, HEEDI_RANGES, "0,3-5,-1", -BIG, ATTENTION,
+         "query rows to make; -1 is the last (all)"),
+    INTEGER(0, "row-step", 0, row_step, 1, INT_MAX_ID, ATTENTION,
+            "every N-th query row, the last among them (1)"),
 
     TEXT('o', "output", "save-path", output, "FILE", FILE_,
          "result file, format by extension; - for stdout"),

@@ -124,7 +124,8 @@ static const heedi_mixing mixing = {.mixer = "softmax",
                                     .operand = 2,
                                     .positive = true,
                                     .heads = heads,
-                                    .rows = heedi_attention_rows};
+                                    .rows = heedi_attention_rows,
+                                    .rest = heedi_attention_rest};
 
 const heedi_op heedi_op_attention = {
     .name = "attention",

@@ -1,0 +1,121 @@
+/* maps.h - attention maps: matrices of mixing operations and of the blocks
+ * around them, of every head or channel or reduced over them, a few rows at a
+ * time to the sink, so that memory is a panel of rows, whatever the length. */
+#ifndef HEEDI_MAPS_H
+#define HEEDI_MAPS_H
+
+#include "implicit.h"
+#include "job.h"
+#include "rounds.h"
+
+/* Options that all methods of maps have. */
+#define HEEDI_MAP_OPTIONS(O)                                             \
+    O(kind, HEEDI_MAP_KINDS, "auto", 0, 0,                               \
+      "softmax of attention layers; core or block (auto) of the others") \
+    O(skip, HEEDI_MAP_SKIPS, "separate", 0, 0,                           \
+      "what a block adds beside its matrix: in the matrix with fold")
+
+/* Words of the option `kind`, in this order. */
+#define HEEDI_MAP_KINDS "auto|softmax|core|block|implicit"
+typedef enum heedi_map_kind {
+    HEEDI_MAP_AUTO, /* softmax of attention layers, block of the others */
+    HEEDI_MAP_SOFTMAX,
+    HEEDI_MAP_CORE,
+    HEEDI_MAP_BLOCK,
+    HEEDI_MAP_IMPLICIT /* core */
+} heedi_map_kind;
+
+/* What a block adds that is no matrix times its operand: beside it, in the
+ * matrix where that is possible, or left out. */
+#define HEEDI_MAP_SKIPS "separate|fold|drop"
+typedef enum heedi_map_skip {
+    HEEDI_SKIP_SEPARATE,
+    HEEDI_SKIP_FOLD,
+    HEEDI_SKIP_DROP
+} heedi_map_skip;
+
+typedef struct heedi_maps_how {
+    heedi_map_kind kind;
+    heedi_map_skip skip;
+    bool weighted; /* by the gradient of the matrix's output and its operand */
+} heedi_maps_how;
+
+/* Rows that are made together, counted from multiples of it. */
+enum { HEEDI_MAP_PANEL = 64 };
+
+typedef struct heedi_map_layer {
+    int64_t layer; /* the model's number */
+    bool softmax, block, by_channel;
+    int64_t count;  /* matrices: heads or columns */
+    int64_t cols;   /* of the output */
+    size_t bytes;   /* of a block's arrays */
+    size_t beside;  /* of what heedi_maps_rest() needs */
+    size_t weights; /* of left and post where they are weighted */
+    size_t scratch; /* of folds, of checks of rows, of what is added */
+    const char *mixer, *operand, *output;
+} heedi_map_layer;
+
+typedef struct heedi_maps {
+    heedi_job *j;
+    heedi_maps_how how;
+    heedi_map_layer *layer;
+    int64_t n_layers;
+    heedi_reduction reduce;
+    const char *reduce_name;
+    bool by_channel;      /* index counts channels */
+    bool mixed;           /* layers of more than one kind */
+    const int64_t *index; /* heads or channels, the model's numbers */
+    int64_t n_index;      /* how many count; of the first layer, if all do */
+    bool some;            /* not all of them */
+    int64_t **row;        /* query rows of each input */
+    int64_t *n_rows;
+    int64_t longest, widest; /* tokens; columns */
+
+    /* Of the run. */
+    heedi_rounds *rounds; /* weighted */
+    heedi_implicit m;
+    heedi_fold fold;
+    void *arrays, *scratch;
+    heed_real *weights; /* left, post */
+    heed_real *panel;   /* (PANEL, T) */
+    void *beside;
+    bool *pick;
+    double *error; /* (inputs, layers) */
+    int64_t *checked;
+    heed_status status; /* of a watcher */
+} heedi_maps;
+
+/* For a method's `check`: choose layers, heads, rows, and add to j->o what the
+ * run will need. HEED_EINVAL, HEED_ENOTSUP. */
+heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how);
+
+/* The whole of a method. */
+heed_status heedi_maps_run(heedi_job *j);
+
+/* maps_rest.c: `skip` and `bias`, what the matrix of a layer leaves over, of
+ * the rows of one input, reduced as the matrix is. */
+size_t heedi_maps_rest_bytes(const heedi_implicit *m, const heedi_batch *b,
+                             int threads);
+heed_status heedi_maps_rest(const heedi_maps *m, const heedi_run *run,
+                            int64_t input, int64_t layer);
+/* Are there such vectors in the file? */
+bool heedi_maps_has_rest(const heedi_maps *m);
+
+/* maps_file.c: what stands before and after the maps of an input. */
+heed_status heedi_maps_begin(const heedi_maps *m, int64_t input);
+heed_status heedi_maps_end(const heedi_maps *m, int64_t input);
+
+/* Reductions of matrices over heads or channels. */
+typedef struct heedi_map_fold {
+    heedi_fold_kind fold;
+    bool mean, root;
+} heedi_map_fold;
+extern const heedi_map_fold heedi_map_folds[HEEDI_AUTO + 1];
+
+/* Are there heads or channels to tell apart? */
+static inline bool heedi_maps_indexed(const heedi_maps *m)
+{
+    return m->reduce == HEEDI_NONE;
+}
+
+#endif
