@@ -254,11 +254,6 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_node *y, const void *name)
-{
-    return strcmp(y->op->name, name) == 0;
-}
-
 static bool mixes(const heedi_node *y, const void *unused)
 {
     (void)unused;
@@ -269,16 +264,14 @@ static bool mixes(const heedi_node *y, const void *unused)
 static heed_status can_run(heedi_job *j, const heedi_method *m)
 {
     bool found;
-    if (!m->needs && !m->mixing)
+    if (!m->mixing)
         return HEED_OK;
-    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, m->mixing ? mixes : has_name,
-                              m->needs, &found));
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, mixes, NULL, &found));
     if (found)
         return HEED_OK;
     return heedi_fail(j->ctx, HEED_ENOTSUP,
-                      "%s: '%s' models have no operation %s", m->info.name,
-                      j->q->model->family->info.name,
-                      m->mixing ? "with a mixing view" : m->needs);
+                      "%s: '%s' models have no operation with a mixing view",
+                      m->info.name, j->q->model->family->info.name);
 }
 
 /* ---- rules ---- */

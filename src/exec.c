@@ -195,10 +195,9 @@ static heed_status allocate_small(heedi_exec *e, const int32_t *id)
 
 static heed_status allocate_logits(heedi_exec *e)
 {
-    if (!e->o.head_full || !heedi_head_rule(e->o.rules))
-        return HEED_OK;
-    e->logit = reals(e, 1, e->m->head.rows);
-    return e->logit ? HEED_OK : HEED_ENOMEM;
+    const int64_t n = heedi_head_room(e);
+    e->logit = n > 0 ? reals(e, 1, n) : NULL;
+    return n == 0 || e->logit ? HEED_OK : HEED_ENOMEM;
 }
 
 static heed_status allocate_state(heedi_exec *e)

@@ -82,7 +82,7 @@ typedef struct heedi_exec {
     double *rope_work;
     heedi_watch_fn *watch; /* set by the caller before a backward pass */
     void *watch_ud;
-    heed_real *logit; /* V, where a rule of the head reads all of them */
+    heed_real *logit; /* heedi_head_room() values */
     double flops;     /* of one forward pass */
     heed_plan plan;
 } heedi_exec;

@@ -350,7 +350,7 @@ void heedi_fold_run(const heedi_node *y, const heedi_run *run,
 {
     heedi_fold plain = *f;
     plain.skip = NULL;
-    if (!y->op->mixing->fold || f->pick ||
+    if (!y->op->mixing->fold || f->pick || (f->filter && f->reversed) ||
         (f->skip && f->f != HEEDI_FOLD_SUM)) {
         by_rows(y, run, f);
         return;

@@ -12,6 +12,7 @@
 
 #include "batch.h"
 #include "dtype.h"
+#include "kernel.h"
 #include "ledger.h"
 
 enum { HEEDI_MAX_IN = 4 };
@@ -64,15 +65,6 @@ typedef struct heedi_view {
     const void *before; /* the state that the sequence continued; NULL: it began
                            with this run */
 } heedi_view;
-
-typedef enum heedi_fold_kind {
-    HEEDI_FOLD_SUM,
-    HEEDI_FOLD_POSITIVE, /* of max(a, 0) */
-    HEEDI_FOLD_ABSOLUTE,
-    HEEDI_FOLD_SQUARE,
-    HEEDI_FOLD_MAX, /* the greatest a, signed */
-    HEEDI_N_FOLD
-} heedi_fold_kind;
 
 /* Rows of one matrix made of those of all channels d:
  *     out[r][c] = sum over d of f(left_r[d] K_d[r][c] post_c[d]),

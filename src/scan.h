@@ -16,6 +16,12 @@ heedi_scan heedi_scan_part(const heedi_node *y, int64_t row, int64_t len,
  * states at least. */
 heed_real *heedi_scan_own(const heedi_node *y, const heedi_run *run);
 
+/* scan_fold.c */
+void heedi_scan_fold(const heedi_node *y, const heedi_run *run,
+                     const heedi_fold *f);
+size_t heedi_scan_fold_scratch(const heedi_node *y, const heedi_batch *b,
+                               int threads, int64_t nq);
+
 /* scan_mixing.c */
 extern const heedi_mixing heedi_scan_mixing;
 

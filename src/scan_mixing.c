@@ -165,4 +165,7 @@ const heedi_mixing heedi_scan_mixing = {.mixer = "s6",
                                         .rows = rows,
                                         .rest = rest,
                                         .transpose = transpose,
-                                        .apply = apply};
+                                        .apply = apply,
+                                        .fold = heedi_scan_fold,
+                                        .fold_scratch =
+                                            heedi_scan_fold_scratch};

@@ -177,26 +177,31 @@ static void check_account(const heedi_op *op, const heedi_example *row,
 }
 
 /* What an operation may deposit, and how much that is. */
-static double bias(const optest *t, int64_t seq)
+/* <v, g> of one vector for all rows. */
+static double along(const optest *t, int64_t seq, const heed_real *v)
 {
     double sum = 0;
-    const heedi_node *y = t->y;
-    for (int64_t r = t->batch.start[seq]; y->vec && r < t->batch.start[seq + 1];
-         r++)
-        for (int64_t c = 0; c < y->cols; c++)
-            sum += (double)y->vec[c] * (double)y->g[r * y->cols + c];
+    for (int64_t r = t->batch.start[seq]; v && r < t->batch.start[seq + 1]; r++)
+        for (int64_t c = 0; c < t->y->cols; c++)
+            sum += (double)v[c] * (double)t->y->g[r * t->y->cols + c];
     return sum;
+}
+
+static double bias(const optest *t, int64_t seq)
+{
+    return along(t, seq, t->y->vec);
 }
 
 static double beta(const optest *t, int64_t seq)
 {
     const heedi_layernorm_args *a = t->y->args;
-    double sum = 0;
-    for (int64_t r = t->batch.start[seq];
-         a->beta && r < t->batch.start[seq + 1]; r++)
-        for (int64_t c = 0; c < t->y->cols; c++)
-            sum += (double)a->beta[c] * (double)t->y->g[r * t->y->cols + c];
-    return sum;
+    return along(t, seq, a->beta);
+}
+
+static double group_beta(const optest *t, int64_t seq)
+{
+    const heedi_groupnorm_args *a = t->y->args;
+    return along(t, seq, a->beta);
 }
 
 static double gate(const optest *t, int64_t seq)
@@ -276,9 +281,11 @@ static const struct {
     double (*value)(const optest *t, int64_t seq);
 } deposits[] = {
     {"linear", HEEDI_ENTRY_bias, bias},
+    {"blockdiag", HEEDI_ENTRY_bias, bias},
     {"conv1d", HEEDI_ENTRY_bias, bias},
     {"act", HEEDI_ENTRY_gate, gate},
     {"layernorm", HEEDI_ENTRY_beta, beta},
+    {"groupnorm", HEEDI_ENTRY_beta, group_beta},
     {"position", HEEDI_ENTRY_unread, unread},
     {"prefix", HEEDI_ENTRY_prefix, learned},
     {"segment", HEEDI_ENTRY_unread, unread_type},

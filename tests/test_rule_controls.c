@@ -258,11 +258,11 @@ static void test_sound(void **state)
     static const char *const methods[] = {"cp_lrp",         "pa_lrp",
                                           "lrp_epsilon",    "lrp_gamma",
                                           "lrp_alpha_beta", "lrp_zplus"};
-    static const char *const models[] = {"llama/plain",    "gpt2/plain",
-                                         "gpt_neox/plain", "gptj/plain",
-                                         "bloom/plain",    "mamba/plain"};
+    static const char *const models[] = {
+        "llama/plain", "gpt2/plain",  "gpt_neox/plain",       "gptj/plain",
+        "bloom/plain", "mamba/plain", "recurrent_gemma/plain"};
     heed_ctx *ctx = new_ctx();
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         heed_model *m = model_at(ctx, models[i]);
         heed_tokens *t = some_tokens(ctx, m, 9, 1);
         for (int k = 0; k < 6; k++) {

@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "expect.h"
 #include "ledger.h"
+#include "model.h"
 
 /* The toy's values are of another program yet, which splits positions by sine
  * and cosine alone. */
@@ -28,6 +29,8 @@ static const struct family {
                 {"gptj", "tests/golden/rules/gptj"},
                 {"bloom", "tests/golden/rules/bloom"},
                 {"mamba", "tests/golden/rules/mamba"},
+                {"rwkv", "tests/golden/rules/rwkv"},
+                {"recurrent_gemma", "tests/golden/rules/recurrent_gemma"},
                 {"toy", "tests/golden/toy"}};
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
@@ -103,7 +106,7 @@ static char verdict(double x, int what, double float32)
 typedef struct subject {
     heed_ctx *ctx;
     const heed_model *m;
-    int mamba, toy;
+    int toy;
     const expect *x;
     heed_tokens *tokens;
     heed_target target;
@@ -113,12 +116,22 @@ typedef struct subject {
     double worst, account;
 } subject;
 
-/* A pattern of operations that the family has. */
-static int has(const subject *s, const char *rule)
+static bool named(const heedi_node *y, const void *glob)
 {
-    if (strstr(rule, "mixer."))
-        return s->mamba;
-    return !s->mamba || (!strstr(rule, "attn") && !strstr(rule, "mlp"));
+    return heedi_name_matches(glob, y->name);
+}
+
+/* A rule of operations that the model has. */
+static bool has(const subject *s, const char *rule)
+{
+    char glob[64];
+    bool found;
+    snprintf(glob, sizeof glob, "%.*s", (int)strcspn(rule, "="), rule);
+    if (strcmp(glob, "head") == 0)
+        return true;
+    assert_int_equal(heedi_model_has(s->ctx, s->m, named, glob, &found),
+                     HEED_OK);
+    return found;
 }
 
 static void explain(subject *s, const heed_setting *more, heed_result **r)
@@ -265,7 +278,6 @@ static int one_model(heed_ctx *ctx, const struct family *f, const char *name)
         ids[i] = (int32_t)id[i];
     assert_int_equal(heed_tokens_of(&s.tokens, ctx, NULL, ids, t), HEED_OK);
     s.m = m;
-    s.mamba = strcmp(f->name, "mamba") == 0;
     s.toy = strcmp(f->name, "toy") == 0;
     s.x = &x;
     s.target = (heed_target){NULL, target[0], (int32_t)target[1], -1};

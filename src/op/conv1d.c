@@ -123,11 +123,7 @@ static void forward(const heedi_node *y, heedi_run *run)
 static void vjp(const heedi_node *y, heedi_run *run)
 {
     const heedi_conv_args *a = y->args;
-    if (y->vec && run->ledger)
-        heedi_dot_vector(run, y->vec, y->g, y->cols,
-                         run->ledger->sink + y->id * HEEDI_N_ENTRIES +
-                             HEEDI_ENTRY_bias,
-                         (int64_t)run->ledger->n_ops * HEEDI_N_ENTRIES);
+    heedi_keep_bias(y, run);
     under(y, run, a->w, y->g, y->in[0]->g, false);
 }
 

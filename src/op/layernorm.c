@@ -1,9 +1,4 @@
-#include "args.h"
-#include "kernel.h"
-#include "op.h"
-#include "threads.h"
-
-#include <math.h>
+#include "standardise.h"
 
 /* y = w (x - mean) / s + beta, s = sqrt(var + eps) with the biased variance.
  * The vector is the gain w. Relevance holds s constant and the mean live:
@@ -17,84 +12,29 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-/* 1/s and the mean of each row */
 static size_t saved(const heedi_node *y, const heedi_batch *b)
 {
     (void)y;
-    return (size_t)b->rows * 2 * sizeof(heed_real);
+    return heedi_standardise_saved(b, 1);
 }
 
 static void forward(const heedi_node *y, heedi_run *run)
 {
     const heedi_layernorm_args *a = y->args;
-    const heedi_batch *b = run->batch;
-    const int64_t c = y->cols;
-    heed_real *keep = y->saved;
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < b->rows; r++) {
-        const heed_real *x = y->in[0]->x + r * c;
-        heed_real *o = y->x + r * c;
-        double mean = 0, var = 0;
-        for (int64_t i = 0; i < c; i++)
-            mean += (double)x[i];
-        mean /= (double)c;
-        for (int64_t i = 0; i < c; i++)
-            var += ((double)x[i] - mean) * ((double)x[i] - mean);
-        const heed_real inv = (heed_real)(1 / sqrt(var / (double)c + a->eps));
-        const heed_real mu = (heed_real)mean;
-        for (int64_t i = 0; i < c; i++)
-            o[i] = (x[i] - mu) * inv * y->vec[i] + (a->beta ? a->beta[i] : 0);
-        if (keep) {
-            keep[2 * r] = inv;
-            keep[2 * r + 1] = mu;
-        }
-    }
-}
-
-/* v = w g / s; gx += v - mean v - full * xhat mean(xhat v) */
-static void back(const heedi_node *y, const heedi_run *run, bool full)
-{
-    const heedi_batch *b = run->batch;
-    const int64_t c = y->cols;
-    const heed_real *keep = y->saved;
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < b->rows; r++) {
-        const heed_real *x = y->in[0]->x + r * c, *g = y->g + r * c;
-        heed_real *gx = y->in[0]->g + r * c;
-        const heed_real inv = keep[2 * r], mu = keep[2 * r + 1];
-        double mean = 0, along = 0;
-        for (int64_t i = 0; i < c; i++)
-            mean += (double)(y->vec[i] * g[i]);
-        mean /= (double)c;
-        for (int64_t i = 0; full && i < c; i++)
-            along += (double)((x[i] - mu) * inv * y->vec[i] * g[i]);
-        along /= (double)c;
-        const heed_real m = (heed_real)mean, k = (heed_real)along;
-        for (int64_t i = 0; i < c; i++)
-            gx[i] += inv * (y->vec[i] * g[i] - m -
-                            (full ? (x[i] - mu) * inv * k : 0));
-    }
-}
-
-static void deposit(const heedi_node *y, heedi_run *run)
-{
-    const heedi_layernorm_args *a = y->args;
-    heedi_ledger *l = run->ledger;
-    if (a->beta && l)
-        heedi_dot_vector(run, a->beta, y->g, y->cols,
-                         l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_beta,
-                         (int64_t)l->n_ops * HEEDI_N_ENTRIES);
+    const heedi_groupnorm_args whole = {1, a->eps, a->beta};
+    heedi_standardise(y, run, &whole);
 }
 
 static void vjp(const heedi_node *y, heedi_run *run)
 {
-    back(y, run, true);
+    heedi_standardise_back(y, run, 1, true);
 }
 
 static void relevance(const heedi_node *y, heedi_run *run)
 {
-    deposit(y, run);
-    back(y, run, false);
+    const heedi_layernorm_args *a = y->args;
+    heedi_standardise_deposit(y, run, a->beta);
+    heedi_standardise_back(y, run, 1, false);
 }
 
 static const heed_real shift[9] = {

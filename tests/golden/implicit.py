@@ -186,7 +186,8 @@ def code(kind, site="mixer_out", s6_row="auto", norm="auto", first=None):
 
 
 CASES = {
-    "rollout": rollout(), "rollout_core": rollout("core"), "rollout_norm": rollout(row_norm=True, first=1),
+    "rollout": rollout(), "rollout_core": rollout("core"), "rollout_norm": rollout(reduce="pos_mean", row_norm=True),
+    "rollout_sums": rollout(row_norm=True),
     "rollout_abs": rollout("core", "abs_mean", row_norm=True), "rollout_pos": rollout("block", "pos_mean"),
     "rollout_max": rollout("core", "max"), "rollout_min": rollout("core", "min"), "rollout_late": rollout(first=1),
     "rollout_no_self": rollout(no_self=True), "rollout_vector": rollout("core", "abs_mean", "vector"),

@@ -36,7 +36,9 @@ from llama import LENGTHS, seed
 from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
-FAMILIES = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "mamba")
+ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma")
+SCAN = ("mamba",)
+FAMILIES = ATTENTION + SCAN + ("rwkv",)
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
 
 CASES = {
@@ -57,8 +59,8 @@ CASES = {
     "flat": Method(table=(("blk.0.attn.[qkv]", "flat"), ("blk.0.mixer.[xz]", "flat"))),
     "zbox": Method(table=(("blk.0.attn.[qkv]", "zbox", -3.0, 3.0), ("blk.0.mixer.[xz]", "zbox", -3.0, 3.0))),
 }
-ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": ("mamba",),
-        "cp_half": FAMILIES[:-1]}
+ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
+        **{k: ATTENTION + SCAN for k in ("w2", "flat", "zbox")}}
 
 ENTRY = {"kappa": "kappa", "pos_bias": "pos_bias", "unread": "unread", "gate": "gate", "leak": "leak", "eps": "eps",
          "position": "position"}
