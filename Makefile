@@ -104,7 +104,7 @@ $(B)/viz/%.o:         INC := -Iinclude -Isrc/base -Iviz -I$(B)/gen $(HAVE) $(NEE
 $(B)/examples/%.o:    INC := -Iinclude
 $(B)/tests/%.o:       INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/image -Iattribution -Iviz -Itests -I$(B)/gen $(HAVE) $(NEEDED_CFLAGS) $(BLAS_CFLAGS) $(HDF5_CFLAGS) $(CMOCKA_CFLAGS)
 
-$(B)/tests/fuzz/%.o:  INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/cli -Itests/fuzz -I$(B)/gen $(NEEDED_CFLAGS)
+$(B)/tests/fuzz/%.o:  INC := -Iinclude -Isrc/base -Isrc -Isrc/load -Isrc/text -Isrc/cli -Itests -Itests/fuzz -I$(B)/gen $(NEEDED_CFLAGS)
 
 # ---- registries: rewritten only when the list of files changes ---------------
 GEN := $(patsubst %,$(B)/gen/%.inc,ops rules families methods images formats figures commands)

@@ -1,45 +1,48 @@
+#include "ctx.h"
 #include "flow.h"
 #include "method.h"
 
 /* Rows of the product of (I + A_l), rows divided by their sums: no gradient.
  * The pass is that of a gradient so that borders of all blocks are kept. */
 
-#define OPTIONS(O)                                               \
-    O(row_norm, "on|off", "on", 0, 0,                            \
-      "rows of I + A are divided by their sums")                 \
-    O(start_layer, "integer", "0", -1e6, 1e6,                    \
-      "the first layer that counts; -1: the last")               \
-    O(head, "mean|max|min", "mean", 0, 0, "how heads are fused") \
-    O(self, "on|off", "on", 0, 0,                                \
+#define OPTIONS(O)                                                       \
+    O(row_norm, "auto|on|off", "auto", 0, 0,                             \
+      "rows of I + A are divided by their sums; auto: those of softmax " \
+      "attention")                                                       \
+    O(start_layer, "integer", "0", -1e6, 1e6,                            \
+      "the first layer that counts; -1: the last")                       \
+    O(head, "mean|max|min|pos_mean|abs_mean", "mean", 0, 0,              \
+      "how heads or channels are fused")                                 \
+    O(kind, "block|core", "block", 0, 0,                                 \
+      "of layers without softmax: with what gates and filters the "      \
+      "recurrence, or it alone")                                         \
+    O(form, "auto|matrix|free|vector", "auto", 0, 0,                     \
+      "rows of matrices, products without entries, or, as in official "  \
+      "code, the explained row added to every row")                      \
+    O(self, "on|off", "on", 0, 0,                                        \
       "off: without the path that stays at the explained position")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
-static heed_status visit(void *ud, heedi_exec *e, int64_t b)
-{
-    for (const heedi_node *y = e->block[b].tape.last; y; y = y->prev)
-        if (y->op->mixing)
-            heedi_flow_layer(ud, y);
-    return HEED_OK;
-}
-
-static heed_status passes(heedi_flow *f)
-{
-    return heedi_exec_revisit(f->r.e, visit, f);
-}
-
 static heedi_flow_how how(const heedi_job *j)
 {
     return (heedi_flow_how){.heads = (heedi_fusion)j->opt[opt_head],
-                            .row_norm = j->opt[opt_row_norm] == 0,
+                            .form = (heedi_form)j->opt[opt_form],
+                            .core = j->opt[opt_kind] != 0,
+                            .row_norm = (heedi_norming)j->opt[opt_row_norm],
                             .no_self = j->opt[opt_self] != 0,
                             .start_layer = (int64_t)j->opt[opt_start_layer],
-                            .passes = passes};
+                            .passes = heedi_flow_revisit};
 }
 
 static heed_status check(heedi_job *j)
 {
     const heedi_flow_how h = how(j);
+    if (h.form == HEEDI_FORM_FREE && h.heads != HEEDI_FUSE_MEAN)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: form free is of the mean over heads or channels "
+                          "alone",
+                          j->info->name);
     return heedi_flow_check(j, &h);
 }
 

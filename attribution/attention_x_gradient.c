@@ -5,12 +5,15 @@
  * y = M w, within each head, dM_ij = <g_i, w_j> with the plain gradient g of
  * its output: nothing needs to know what kind of operation it is. */
 
-#define OPTIONS(O)                                 \
-    O(row_norm, "off|on", "off", 0, 0,             \
-      "rows of I + A are divided by their sums")   \
-    O(start_layer, "integer", "0", -1e6, 1e6,      \
-      "the first layer that counts; -1: the last") \
-    O(self, "on|off", "on", 0, 0,                  \
+#define OPTIONS(O)                                                  \
+    O(row_norm, "off|on", "off", 0, 0,                              \
+      "rows of I + A are divided by their sums")                    \
+    O(start_layer, "integer", "0", -1e6, 1e6,                       \
+      "the first layer that counts; -1: the last")                  \
+    O(kind, "block|core", "block", 0, 0,                            \
+      "of layers without softmax: with what gates and filters the " \
+      "recurrence, or it alone")                                    \
+    O(self, "on|off", "on", 0, 0,                                   \
       "off: without the 1 of the identity at the explained position")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
@@ -42,11 +45,14 @@ static heed_status passes(heedi_flow *f)
 
 static heedi_flow_how how(const heedi_job *j)
 {
-    return (heedi_flow_how){.entries = entries,
-                            .row_norm = j->opt[opt_row_norm] != 0,
-                            .no_self = j->opt[opt_self] != 0,
-                            .start_layer = (int64_t)j->opt[opt_start_layer],
-                            .passes = passes};
+    return (heedi_flow_how){
+        .entries = entries,
+        .gradient = true,
+        .core = j->opt[opt_kind] != 0,
+        .row_norm = j->opt[opt_row_norm] != 0 ? HEEDI_NORM_ON : HEEDI_NORM_OFF,
+        .no_self = j->opt[opt_self] != 0,
+        .start_layer = (int64_t)j->opt[opt_start_layer],
+        .passes = passes};
 }
 
 static heed_status check(heedi_job *j)

@@ -1,8 +1,8 @@
 #include "method.h"
 
 /* The same rows as attn_lrp: every rule is the default `relevance` of its
- * operation. The scan holds dt, B and C constant, so that nothing is absorbed
- * but biases. */
+ * operation, on any model. Recurrences hold their coefficients constant (the
+ * scan dt, B and C), so that nothing is absorbed there but biases. */
 
 #define OPTIONS(O)                                                          \
     O(ssm_act, "identity|derivative", "identity", 0, 0,                     \
@@ -33,7 +33,6 @@ const heedi_method heedi_method_mamba_lrp = {
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
-    .needs = "scan",
     .check = check,
     .run = heedi_run_gradient,
 };

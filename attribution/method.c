@@ -186,6 +186,11 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
                               m->info.name, *k);
         HEEDI_TRY(keep_one(j, *k));
     }
+    if (j->q->top < 0 || (j->q->top > 0 && !(j->o.keep & ~HEEDI_KEEP_LAYER)))
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "top %lld: it is of heads or neurons whose relevance "
+                          "is kept (--keep head or neuron)",
+                          (long long)j->q->top);
     return HEED_OK;
 }
 
@@ -265,11 +270,6 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
-static bool has_name(const heedi_node *y, const void *name)
-{
-    return strcmp(y->op->name, name) == 0;
-}
-
 static bool mixes(const heedi_node *y, const void *unused)
 {
     (void)unused;
@@ -280,16 +280,14 @@ static bool mixes(const heedi_node *y, const void *unused)
 static heed_status can_run(heedi_job *j, const heedi_method *m)
 {
     bool found;
-    if (!m->needs && !m->mixing)
+    if (!m->mixing)
         return HEED_OK;
-    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, m->mixing ? mixes : has_name,
-                              m->needs, &found));
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, mixes, NULL, &found));
     if (found)
         return HEED_OK;
     return heedi_fail(j->ctx, HEED_ENOTSUP,
-                      "%s: '%s' models have no operation %s", m->info.name,
-                      j->q->model->family->info.name,
-                      m->mixing ? "with a mixing view" : m->needs);
+                      "%s: '%s' models have no operation with a mixing view",
+                      m->info.name, j->q->model->family->info.name);
 }
 
 /* ---- rules ---- */

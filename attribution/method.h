@@ -15,7 +15,6 @@ typedef struct heedi_method {
     bool gradient_only;             /* relevance is g itself, not x g */
     bool tokens_only;  /* relevance inside of the model does not exist */
     const char *units; /* of its relevance; NULL: as of a gradient */
-    const char *needs; /* an operation that a model must have; or NULL */
     /* What the bounds of options cannot say, what the run will need of the
      * engine, in j->o, and rules with numbers: heedi_job_rule(). NULL:
      * nothing. */

@@ -9,7 +9,10 @@
  * the plain gradient g of the output of every mixing operation y = M w, which
  * is kept, and one in relevance form, in which R of y arrives. Then, within
  * each head,
- *     dM_ij = <g_i, w_j>,   R_M_ij = M_ij <(R/y)_i, w_j> / 2. */
+ *     dM_ij = <g_i, w_j>,   R_M_ij = M_ij <(R/y)_i, w_j> / 2.
+ * Of layers without softmax A is the mean over channels of the positive part of
+ * g_i M_ij w_j, M being that of the block: there is no official code for
+ * relevance of these matrices. */
 
 #define OPTIONS(O)                                                   \
     O(row_norm, "off|on", "off", 0, 0,                               \
@@ -50,15 +53,16 @@ static void entries(const heedi_flow *f, const heedi_node *y,
 
 static void keep_gradient(void *ud, const heedi_exec *e, const heedi_node *y)
 {
-    const heedi_flow *f = ud;
-    memcpy(f->output[y->id], y->g,
+    heedi_flow *f = ud;
+    heedi_flow_matrix(f, y);
+    memcpy(f->output[y->id], f->m.output->g,
            (size_t)(e->batch.rows * y->cols) * sizeof *y->g);
 }
 
 static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
 {
     heedi_flow *f = ud;
-    const int64_t n = e->batch.rows * y->cols;
+    const int64_t n = heedi_is_softmax(y) ? e->batch.rows * y->cols : 0;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++)
         f->quotient[i] = heedi_form_ratio(y->g[i], y->x[i]);
@@ -72,6 +76,17 @@ static heed_status pass(heedi_flow *f, heedi_watch_fn *watch_fn)
     return heedi_exec_backward(f->r.e, NULL, NULL);
 }
 
+/* Are there layers that need relevance? */
+static bool attends(const heedi_exec *e)
+{
+    for (int64_t b = 0; b < e->n_blocks; b++)
+        for (const heedi_node *y = NULL;
+             (y = heedi_next_mixing(&e->block[b].tape, y));)
+            if (heedi_is_softmax(y))
+                return true;
+    return false;
+}
+
 static heed_status passes(heedi_flow *f)
 {
     heedi_exec *e = f->r.e;
@@ -82,18 +97,22 @@ static heed_status passes(heedi_flow *f)
         st = pass(f, keep_gradient);
     e->o.rules = form;
     HEEDI_TRY(st);
+    if (!attends(e))
+        return heedi_flow_revisit(f);
     HEEDI_TRY(heedi_rounds_again(&f->r));
     return pass(f, watch);
 }
 
 static heedi_flow_how how(const heedi_job *j)
 {
-    return (heedi_flow_how){.entries = entries,
-                            .row_norm = j->opt[opt_row_norm] != 0,
-                            .no_self = j->opt[opt_self] != 0,
-                            .start_layer = (int64_t)j->opt[opt_start_layer],
-                            .outputs = true,
-                            .passes = passes};
+    return (heedi_flow_how){
+        .entries = entries,
+        .gradient = true,
+        .row_norm = j->opt[opt_row_norm] != 0 ? HEEDI_NORM_ON : HEEDI_NORM_OFF,
+        .no_self = j->opt[opt_self] != 0,
+        .start_layer = (int64_t)j->opt[opt_start_layer],
+        .outputs = true,
+        .passes = passes};
 }
 
 /* Relevance at the logits is the seed. That of all other targets adds up to 0,
@@ -138,11 +157,20 @@ static bool is_missing(const heedi_node *y, const void *arg)
     return true;
 }
 
+static bool softmax(const heedi_node *y, const void *arg)
+{
+    (void)arg;
+    return y->op->mixing && heedi_is_softmax(y);
+}
+
 static heed_status settled(heedi_job *j)
 {
     const heedi_op *op = NULL;
     const struct search s = {j->o.rules, &op};
     bool found;
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, softmax, NULL, &found));
+    if (!found)
+        return HEED_OK;
     HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, is_missing, &s, &found));
     if (!found)
         return HEED_OK;

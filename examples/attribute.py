@@ -38,7 +38,8 @@ class Request(Structure):
                 ("heads", c_void_p), ("n_layers", c_int64),
                 ("n_heads", c_int64), ("ledger", c_int), ("tol", c_double),
                 ("keep", c_void_p), ("group", c_char_p), ("seed", c_uint64),
-                ("streams", c_int), ("center_logits", c_int)]
+                ("streams", c_int), ("center_logits", c_int),
+                ("top", c_int64)]
 
 
 class Sink(Structure):  # heed/result.h

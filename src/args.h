@@ -57,6 +57,45 @@ typedef struct heedi_scan_args {
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
 } heedi_scan_args;
 
+/* Gated linear attention: heads side by side, each with so many keys and
+ * values. The log decay is -exp(w), or -softplus(-w) / tau = log sigmoid(w) /
+ * tau. The output reads the state before the step (the present then counts by
+ * the bonus alone), or inclusive: after it. */
+typedef struct heedi_gla_args {
+    int64_t heads, keys, values;
+    bool inclusive;
+    double tau; /* 0: -exp(w) */
+} heedi_gla_args;
+
+/* Groups of neighbouring columns, each normalised by itself. */
+typedef struct heedi_groupnorm_args {
+    int64_t groups;
+    double eps;
+    const heed_real *beta; /* (cols), or NULL */
+} heedi_groupnorm_args;
+
+/* The weighted mean of RWKV-4. */
+typedef struct heedi_wkv_args {
+    int64_t channels;
+    const double *w; /* -exp(time_decay): at most 0, at least HEEDI_WKV_NONE;
+                        LANES to a group, 0 beyond the channels */
+    const double *u; /* time_first, likewise */
+} heedi_wkv_args;
+
+/* A block-diagonal matrix, its blocks one below the other: (inputs, outputs of
+ * a block). */
+typedef struct heedi_blockdiag_args {
+    int64_t blocks;
+} heedi_blockdiag_args;
+
+/* A real-gated linear recurrent unit (RG-LRU): channels in groups of
+ * HEEDI_LANES. */
+typedef struct heedi_rglru_args {
+    int64_t channels;
+    const heed_real *rate; /* (groups LANES): log a at an open gate, at most 0;
+                              0 beyond */
+} heedi_rglru_args;
+
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */
 } heedi_pixels_args;

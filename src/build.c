@@ -1,5 +1,9 @@
 #include "build.h"
 
+#include <math.h>
+
+#include "ctx.h"
+
 heedi_node *heedi_linear_of(const heed_model *m, heedi_tape *t, int64_t l,
                             const char *name, int w, int bias, heedi_node *x)
 {
@@ -57,4 +61,55 @@ heedi_node *heedi_embedding(heedi_tape *t, const heedi_weight *w,
     return heedi_apply(t, &heedi_op_embed,
                        ((heedi_with){.name = "embed", .w = w, .args = args}),
                        NULL);
+}
+
+heed_status heedi_finite_row(heed_model *m, const heedi_weight *w, int64_t r,
+                             heed_real *row)
+{
+    heedi_weight_row(w, r, 0, w->cols, row);
+    for (int64_t i = 0; i < w->cols; i++)
+        if (!isfinite((double)row[i]))
+            return heedi_fail(m->ctx, HEED_ENUMERIC,
+                              "tensor %s: row %lld has a value that is not "
+                              "finite",
+                              w->name, (long long)r);
+    return HEED_OK;
+}
+
+heed_status heedi_filter_rows(heed_model *m, const heedi_weight *w, int64_t c0,
+                              int64_t n, heedi_conv_args *out)
+{
+    const int64_t width = w->cols;
+    heed_real *f = heedi_arena_alloc(&m->mem, (size_t)(width * n) * sizeof *f);
+    heed_real *row = heedi_alloc(m->ctx, (size_t)width * sizeof *row);
+    heed_status st = f && row ? HEED_OK : HEED_ENOMEM;
+    for (int64_t c = 0; c < n && st == HEED_OK; c++) {
+        st = heedi_finite_row(m, w, c0 + c, row);
+        for (int64_t i = 0; i < width && st == HEED_OK; i++)
+            f[i * n + c] = row[i];
+    }
+    heedi_free(m->ctx, row);
+    *out = (heedi_conv_args){width, f};
+    return st;
+}
+
+heed_status heedi_flat(heed_model *m, const heedi_weight *w,
+                       const heed_real **out)
+{
+    const size_t n = (size_t)(w->rows * w->cols);
+    heed_real *v = heedi_arena_alloc(&m->mem, n * sizeof *v);
+    *out = v;
+    if (!v)
+        return HEED_ENOMEM;
+    for (int64_t r = 0; r < w->rows; r++)
+        HEEDI_TRY(heedi_finite_row(m, w, r, v + r * w->cols));
+    return HEED_OK;
+}
+
+void heedi_add_one(heed_model *m, int p)
+{
+    const int64_t n = m->family->params[p].layered ? m->dim['L'] : 1;
+    for (int64_t l = 0; l < n; l++)
+        for (int64_t i = 0; i < heedi_matrix(m, l, p)->cols; i++)
+            m->vector[l * m->n_params + p][i] += 1;
 }

@@ -40,4 +40,22 @@ heedi_node *heedi_sum(heedi_tape *t, const char *name, heedi_node *a,
 heedi_node *heedi_embedding(heedi_tape *t, const heedi_weight *w,
                             const heedi_embed_args *args);
 
+/* For `finish`: row r of w as numbers; HEED_ENUMERIC names one that is not
+ * finite. */
+heed_status heedi_finite_row(heed_model *m, const heedi_weight *w, int64_t r,
+                             heed_real *row);
+
+/* For `finish`: the filters of channels c0 ... c0+n-1 of w, (channels, width).
+ */
+heed_status heedi_filter_rows(heed_model *m, const heedi_weight *w, int64_t c0,
+                              int64_t n, heedi_conv_args *out);
+
+/* For `finish`: all rows of w, one after the other, as one vector. */
+heed_status heedi_flat(heed_model *m, const heedi_weight *w,
+                       const heed_real **out);
+
+/* For `finish`: the vectors of parameter p, which is not optional, become
+ * 1 + w: norms whose gain is stored without the 1 (Gemma). */
+void heedi_add_one(heed_model *m, int p);
+
 #endif

@@ -24,7 +24,7 @@ typedef struct heedi_checkpoint {
     heed_ctx *ctx;
     heedi_arena mem;
     const char *path;   /* as given */
-    const char *source; /* "gguf" or "safetensors" */
+    const char *source; /* "gguf", "safetensors", "pytorch" */
     const char *arch;   /* model_type, general.architecture */
     int64_t n_tensors;
     heedi_tensor *tensor; /* in order of name */

@@ -93,6 +93,8 @@ void heedi_weight_row(const heedi_weight *w, int64_t r, int64_t c0, int64_t n,
                        w->data + before + in_run * w->stride +
                            blocks * (size_t)w->dtype->bytes,
                        (size_t)n);
+    for (int64_t i = 0; w->factor != 0 && i < n; i++)
+        out[i] *= w->factor;
     heedi_part_of(w->part, out, n);
 }
 

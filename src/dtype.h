@@ -47,11 +47,12 @@ typedef struct heedi_weight {
     const heedi_dtype *dtype;
     const unsigned char *data;
     int64_t rows, cols;
-    size_t stride;   /* bytes from one row to the next */
-    bool transposed; /* rows are inputs, (in, out): GPT-2's Conv1D */
-    heedi_part part; /* of its entries */
-    int64_t run;     /* rows lie in runs of so many; 0: all in one */
-    size_t skip;     /* bytes from the start of a run to that of the next */
+    size_t stride;    /* bytes from one row to the next */
+    bool transposed;  /* rows are inputs, (in, out): GPT-2's Conv1D */
+    heedi_part part;  /* of its entries */
+    heed_real factor; /* of its entries, a power of two; 0: 1 */
+    int64_t run;      /* rows lie in runs of so many; 0: all in one */
+    size_t skip;      /* bytes from the start of a run to that of the next */
 } heedi_weight;
 
 /* Rows r0 ... r0+n-1 of w, which is no view of runs: a part of a fused matrix.

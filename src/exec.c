@@ -8,6 +8,7 @@
 #include "ctx.h"
 #include "finite.h"
 #include "head.h"
+#include "implicit.h"
 #include "layout.h"
 #include "memory.h"
 #include "plan.h"
@@ -194,10 +195,9 @@ static heed_status allocate_small(heedi_exec *e, const int32_t *id)
 
 static heed_status allocate_logits(heedi_exec *e)
 {
-    if (!e->o.head_full || !heedi_head_rule(e->o.rules))
-        return HEED_OK;
-    e->logit = reals(e, 1, e->m->head.rows);
-    return e->logit ? HEED_OK : HEED_ENOMEM;
+    const int64_t n = heedi_head_room(e);
+    e->logit = n > 0 ? reals(e, 1, n) : NULL;
+    return n == 0 || e->logit ? HEED_OK : HEED_ENOMEM;
 }
 
 static heed_status allocate_state(heedi_exec *e)
@@ -432,9 +432,23 @@ static void count_inputs(heedi_exec *e, const heedi_node *y, int stops,
     }
 }
 
+/* Is it the map that a mixing block ends with? */
+static bool is_output(const heedi_exec *e, const heedi_node *y)
+{
+    const heedi_tape *t = &e->block[y->layer + 1].tape;
+    heedi_implicit m;
+    for (const heedi_node *x = NULL; (x = heedi_next_mixing(t, x));) {
+        heedi_implicit_of(&m, t, x, true);
+        if (m.reader == y)
+            return true;
+    }
+    return false;
+}
+
 bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y)
 {
     return (e->o.watch_mixing && y->op->mixing) ||
+           (e->o.watch_output && is_output(e, y)) ||
            ((e->o.keep & HEEDI_KEEP_HEAD) && heedi_has_heads(y)) ||
            ((e->o.keep & HEEDI_KEEP_NEURON) && heedi_has_neurons(y));
 }

@@ -22,6 +22,7 @@ typedef struct heedi_exec_options {
     bool detail;            /* relevance in and out of every operation, too */
     bool mixing;            /* a visitor asks for mixing views */
     bool watch_mixing;      /* a watcher asks for them in a backward pass */
+    bool watch_output; /* a watcher asks for the gradient of what mixers give */
     bool plain;     /* a pass without `rules.rule` is run, too: what it reads is
                        kept */
     int keep;       /* HEEDI_KEEP_LAYER ...: latent.h */
@@ -50,7 +51,8 @@ typedef struct heedi_exec_block {
 } heedi_exec_block;
 
 /* Called before the backward function of an operation that `keep` is about, or
- * that has a mixing view and o.watch_mixing is set: y->x and y->g are there. */
+ * that has a mixing view and o.watch_mixing is set, or that gives what a mixer
+ * adds to the stream and o.watch_output is: y->x and y->g are there. */
 struct heedi_exec;
 typedef void heedi_watch_fn(void *ud, const struct heedi_exec *e,
                             const heedi_node *y);
@@ -80,7 +82,7 @@ typedef struct heedi_exec {
     double *rope_work;
     heedi_watch_fn *watch; /* set by the caller before a backward pass */
     void *watch_ud;
-    heed_real *logit; /* V, where a rule of the head reads all of them */
+    heed_real *logit; /* heedi_head_room() values */
     double flops;     /* of one forward pass */
     heed_plan plan;
 } heedi_exec;

@@ -16,24 +16,59 @@ enum { WAVE = 64, ARRAYS = 4 };
 /* ---- memory ---- */
 
 typedef struct shape {
+    const heedi_flow_how *how;
+    const heedi_batch *b;
+    int threads;
     int64_t widest, cols; /* of the outputs of mixing operations; of all */
+    int64_t by_channel;   /* the widest of what does not come in tiles; 0 */
+    size_t matrix, scratch;
 } shape;
+
+static heedi_tape tape_of(const heedi_node *y)
+{
+    heedi_tape t = {0};
+    for (t.first = (heedi_node *)(uintptr_t)y; t.first->prev;)
+        t.first = t.first->prev;
+    return t;
+}
+
+static size_t more(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
 
 static bool measure(const heedi_node *y, const void *arg)
 {
     shape *s = (shape *)(uintptr_t)arg;
-    if (y->op->mixing) {
-        s->widest = y->cols > s->widest ? y->cols : s->widest;
-        s->cols += y->cols;
-    }
-    return false; /* to see them all */
+    heedi_implicit m;
+    if (!y->op->mixing)
+        return false; /* to see them all */
+    const heedi_tape t = tape_of(y);
+    s->widest = y->cols > s->widest ? y->cols : s->widest;
+    s->cols += y->cols;
+    heedi_implicit_of(&m, &t, y, !s->how->core);
+    s->matrix = more(s->matrix, heedi_implicit_bytes(&m, s->b, s->threads));
+    s->scratch = more(s->scratch, heedi_mixing_scratch(y, s->b, s->threads));
+    s->scratch =
+        more(s->scratch, heedi_fold_scratch(y, s->b, s->threads, HEEDI_PANEL));
+    if (m.by_channel || s->how->form == HEEDI_FORM_VECTOR || s->how->row)
+        s->by_channel = y->cols > s->by_channel ? y->cols : s->by_channel;
+    return false;
 }
 
-static heed_status shape_of(const heedi_job *j, shape *s)
+static heed_status shape_of(const heedi_job *j, const heedi_flow_how *how,
+                            shape *s)
 {
+    heedi_arena mem;
+    heedi_batch b;
     bool found;
-    *s = (shape){0};
-    return heedi_model_has(j->ctx, j->q->model, measure, s, &found);
+    heedi_arena_init(&mem, j->ctx);
+    heed_status st = heedi_batch_init(&b, &mem, j->len, j->n, 0);
+    *s = (shape){.how = how, .b = &b, .threads = heed_ctx_thread_count(j->ctx)};
+    if (st == HEED_OK)
+        st = heedi_model_has(j->ctx, j->q->model, measure, s, &found);
+    heedi_arena_clear(&mem);
+    return st;
 }
 
 static int64_t longest(const heedi_job *j)
@@ -49,6 +84,17 @@ static size_t tile_size(const heedi_job *j)
     return (size_t)(HEEDI_SMALL_TILE * longest(j));
 }
 
+/* Values of f->left, f->post (as many) and f->panel. */
+static size_t weights(const heedi_job *j, const shape *s)
+{
+    return (size_t)(j->rows * s->by_channel);
+}
+
+static size_t panel(const heedi_job *j, const shape *s)
+{
+    return s->by_channel ? (size_t)(HEEDI_PANEL * longest(j)) : 0;
+}
+
 heed_status heedi_flow_check(heedi_job *j, const heedi_flow_how *how)
 {
     const int64_t layers = j->q->model->dim['L'];
@@ -59,26 +105,28 @@ heed_status heedi_flow_check(heedi_job *j, const heedi_flow_how *how)
                           "%lld",
                           j->info->name, (long long)how->start_layer,
                           (long long)layers - 1);
-    HEEDI_TRY(shape_of(j, &s));
+    HEEDI_TRY(shape_of(j, how, &s));
     size_t reals =
         (size_t)heed_ctx_thread_count(j->ctx) * ARRAYS * tile_size(j);
     if (how->outputs)
         reals += (size_t)(j->rows * (s.widest + s.cols));
-    j->o.results += reals * sizeof(heed_real) +
-                    (size_t)(3 * j->rows + WAVE * longest(j)) * sizeof(double);
+    reals += 2 * weights(j, &s) + panel(j, &s);
+    size_t doubles = (size_t)(3 * j->rows + WAVE * longest(j));
+    if (how->tokens)
+        doubles += (size_t)(layers * j->rows);
+    j->o.results += reals * sizeof(heed_real) + doubles * sizeof(double) +
+                    s.matrix + s.scratch;
     return HEED_OK;
 }
 
-static heed_status allocate_kept(heedi_flow *f)
+static heed_status allocate_kept(heedi_flow *f, const shape *s)
 {
     const heedi_exec *e = f->r.e;
     heedi_arena *mem = &f->r.j->mem;
     const size_t rows = (size_t)e->batch.rows;
-    shape s;
-    HEEDI_TRY(shape_of(f->r.j, &s));
     f->output = heedi_arena_alloc(mem, (size_t)e->n_ops * sizeof *f->output);
     f->quotient =
-        heedi_arena_alloc(mem, rows * (size_t)s.widest * sizeof(heed_real));
+        heedi_arena_alloc(mem, rows * (size_t)s->widest * sizeof(heed_real));
     if (!f->output || !f->quotient)
         return HEED_ENOMEM;
     for (int64_t b = 0; b < e->n_blocks; b++)
@@ -90,23 +138,41 @@ static heed_status allocate_kept(heedi_flow *f)
     return HEED_OK;
 }
 
+/* n > 0 bytes, or 0. */
+static bool take(heedi_arena *mem, void *out, size_t n)
+{
+    void *p = heedi_arena_alloc(mem, n > 0 ? n : 1);
+    memcpy(out, &p, sizeof p);
+    return p != NULL;
+}
+
 static heed_status allocate(heedi_flow *f)
 {
     heedi_job *j = f->r.j;
     heedi_arena *mem = &j->mem;
     const size_t rows = (size_t)j->rows;
     const size_t threads = (size_t)f->r.e->run.threads;
-    f->v = heedi_arena_alloc(mem, rows * sizeof *f->v);
-    f->next = heedi_arena_alloc(mem, rows * sizeof *f->next);
-    f->stay = heedi_arena_alloc(mem, rows * sizeof *f->stay);
-    f->used = heedi_arena_alloc(mem, WAVE * sizeof *f->used);
-    f->part = heedi_arena_alloc(mem, (size_t)(WAVE * f->r.e->batch.longest) *
-                                         sizeof *f->part);
-    f->tile = heedi_arena_alloc(mem, threads * ARRAYS * tile_size(j) *
-                                         sizeof *f->tile);
-    if (!f->v || !f->next || !f->stay || !f->used || !f->part || !f->tile)
+    const size_t wave = (size_t)(WAVE * f->r.e->batch.longest);
+    const size_t layers = (size_t)j->q->model->dim['L'];
+    shape s;
+    HEEDI_TRY(shape_of(j, &f->how, &s));
+    if (!take(mem, &f->v, rows * sizeof *f->v) ||
+        !take(mem, &f->next, rows * sizeof *f->next) ||
+        !take(mem, &f->stay, rows * sizeof *f->stay) ||
+        !take(mem, &f->at, (size_t)(j->n * j->parts) * sizeof *f->at) ||
+        !take(mem, &f->used, WAVE * sizeof *f->used) ||
+        !take(mem, &f->part, wave * sizeof *f->part) ||
+        !take(mem, &f->tile,
+              threads * ARRAYS * tile_size(j) * sizeof *f->tile) ||
+        !take(mem, &f->left, weights(j, &s) * sizeof *f->left) ||
+        !take(mem, &f->post, weights(j, &s) * sizeof *f->post) ||
+        !take(mem, &f->panel, panel(j, &s) * sizeof *f->panel) ||
+        !take(mem, &f->matrix, s.matrix) ||
+        !take(mem, &f->scratch, s.scratch) ||
+        !take(mem, &f->token,
+              f->how.tokens ? layers * rows * sizeof *f->token : 0))
         return HEED_ENOMEM;
-    return f->how.outputs ? allocate_kept(f) : HEED_OK;
+    return f->how.outputs ? allocate_kept(f, &s) : HEED_OK;
 }
 
 /* ---- one layer ---- */
@@ -129,26 +195,60 @@ void heedi_flow_products(const heedi_flow *f, const heedi_node *y,
 static void fuse(heedi_fusion how, bool first, const heed_real *x,
                  heed_real *acc, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        acc[i] = first                    ? x[i]
-                 : how == HEEDI_FUSE_MEAN ? acc[i] + x[i]
-                 : how == HEEDI_FUSE_MAX  ? (x[i] > acc[i] ? x[i] : acc[i])
-                                          : (x[i] < acc[i] ? x[i] : acc[i]);
+    for (int64_t i = 0; i < n; i++) {
+        const heed_real a = how == HEEDI_FUSE_ABSOLUTE
+                                ? (heed_real)fabs((double)x[i])
+                            : how == HEEDI_FUSE_POSITIVE && x[i] < 0 ? 0
+                                                                     : x[i];
+        acc[i] = first                   ? a
+                 : how == HEEDI_FUSE_MAX ? (a > acc[i] ? a : acc[i])
+                 : how == HEEDI_FUSE_MIN ? (a < acc[i] ? a : acc[i])
+                                         : acc[i] + a;
+    }
 }
 
-/* The sum over heads, or their greatest or least, for the queries of v. */
+/* The mean over heads, or their greatest or least, for the queries of v. */
 static void all_heads(const heedi_flow *f, const heedi_node *y, heedi_view v,
                       heed_real *acc, heed_real *work[2])
 {
     const heedi_run *run = &f->r.e->run;
     const int64_t heads = y->op->mixing->heads(y);
     const int64_t n = v.nq * heedi_len(run->batch, v.seq);
+    const bool mean =
+        f->how.heads != HEEDI_FUSE_MAX && f->how.heads != HEEDI_FUSE_MIN;
     for (v.head = 0; v.head < heads; v.head++) {
         y->op->mixing->rows(y, run, &v);
         if (f->how.entries)
             f->how.entries(f, y, &v, work);
         fuse(f->how.heads, v.head == 0, v.out, acc, n);
     }
+    for (int64_t i = 0; mean && i < n; i++)
+        acc[i] = (heed_real)((double)acc[i] / (double)heads);
+    v.out = acc;
+    if (f->how.finish)
+        f->how.finish(f, y, &v);
+}
+
+bool heedi_flow_norms(const heedi_flow *f, const heedi_node *y)
+{
+    return f->how.row_norm == HEEDI_NORM_AUTO
+               ? heedi_is_softmax(y)
+               : f->how.row_norm == HEEDI_NORM_ON;
+}
+
+/* A row whose entries cancel has a sum that says nothing. */
+double heedi_flow_divisor(heedi_flow *f, const heed_real *a, int64_t n)
+{
+    double sum = 1, size = 1;
+    for (int64_t k = 0; k < n; k++) {
+        sum += (double)a[k];
+        size += fabs((double)a[k]);
+    }
+    if (fabs(sum) >= 1e-6 * size)
+        return sum;
+#pragma omp atomic write
+    f->warned = true;
+    return size;
 }
 
 /* What the rows of one tile add: sum over i of v_i (I + A)_i, less v_i itself,
@@ -159,21 +259,16 @@ static void add_rows(heedi_flow *f, const heedi_node *y, const heedi_view *v,
     const heedi_batch *b = f->r.e->run.batch;
     const int64_t len = heedi_len(b, v->seq);
     const int64_t row0 = b->start[v->seq] + v->q0;
-    const double scale = f->how.heads == HEEDI_FUSE_MEAN
-                             ? 1 / (double)y->op->mixing->heads(y)
-                             : 1;
+    const bool norms = heedi_flow_norms(f, y);
     memset(part, 0, (size_t)len * sizeof *part);
     for (int64_t i = 0; i < v->nq; i++) {
         const heed_real *a = acc + i * len;
-        double sum = 0;
-        for (int64_t k = 0; f->how.row_norm && k < len; k++)
-            sum += (double)a[k];
-        sum = 1 + scale * sum;
-        if (f->how.row_norm && sum != 0) {
+        if (norms) {
+            const double sum = heedi_flow_divisor(f, a, len);
             f->v[row0 + i] /= sum;
             f->stay[row0 + i] /= sum;
         }
-        const double c = scale * f->v[row0 + i];
+        const double c = f->v[row0 + i];
         for (int64_t k = 0; k < len; k++)
             part[k] += c * (double)a[k];
     }
@@ -217,12 +312,9 @@ static void gather(heedi_flow *f, int64_t k0, int64_t n)
         }
 }
 
-void heedi_flow_layer(heedi_flow *f, const heedi_node *y)
+static void tiles(heedi_flow *f, const heedi_node *y)
 {
     const heedi_batch *b = f->r.e->run.batch;
-    if (y->layer < f->how.start_layer)
-        return;
-    memset(f->next, 0, (size_t)b->rows * sizeof *f->next);
     for (int64_t k0 = 0; k0 < b->n_small; k0 += WAVE) {
         const int64_t n = b->n_small - k0 < WAVE ? b->n_small - k0 : WAVE;
 #pragma omp parallel for schedule(dynamic, 1)
@@ -231,8 +323,42 @@ void heedi_flow_layer(heedi_flow *f, const heedi_node *y)
                 one_tile(f, y, b->small[k0 + k], f->part + k * b->longest);
         gather(f, k0, n);
     }
+}
+
+void heedi_flow_layer(heedi_flow *f, const heedi_node *y)
+{
+    const heedi_batch *b = f->r.e->run.batch;
+    if (y->layer < f->how.start_layer)
+        return;
+    const bool in_tiles = heedi_flow_matrix(f, y);
+    if (!in_tiles || f->how.form == HEEDI_FORM_VECTOR)
+        heedi_flow_fill(f);
+    if (f->how.form == HEEDI_FORM_VECTOR) {
+        heedi_flow_vector(f, y);
+        return;
+    }
+    memset(f->next, 0, (size_t)b->rows * sizeof *f->next);
+    if (in_tiles)
+        tiles(f, y);
+    else if (heedi_flow_is_free(f))
+        heedi_flow_free(f);
+    else
+        heedi_flow_panels(f, y);
     for (int64_t r = 0; r < b->rows; r++)
         f->v[r] += f->next[r];
+}
+
+static heed_status visit(void *ud, heedi_exec *e, int64_t b)
+{
+    for (const heedi_node *y = e->block[b].tape.last; y; y = y->prev)
+        if (y->op->mixing)
+            heedi_flow_layer(ud, y);
+    return HEED_OK;
+}
+
+heed_status heedi_flow_revisit(heedi_flow *f)
+{
+    return heedi_exec_revisit(f->r.e, visit, f);
 }
 
 /* ---- rounds ---- */
@@ -254,7 +380,10 @@ static void begin(heedi_flow *f, int64_t s)
     const heedi_exec *e = f->r.e;
     const heedi_node *pool = pooling(e);
     const int64_t parts = f->r.j->parts, row0 = heedi_first_row(f->r.j, e, s);
-    for (int64_t p = s * parts; pool && p < (s + 1) * parts; p++) {
+    for (int64_t p = s * parts; p < (s + 1) * parts; p++) {
+        f->at[p] = e->batch.start[p];
+        if (!pool)
+            continue;
         const int64_t n = heedi_len(&e->batch, p);
         double sum = 0;
         for (int64_t i = 0; i < n; i++)
@@ -263,8 +392,10 @@ static void begin(heedi_flow *f, int64_t s)
             f->v[e->batch.start[p] + i] =
                 heedi_pool_weight(pool->args, i, n) / sum;
     }
-    if (!pool)
-        f->v[row0 + heedi_outcome_of(&f->r, s)->aim.at] = 1;
+    if (pool)
+        return;
+    f->at[s * parts] = row0 + heedi_outcome_of(&f->r, s)->aim.at;
+    f->v[f->at[s * parts]] = 1;
 }
 
 static heed_status settle(heedi_flow *f, int64_t s)
@@ -293,6 +424,8 @@ static heed_status one_round(heedi_flow *f)
     HEEDI_TRY(r->j->info->has_target ? heedi_rounds_aim(r)
                                      : heedi_rounds_place(r));
     memset(f->v, 0, bytes);
+    for (int64_t p = 0; p < r->j->n * r->j->parts; p++)
+        f->at[p] = -1;
     for (int64_t s = 0; s < r->j->n; s++)
         if (heedi_has_target(r, s))
             begin(f, s);
@@ -315,6 +448,11 @@ static heed_status all_rounds(heedi_job *j, heedi_exec *e,
     HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
     for (; f.r.round < j->rounds; f.r.round++)
         HEEDI_TRY(one_round(&f));
+    if (f.warned)
+        heedi_warn(j->ctx,
+                   "%s: rows of I + A whose entries cancel are divided by the "
+                   "sum of their sizes",
+                   j->info->name);
     return heedi_rounds_report(&f.r);
 }
 

@@ -43,7 +43,7 @@ size_t heedi_gemm_scratch(const heedi_weight *w, int threads)
 /* A matrix of heed_real in one piece needs no decoding. */
 static bool is_plain(const heedi_weight *w)
 {
-    return w->part == HEEDI_ALL && w->run == 0 &&
+    return w->part == HEEDI_ALL && w->factor == 0 && w->run == 0 &&
            strcmp(w->dtype->name, sizeof(heed_real) == 4 ? "f32" : "f64") ==
                0 &&
            w->stride % sizeof(heed_real) == 0 &&
@@ -52,15 +52,15 @@ static bool is_plain(const heedi_weight *w)
 
 /* A task is a panel of weight rows and some of the row tiles. Few panels are
  * shared out by tiles too, so that there is work for every thread; the cut
- * does not change what a single product is. */
-static void product(const heedi_run *run, const heedi_weight *w,
+ * does not change what a single product is. Panels do not cross blocks. */
+static void product(const heedi_run *run, const heedi_weight *w, int64_t blocks,
                     const heed_real *bias, const heed_real *x, heed_real *y,
                     bool add)
 {
     const heedi_batch *b = run->batch;
     const bool plain = is_plain(w);
-    const int64_t n = w->rows, k = w->cols;
-    const int64_t panels = (n + PANEL - 1) / PANEL;
+    const int64_t n = w->rows / blocks, k = w->cols;
+    const int64_t each = (n + PANEL - 1) / PANEL, panels = blocks * each;
     const int64_t want = (4 * run->threads + panels - 1) / panels;
     const int64_t parts = least(want, b->n_tiles);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
@@ -68,7 +68,8 @@ static void product(const heedi_run *run, const heedi_weight *w,
         for (int64_t part = 0; part < parts; part++) {
             heed_real *panel = (heed_real *)run->scratch +
                                (size_t)omp_get_thread_num() * PANEL * (size_t)k;
-            const int64_t r0 = p * PANEL, m = least(PANEL, n - r0);
+            const int64_t in = p / each * k, at = p % each * PANEL;
+            const int64_t r0 = p / each * n + at, m = least(PANEL, n - at);
             const heed_real *wp = panel;
             int64_t ldw = k;
             if (plain) {
@@ -82,11 +83,13 @@ static void product(const heedi_run *run, const heedi_weight *w,
             for (int64_t i = part * b->n_tiles / parts;
                  i < (part + 1) * b->n_tiles / parts; i++) {
                 const heedi_tile t = b->tile[i];
-                heed_real *out = y + t.row * n + r0;
+                heed_real *out = y + t.row * w->rows + r0;
                 for (int64_t r = 0; bias && r < t.n; r++)
-                    memcpy(out + r * n, bias + r0, (size_t)m * sizeof *out);
-                heedi_blas(false, true, t.n, m, k, 1, x + t.row * k, k, wp, ldw,
-                           bias || add ? 1 : 0, out, n);
+                    memcpy(out + r * w->rows, bias + r0,
+                           (size_t)m * sizeof *out);
+                heedi_blas(false, true, t.n, m, k, 1,
+                           x + t.row * blocks * k + in, blocks * k, wp, ldw,
+                           bias || add ? 1 : 0, out, w->rows);
             }
         }
 }
@@ -94,35 +97,45 @@ static void product(const heedi_run *run, const heedi_weight *w,
 void heedi_gemm(const heedi_run *run, const heedi_weight *w,
                 const heed_real *bias, const heed_real *x, heed_real *y)
 {
-    product(run, w, bias, x, y, false);
+    product(run, w, 1, bias, x, y, false);
 }
 
 void heedi_gemm_add(const heedi_run *run, const heedi_weight *w,
                     const heed_real *x, heed_real *y, bool assign)
 {
-    product(run, w, NULL, x, y, !assign);
+    product(run, w, 1, NULL, x, y, !assign);
+}
+
+void heedi_gemm_blocks_add(const heedi_run *run, const heedi_weight *w,
+                           int64_t blocks, const heed_real *x, heed_real *y,
+                           bool assign)
+{
+    product(run, w, blocks, NULL, x, y, !assign);
 }
 
 /* A task is a block of columns of gx and some of the row tiles; the sum over
  * weight rows is cut at fixed places. */
-void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
-                     const heed_real *gy, heed_real *gx, bool assign)
+void heedi_gemm_blocks_back(const heedi_run *run, const heedi_weight *w,
+                            int64_t blocks, const heed_real *gy, heed_real *gx,
+                            bool assign)
 {
     const heedi_batch *b = run->batch;
     const bool plain = is_plain(w);
-    const int64_t n = w->rows, k = w->cols;
-    const int64_t blocks = (k + BACK_COLS - 1) / BACK_COLS;
-    const int64_t want = (4 * run->threads + blocks - 1) / blocks;
+    const int64_t n = w->rows / blocks, k = w->cols;
+    const int64_t each = (k + BACK_COLS - 1) / BACK_COLS;
+    const int64_t panels = blocks * each;
+    const int64_t want = (4 * run->threads + panels - 1) / panels;
     const int64_t parts = least(want, b->n_tiles);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
-    for (int64_t p = 0; p < blocks; p++)
+    for (int64_t p = 0; p < panels; p++)
         for (int64_t part = 0; part < parts; part++) {
             heed_real *panel =
                 (heed_real *)run->scratch +
                 (size_t)omp_get_thread_num() * BACK_COLS * BACK_ROWS;
-            const int64_t c0 = p * BACK_COLS, m = least(BACK_COLS, k - c0);
-            for (int64_t r0 = 0; r0 < n; r0 += BACK_ROWS) {
-                const int64_t h = least(BACK_ROWS, n - r0);
+            const int64_t c0 = p % each * BACK_COLS;
+            const int64_t m = least(BACK_COLS, k - c0), first = p / each * n;
+            for (int64_t r0 = first; r0 < first + n; r0 += BACK_ROWS) {
+                const int64_t h = least(BACK_ROWS, first + n - r0);
                 const heed_real *wp = panel;
                 int64_t ldw = m;
                 if (plain) {
@@ -138,10 +151,17 @@ void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
                 for (int64_t i = part * b->n_tiles / parts;
                      i < (part + 1) * b->n_tiles / parts; i++) {
                     const heedi_tile t = b->tile[i];
-                    heedi_blas(false, false, t.n, m, h, 1, gy + t.row * n + r0,
-                               n, wp, ldw, assign && r0 == 0 ? 0 : 1,
-                               gx + t.row * k + c0, k);
+                    heedi_blas(
+                        false, false, t.n, m, h, 1, gy + t.row * w->rows + r0,
+                        w->rows, wp, ldw, assign && r0 == first ? 0 : 1,
+                        gx + (t.row * blocks + p / each) * k + c0, blocks * k);
                 }
             }
         }
+}
+
+void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
+                     const heed_real *gy, heed_real *gx, bool assign)
+{
+    heedi_gemm_blocks_back(run, w, 1, gy, gx, assign);
 }

@@ -23,6 +23,15 @@ void heedi_gemm_add(const heedi_run *run, const heedi_weight *w,
 void heedi_gemm_back(const heedi_run *run, const heedi_weight *w,
                      const heed_real *gy, heed_real *gx, bool assign);
 
+/* The same with a block-diagonal matrix, of which w is the blocks, one below
+ * the other: x and gx (rows, blocks w->cols), y and gy (rows, w->rows). */
+void heedi_gemm_blocks_add(const heedi_run *run, const heedi_weight *w,
+                           int64_t blocks, const heed_real *x, heed_real *y,
+                           bool assign);
+void heedi_gemm_blocks_back(const heedi_run *run, const heedi_weight *w,
+                            int64_t blocks, const heed_real *gy, heed_real *gx,
+                            bool assign);
+
 /* C = alpha op(A) op(B) + beta C, one thread; see cblas_sgemm. */
 void heedi_blas(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
                 heed_real alpha, const heed_real *a, int64_t lda,

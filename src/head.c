@@ -4,9 +4,11 @@
 #include <omp.h>
 #include <string.h>
 
+#include "choices.h"
 #include "ctx.h"
 #include "gemm.h"
 #include "kernel.h"
+#include "softcap.h"
 
 enum { BLOCK = HEEDI_HEAD_BLOCK, CHUNK = 16 * BLOCK };
 
@@ -93,7 +95,8 @@ static heed_status bad(const heedi_exec *e, int64_t v)
                       e->m->head.name, (long long)v);
 }
 
-heed_status heedi_head_row(const heedi_exec *e, int64_t row, heed_real *logit)
+/* Logits before they are capped. */
+static heed_status whole_row(const heedi_exec *e, int64_t row, heed_real *logit)
 {
     const heed_real *x = heedi_head_state(e, row);
     const int64_t v = e->m->head.rows;
@@ -106,19 +109,43 @@ heed_status heedi_head_row(const heedi_exec *e, int64_t row, heed_real *logit)
     return HEED_OK;
 }
 
+static heed_status one_token(const heedi_exec *e, int64_t row, int32_t id,
+                             heed_real *logit)
+{
+    heed_real out[BLOCK];
+    const int64_t v0 = id / BLOCK * BLOCK;
+#pragma omp parallel /* as in whole_row(): BLAS sees a team */
+#pragma omp single
+    block(e, heedi_head_state(e, row), v0, panel(e), true, out);
+    *logit = out[id - v0];
+    return isfinite((double)*logit) ? HEED_OK : bad(e, id);
+}
+
+/* In double, and rounded once: a logit has the same bits in a row and by
+ * itself. */
+static void cap(const heedi_exec *e, int64_t n, heed_real *z)
+{
+    const double c = e->m->softcap;
+    if (c == 0)
+        return;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++)
+        z[i] = (heed_real)heedi_softcap(c, (double)z[i]);
+}
+
+heed_status heedi_head_row(const heedi_exec *e, int64_t row, heed_real *logit)
+{
+    HEEDI_TRY(whole_row(e, row, logit));
+    cap(e, e->m->head.rows, logit);
+    return HEED_OK;
+}
+
 heed_status heedi_head_tokens(const heedi_exec *e, int64_t row,
                               const int32_t *id, int n, heed_real *logit)
 {
-    heed_real out[BLOCK];
-    for (int i = 0; i < n; i++) {
-        int64_t v0 = id[i] / BLOCK * BLOCK;
-#pragma omp parallel /* as in heedi_head_row(): BLAS sees a team */
-#pragma omp single
-        block(e, heedi_head_state(e, row), v0, panel(e), true, out);
-        logit[i] = out[id[i] - v0];
-        if (!isfinite((double)logit[i]))
-            return bad(e, id[i]);
-    }
+    for (int i = 0; i < n; i++)
+        HEEDI_TRY(one_token(e, row, id[i], &logit[i]));
+    cap(e, n, logit);
     return HEED_OK;
 }
 
@@ -135,6 +162,7 @@ heed_status heedi_head_difference(const heedi_exec *e, int64_t row,
         z[i] += e->m->head_bias ? (double)e->m->head_bias[id[i]] : 0;
         if (!isfinite(z[i]))
             return bad(e, id[i]);
+        z[i] = heedi_softcap(e->m->softcap, z[i]);
     }
     *out = z[0] - z[1];
     return HEED_OK;
@@ -211,17 +239,53 @@ static heed_status by_rule(heedi_exec *e, const heedi_seed *s, int64_t seq,
 {
     const heed_real *b = e->m->head_bias;
     if (s->dense) {
-        HEEDI_TRY(heedi_head_row(e, s->row, e->logit));
+        HEEDI_TRY(whole_row(e, s->row, e->logit));
         pass_by_rule(e, &e->m->head, b, s, seq, e->logit,
                      (heed_real *)(uintptr_t)s->dense, g);
     }
     for (int i = 0; !s->dense && i < s->n; i++) {
         heedi_weight w = heedi_weight_rows(&e->m->head, s->id[i], 1);
         heed_real z, c = (heed_real)s->c[i];
-        HEEDI_TRY(heedi_head_tokens(e, s->row, &s->id[i], 1, &z));
+        HEEDI_TRY(one_token(e, s->row, s->id[i], &z));
         pass_by_rule(e, &w, b ? b + s->id[i] : NULL, s, seq, &z, &c, g);
     }
     return HEED_OK;
+}
+
+/* A seed of capped logits becomes one of the logits before; where relevance
+ * itself travels, each has what its capped one has. */
+static heed_status uncap(heedi_exec *e, const heedi_rule *rule, heedi_seed *s)
+{
+    const double c = e->m->softcap;
+    double (*const factor)(double, double) = e->o.rules.pass == HEEDI_RELEVANCE
+                                                 ? heedi_softcap_quotient
+                                                 : heedi_softcap_slope;
+    heed_real z;
+    if (c == 0 || (rule && rule->back == heedi_form_linear))
+        return HEED_OK;
+    for (int i = 0; !s->dense && i < s->n; i++) {
+        HEEDI_TRY(one_token(e, s->row, s->id[i], &z));
+        s->c[i] *= factor(c, (double)z);
+    }
+    if (!s->dense)
+        return HEED_OK;
+    const int64_t v = e->m->head.rows;
+    heed_real *to = e->logit + v;
+    HEEDI_TRY(whole_row(e, s->row, to));
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < v; i++)
+        to[i] = (heed_real)((double)s->dense[i] * factor(c, (double)to[i]));
+    s->dense = to;
+    return HEED_OK;
+}
+
+int64_t heedi_head_room(const heedi_exec *e)
+{
+    const int64_t v = e->m->head.rows;
+    const bool back = e->o.rules.pass != HEEDI_FORWARD;
+    if (!e->o.head_full || !back)
+        return 0;
+    return e->m->softcap > 0 ? 2 * v : heedi_head_rule(e->o.rules) ? v : 0;
 }
 
 /* The account of a seed without a head: what the target gives, the rows
@@ -266,15 +330,17 @@ heed_status heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
         }
         const int64_t s = heedi_sequence_of(&e->batch, seed[i].row);
         const int64_t at = s * e->n_ops + e->n_ops - 1;
+        heedi_seed raw = seed[i];
+        HEEDI_TRY(uncap(e, rule, &raw));
         if (rule)
-            HEEDI_TRY(by_rule(e, &seed[i], s, row));
+            HEEDI_TRY(by_rule(e, &raw, s, row));
         else
-            by_transpose(e, &seed[i], row);
+            by_transpose(e, &raw, row);
         if (!e->o.account)
             continue;
         if (!rule)
             heedi_deposit(&e->ledger, s, e->n_ops - 1, HEEDI_ENTRY_bias,
-                          bias_share(e, &seed[i]));
+                          bias_share(e, &raw));
         e->ledger.in[at] += value[i];
         e->ledger.out[at] += heedi_vector()->dot(
             (size_t)c, heedi_head_state(e, seed[i].row), row);

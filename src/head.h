@@ -2,7 +2,8 @@
  *
  * The vocabulary is cut into blocks of HEEDI_HEAD_BLOCK tokens at absolute
  * ids, and a block is multiplied with one row at a time: a logit has the same
- * bits whichever others are asked for, in `predict` and in `attribute`. */
+ * bits whichever others are asked for, in `predict` and in `attribute`. Where a
+ * model caps its logits (m->softcap), all logits here are the capped ones. */
 #ifndef HEEDI_HEAD_H
 #define HEEDI_HEAD_H
 
@@ -12,6 +13,10 @@ enum { HEEDI_HEAD_BLOCK = 256 };
 
 /* Working memory that the head takes of run->scratch. */
 size_t heedi_head_scratch(const heedi_exec *e);
+
+/* Values that e->logit holds: logits that a rule reads, and cotangents of
+ * logits before they are capped. */
+int64_t heedi_head_room(const heedi_exec *e);
 
 /* All logits of one row of the batch, V values. HEED_ENUMERIC names the head's
  * tensor. */

@@ -55,10 +55,50 @@ const heedi_vector_table *heedi_vector(void)
     return tables[heedi_isa_index()];
 }
 
+const heedi_hidden_table *heedi_hidden_kernels(void)
+{
+    static const heedi_hidden_table *const tables[] = {
+#define X(isa) &heedi_hidden_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}
+
 const heedi_scan_table *heedi_scan_kernels(void)
 {
     static const heedi_scan_table *const tables[] = {
 #define X(isa) &heedi_scan_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}
+
+const heedi_gla_table *heedi_gla_kernels(void)
+{
+    static const heedi_gla_table *const tables[] = {
+#define X(isa) &heedi_gla_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}
+
+const heedi_wkv_table *heedi_wkv_kernels(void)
+{
+    static const heedi_wkv_table *const tables[] = {
+#define X(isa) &heedi_wkv_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}
+
+const heedi_rglru_table *heedi_rglru_kernels(void)
+{
+    static const heedi_rglru_table *const tables[] = {
+#define X(isa) &heedi_rglru_table_##isa,
         HEEDI_ISA_LIST(X)
 #undef X
     };

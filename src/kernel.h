@@ -11,6 +11,15 @@
 
 #include "dtype.h"
 
+typedef enum heedi_fold_kind {
+    HEEDI_FOLD_SUM,
+    HEEDI_FOLD_POSITIVE, /* of max(a, 0) */
+    HEEDI_FOLD_ABSOLUTE,
+    HEEDI_FOLD_SQUARE,
+    HEEDI_FOLD_MAX, /* the greatest a, signed */
+    HEEDI_N_FOLD
+} heedi_fold_kind;
+
 #define HEEDI_PASTE_(a, b) a##_##b
 #define HEEDI_PASTE(a, b)  HEEDI_PASTE_(a, b)
 #define HEEDI_K(name)      HEEDI_PASTE(name, HEEDI_ISA)
@@ -134,6 +143,154 @@ typedef struct heedi_scan_table {
     void (*decay)(int64_t n, const heed_real *x, heed_real *y);
 } heedi_scan_table;
 
+/* gla.c: gated linear attention of one head; src/op/gla.c says what the sums
+ * are. Rows lie ld, ld_x, ... values apart, or minus so many: then a
+ * pass goes back in time. */
+enum { HEEDI_GLA_CHUNK = 64, HEEDI_GLA_VALUES = 64 };
+typedef struct heedi_gla_gate {
+    int64_t len, lanes, ld, to; /* rows of w, and of what is made of it */
+    const heed_real *w;
+    heed_real tau; /* 0: log decay -exp(w); else -softplus(-w) / tau */
+} heedi_gla_gate;
+/* y (+)= read S + (sum read bonus write) x,  S = decay S + write x, in this
+ * order, or inclusive: S first. */
+typedef struct heedi_gla {
+    int64_t len, keys, values; /* at most HEEDI_GLA_VALUES channels */
+    int64_t ld, ld_x, ld_decay;
+    const heed_real *read, *write, *decay, *x;
+    const heed_real *bonus; /* (keys), or NULL */
+    bool inclusive, add;
+} heedi_gla;
+/* `lanes` neighbouring keys, all values, at most HEEDI_GLA_CHUNK steps. */
+typedef struct heedi_gla_keys {
+    int64_t len, lanes, values, ld, ld_v;
+    const heed_real *r, *k, *v, *o; /* o: gradient of the output */
+    const heed_real *decay, *slope; /* (len, LANES) */
+    const heed_real *bonus;
+    bool inclusive;
+} heedi_gla_keys;
+typedef struct heedi_gla_grad {
+    heed_real *r, *k, *w; /* assigned, or added to, in this order */
+    bool add_r, add_k, add_w;
+} heedi_gla_grad;
+typedef struct heedi_gla_table {
+    /* d: decays; slope: derivative of their logarithm by w, or NULL. Rows of
+     * `to` values, of which LANES are written. */
+    void (*decay)(const heedi_gla_gate *s, heed_real *d, heed_real *slope);
+    /* state: (keys, values rounded up to LANES), before and after */
+    void (*pass)(const heedi_gla *s, heed_real *state, heed_real *y);
+    /* before: the state (values, LANES) at the start; carry: likewise, the
+     * gradient of the state at the end, on return at the start. step: len
+     * states. */
+    void (*keys)(const heedi_gla_keys *s, const heed_real *before,
+                 heed_real *carry, const heedi_gla_grad *to, heed_real *step);
+    /* out, (HEEDI_GLA_CHUNK) = g k: k (keys, HEEDI_GLA_CHUNK) */
+    void (*row)(int64_t keys, const heed_real *g, const heed_real *k,
+                heed_real *out);
+} heedi_gla_table;
+/* wkv.c: the weighted mean of RWKV-4 of HEEDI_LANES neighbouring channels over
+ * one sequence (src/op/wkv.c). k, v, y, gy, gk, gv: rows of ld values, of which
+ * the first `lanes` count; w, u: (LANES). A state is (3, LANES): numerator,
+ * denominator, maximum. Nothing above 0 is exponentiated. */
+enum { HEEDI_WKV_CHUNK = 64, HEEDI_WKV_STATE = 3 * HEEDI_LANES };
+typedef struct heedi_wkv {
+    int64_t len, ld, lanes;
+    const heed_real *k, *v;
+    const double *w, *u;
+} heedi_wkv;
+typedef struct heedi_wkv_grad {
+    heed_real *k, *v; /* assigned, or added to; k NULL: it is constant */
+    bool add_k, add_v;
+} heedi_wkv_grad;
+typedef struct heedi_wkv_table {
+    /* state: before, and after on return. s->v may be NULL: zeros. Where they
+     * are not NULL, y: the output; marks: the state before every
+     * HEEDI_WKV_CHUNK steps; steps: of each one (3, LANES), the maximum m of
+     * the exponents, 1 / (the sum of the weights e^(exponent - m)), y. */
+    void (*forward)(const heedi_wkv *s, double *state, heed_real *y,
+                    double *marks, double *steps);
+    /* Steps from the last to the first. carry: (3, LANES), zero and a maximum
+     * of HEEDI_WKV_NONE after the last step of a sequence. */
+    void (*back)(const heedi_wkv *s, const double *steps, double *carry,
+                 const heed_real *gy, const heedi_wkv_grad *to);
+    /* out[i] = inv e^(k[i] + w (n-1-i) - max), at most inv */
+    void (*weights)(int64_t n, const double *k, double w, double max,
+                    double inv, heed_real *out);
+} heedi_wkv_table;
+#define HEEDI_WKV_NONE (-1e30) /* the maximum of no exponent */
+/* rglru.c: the linear recurrence of HEEDI_LANES neighbouring channels over one
+ * sequence, with gates in and rec before their sigmoids:
+ *     log a = rate s(rec),  h = a h + (1 - a^2)^1/2 s(in) x,  y = h
+ * x, in, rec, y and gradients: rows of ld values, of which the first `lanes`
+ * count; rate: (LANES), at most 0. No exponent is positive. */
+typedef struct heedi_rglru {
+    int64_t len, ld, lanes;
+    bool fresh; /* the first step starts a sequence: a = 0, factor s(in) */
+    const heed_real *x, *in, *rec, *rate;
+} heedi_rglru;
+typedef struct heedi_rglru_grad {
+    heed_real *x, *in, *rec; /* assigned, or added to */
+    bool add_x, add_in, add_rec;
+} heedi_rglru_grad;
+typedef struct heedi_rglru_table {
+    /* h: the state before, (LANES), and after on return. */
+    void (*forward)(const heedi_rglru *s, heed_real *h, heed_real *y);
+    /* gx (+)= with the gates held constant. x is not read. */
+    void (*relevance)(const heedi_rglru *s, const heed_real *gy, heed_real *gx,
+                      bool add);
+    /* Full gradient of a sequence that starts from zero. */
+    void (*vjp)(const heedi_rglru *s, const heed_real *y, const heed_real *gy,
+                const heedi_rglru_grad *to);
+    /* What the state is multiplied with, one + part, and x, at each step:
+     * (len, LANES). `one` is 1 where the decay is closer to 1 than to 0. */
+    void (*coefficients)(const heedi_rglru *s, heed_real *one, heed_real *part,
+                         heed_real *w);
+} heedi_rglru_table;
+/* hidden.c: rows q0 ... q0+nq-1 of the matrices of HEEDI_LANES channels of a
+ * selective scan, folded as op.h says (heedi_fold), added to acc. Pointers are
+ * to the first of these channels, at the first row of the sequence; rows of ld
+ * values, of which the first `lanes` count. b: (n_state, ldb), columns of the
+ * sequence, ldb as heedi_hidden_columns(q0 + nq), 0 beyond; c: rows of n_state;
+ * a: (n_state, LANES). acc: rows of lda values, rows rounded up to SUB, columns
+ * as ldb; lda a multiple of LANES. */
+enum { HEEDI_HIDDEN_SUB = 16, HEEDI_HIDDEN_COLS = 48 };
+typedef struct heedi_hidden {
+    int64_t q0, nq, n_state, ld, lanes, ldb, lda, width;
+    const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a;
+    heedi_fold_kind f;
+    heed_real *acc;
+} heedi_hidden;
+
+/* Columns, with what is read and written beyond the last. */
+static inline int64_t heedi_hidden_columns(int64_t n)
+{
+    return (n + HEEDI_LANES - 1) / HEEDI_LANES * HEEDI_LANES +
+           2 * HEEDI_HIDDEN_COLS;
+}
+
+/* Columns near the diagonal, and of a panel before its filter. */
+static inline int64_t heedi_hidden_line(int64_t width)
+{
+    return (width + HEEDI_LANES - 1) / HEEDI_LANES * 2 * HEEDI_LANES +
+           2 * HEEDI_HIDDEN_COLS;
+}
+
+typedef struct heedi_hidden_table {
+    void (*fold)(const heedi_hidden *h, heed_real *work);
+} heedi_hidden_table;
+
+/* Values of `work`. */
+static inline int64_t heedi_hidden_work(int64_t end, int64_t nq,
+                                        int64_t n_state, int64_t width)
+{
+    const int64_t np = (n_state + HEEDI_LANES - 1) / HEEDI_LANES * HEEDI_LANES;
+    const int64_t rows =
+        (nq + HEEDI_HIDDEN_SUB - 1) / HEEDI_HIDDEN_SUB * HEEDI_HIDDEN_SUB;
+    return HEEDI_LANES * (4 * heedi_hidden_columns(end) + rows * np +
+                          n_state * HEEDI_HIDDEN_COLS + np + n_state) +
+           HEEDI_HIDDEN_SUB * heedi_hidden_line(width) + np;
+}
+
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
 typedef struct heedi_decode_table {
@@ -148,12 +305,20 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
 #define X(isa)                                                \
     extern const heedi_decode_table heedi_decode_table_##isa; \
     extern const heedi_vector_table heedi_vector_table_##isa; \
-    extern const heedi_scan_table heedi_scan_table_##isa;
+    extern const heedi_scan_table heedi_scan_table_##isa;     \
+    extern const heedi_gla_table heedi_gla_table_##isa;       \
+    extern const heedi_wkv_table heedi_wkv_table_##isa;       \
+    extern const heedi_rglru_table heedi_rglru_table_##isa;   \
+    extern const heedi_hidden_table heedi_hidden_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 
 /* Those of the instruction set in use. */
 const heedi_vector_table *heedi_vector(void);
 const heedi_scan_table *heedi_scan_kernels(void);
+const heedi_gla_table *heedi_gla_kernels(void);
+const heedi_wkv_table *heedi_wkv_kernels(void);
+const heedi_rglru_table *heedi_rglru_kernels(void);
+const heedi_hidden_table *heedi_hidden_kernels(void);
 
 #endif

@@ -1,6 +1,9 @@
 #include "latent.h"
 
+#include <math.h>
+
 #include "args.h"
+#include "ctx.h"
 #include "tape.h"
 
 bool heedi_has_heads(const heedi_node *y)
@@ -23,9 +26,19 @@ size_t heedi_latent_bytes(int keep, int64_t layers, int64_t heads,
     return (size_t)n * sizeof(heed_real);
 }
 
+static heed_status room(heedi_top *t, heedi_arena *mem, int64_t n, int64_t top)
+{
+    t->n = n < top ? n : top;
+    const size_t k = (size_t)t->n + 1;
+    t->layer = heedi_arena_alloc(mem, k * sizeof *t->layer);
+    t->number = heedi_arena_alloc(mem, k * sizeof *t->number);
+    t->relevance = heedi_arena_alloc(mem, k * sizeof *t->relevance);
+    return t->layer && t->number && t->relevance ? HEED_OK : HEED_ENOMEM;
+}
+
 heed_status heedi_latent_init(heedi_latent *l, heedi_arena *mem, int keep,
                               int64_t layers, int64_t heads, int64_t neurons,
-                              int64_t len)
+                              int64_t len, int64_t top)
 {
     heed_real *at = heedi_arena_alloc(
         mem, heedi_latent_bytes(keep, layers, heads, neurons, len) + 1);
@@ -39,7 +52,43 @@ heed_status heedi_latent_init(heedi_latent *l, heedi_arena *mem, int keep,
     }
     if (keep & HEEDI_KEEP_NEURON)
         l->neuron = at;
+    if (top > 0 && l->head)
+        HEEDI_TRY(room(&l->top[HEEDI_UNIT_HEAD], mem, layers * heads, top));
+    if (top > 0 && l->neuron)
+        HEEDI_TRY(room(&l->top[HEEDI_UNIT_NEURON], mem, layers * neurons, top));
     return HEED_OK;
+}
+
+/* Units are `width` values each, of which the sum counts; `of` units in a
+ * layer. */
+static void rank(heedi_top *t, const heed_real *x, int64_t units, int64_t width,
+                 int64_t of)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; t->n > 0 && i < units; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < width; k++)
+            sum += (double)x[i * width + k];
+        if (n == t->n && !(fabs(sum) > fabs((double)t->relevance[n - 1])))
+            continue;
+        int64_t at = n < t->n ? n++ : n - 1;
+        for (; at > 0 && fabs(sum) > fabs((double)t->relevance[at - 1]); at--) {
+            t->layer[at] = t->layer[at - 1];
+            t->number[at] = t->number[at - 1];
+            t->relevance[at] = t->relevance[at - 1];
+        }
+        t->layer[at] = (int32_t)(i / of);
+        t->number[at] = (int32_t)(i % of);
+        t->relevance[at] = (heed_real)sum;
+    }
+}
+
+void heedi_latent_rank(heedi_latent *l)
+{
+    rank(&l->top[HEEDI_UNIT_HEAD], l->head, l->layers * l->heads, l->len,
+         l->heads);
+    rank(&l->top[HEEDI_UNIT_NEURON], l->neuron, l->layers * l->neurons, 1,
+         l->neurons);
 }
 
 static void read_heads(heedi_latent *l, const heedi_node *y, int64_t row)

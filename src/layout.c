@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "implicit.h"
+
 /* A buffer is alive from one step to another; steps count forward in the
  * forward pass and from the end in the backward pass. */
 typedef struct span {
@@ -60,6 +62,34 @@ static int last_giver(const heedi_exec *e, const heedi_tape *t,
     return last;
 }
 
+/* Is x, or what it saved, read for the matrix of a block of this tape? */
+static bool in_matrix(const heedi_tape *t, const heedi_node *x)
+{
+    heedi_implicit m;
+    for (const heedi_node *y = NULL; (y = heedi_next_mixing(t, y));) {
+        heedi_implicit_of(&m, t, y, true);
+        if (heedi_implicit_reads(&m, x))
+            return true;
+    }
+    return false;
+}
+
+/* The step of the backward pass after which nobody reads the gradient of x: a
+ * watcher of a mixing operation reads that of its block's output. */
+static int last_reading(const heedi_exec *e, const heedi_tape *t,
+                        const heedi_node *x)
+{
+    heedi_implicit m;
+    int first = x->step;
+    for (const heedi_node *y = NULL;
+         e->o.watch_mixing && (y = heedi_next_mixing(t, y));) {
+        heedi_implicit_of(&m, t, y, true);
+        if (m.output == x && y->step < first)
+            first = y->step;
+    }
+    return x->leaf ? t->n : t->n - 1 - first;
+}
+
 /* Does the backward pass, or a visitor, read the value of x? */
 static bool read_later(const heedi_exec *e, const heedi_tape *t,
                        const heedi_node *x)
@@ -67,7 +97,7 @@ static bool read_later(const heedi_exec *e, const heedi_tape *t,
     const bool back = e->o.rules.pass != HEEDI_FORWARD;
     if (back && (e->o.detail || x->leaf || heedi_exec_watches(e, x)))
         return true;
-    if (e->o.mixing && x->op->mixing)
+    if (e->o.mixing && in_matrix(t, x))
         return true;
     for (const heedi_node *y = t->first; y; y = y->next) {
         const heedi_back b = heedi_back_of(y, e->o.rules);
@@ -76,8 +106,7 @@ static bool read_later(const heedi_exec *e, const heedi_tape *t,
         if (runs && y == x && (needs & HEEDI_OUT))
             return true;
         for (int i = 0; i < y->op->n_in; i++)
-            if (y->in[i] == x &&
-                ((runs && (needs & 1 << i)) || (e->o.mixing && y->op->mixing)))
+            if (y->in[i] == x && runs && (needs & 1 << i))
                 return true;
     }
     return false;
@@ -107,13 +136,15 @@ static void *offset(size_t n)
     return (void *)(n + 1); /* so that NULL stays "none" */
 }
 
-static bool keeps_saved(const heedi_exec *e, const heedi_node *y)
+static bool keeps_saved(const heedi_exec *e, const heedi_tape *t,
+                        const heedi_node *y)
 {
     const bool unread = y->op->saved_for_vjp && !e->o.plain &&
                         y->op->relevance &&
                         heedi_back_of(y, e->o.rules).fn == y->op->relevance;
     return y->op->saved && !unread &&
-           (e->o.rules.pass != HEEDI_FORWARD || (e->o.mixing && y->op->mixing));
+           (e->o.rules.pass != HEEDI_FORWARD ||
+            (e->o.mixing && !y->op->saved_for_vjp && in_matrix(t, y)));
 }
 
 void heedi_layout_block(heedi_exec *e, int64_t block)
@@ -126,7 +157,7 @@ void heedi_layout_block(heedi_exec *e, int64_t block)
     for (heedi_node *y = t->first; y; y = y->next) {
         size_t size =
             align((size_t)(e->batch.rows * y->cols) * sizeof(heed_real));
-        if (keeps_saved(e, y)) {
+        if (keeps_saved(e, t, y)) {
             y->saved = offset(b->kept);
             b->kept += align(y->op->saved(y, &e->batch));
         }
@@ -145,8 +176,7 @@ void heedi_layout_block(heedi_exec *e, int64_t block)
         }
         if (y->live) {
             int from = t->n - 1 - last_giver(e, t, y);
-            int to = y->leaf ? t->n : t->n - 1 - y->step;
-            size_t at = place(bwd, &n_bwd, from, to, size);
+            size_t at = place(bwd, &n_bwd, from, last_reading(e, t, y), size);
             y->g = offset(at);
             b->back = at + size > b->back ? at + size : b->back;
         }

@@ -205,6 +205,27 @@ heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
     return HEED_OK;
 }
 
+heed_status heedi_key_softcap(heed_model *m, const char *hf, const char *gguf,
+                              double def)
+{
+    if (heedi_key_value(m, hf, gguf).kind != HEEDI_NULL)
+        return heedi_key_number(m, hf, gguf, def, 0, 1e6, &m->softcap);
+    m->softcap = 0;
+    return HEED_OK;
+}
+
+double heedi_bf16(double x)
+{
+    const float f = (float)x;
+    uint32_t i;
+    float out;
+    memcpy(&i, &f, sizeof i);
+    i += 0x7fff + (i >> 16 & 1); /* to nearest, even */
+    i &= 0xffff0000u;
+    memcpy(&out, &i, sizeof out);
+    return (double)out;
+}
+
 heed_status heedi_even_heads(heed_model *m)
 {
     int64_t *d = m->dim;

@@ -92,6 +92,7 @@ struct heed_model {
     heed_real **vector;   /* the same, of vectors */
     heedi_weight head;    /* (V, C) */
     const heed_real *head_bias;
+    double softcap; /* logits are softcap tanh(z / softcap); 0: z itself */
     heedi_patch patch;
     bool fixed_context; /* positions beyond dim['X'] do not exist */
     bool bidirectional; /* a position sees later ones: no text is continued */
@@ -142,6 +143,9 @@ heed_status heedi_key_act(heed_model *m, const char *hf, const char *def,
  * was meant. */
 heed_status heedi_key_eps(heed_model *m, const char *hf, const char *gguf,
                           double def, double *out);
+/* A cap of the logits, to m->softcap; null or 0: none. HEED_EFORMAT. */
+heed_status heedi_key_softcap(heed_model *m, const char *hf, const char *gguf,
+                              double def);
 /* C = H D with as many key and value heads, set D and K; HEED_EFORMAT. */
 heed_status heedi_even_heads(heed_model *m);
 /* For a head of classes: names of the labels, their number, and whether each
@@ -161,6 +165,9 @@ heed_status heedi_choose_head(heed_model *m, const heedi_weight *embedding,
  * at most six digits that rounds to the same float32 (9.99999975e-06 means
  * 1e-5), else x itself. */
 double heedi_decimal(double x);
+
+/* x as bfloat16 has it: what a reference rounds a constant to. */
+double heedi_bf16(double x);
 
 extern const heedi_family *const heedi_families[]; /* NULL-terminated */
 

@@ -12,6 +12,7 @@
 
 #include "batch.h"
 #include "dtype.h"
+#include "kernel.h"
 #include "ledger.h"
 
 enum { HEEDI_MAX_IN = 4 };
@@ -65,15 +66,6 @@ typedef struct heedi_view {
                            with this run */
 } heedi_view;
 
-typedef enum heedi_fold_kind {
-    HEEDI_FOLD_SUM,
-    HEEDI_FOLD_POSITIVE, /* of max(a, 0) */
-    HEEDI_FOLD_ABSOLUTE,
-    HEEDI_FOLD_SQUARE,
-    HEEDI_FOLD_MAX, /* the greatest a, signed */
-    HEEDI_N_FOLD
-} heedi_fold_kind;
-
 /* Rows of one matrix made of those of all channels d:
  *     out[r][c] = sum over d of f(left_r[d] K_d[r][c] post_c[d]),
  *     K_d[r][c] = M[r][c] right_c[d], or with a filter the sum over k < width
@@ -98,6 +90,7 @@ typedef struct heedi_fold {
 typedef struct heedi_mixing {
     const char *mixer; /* "softmax": is stored with every map */
     int operand;
+    int step;      /* the input that is the size of a step; 0: there is none */
     bool channels; /* a head is a channel, and there are many */
     bool positive; /* no entry is negative */
     int64_t (*heads)(const heedi_node *y);

@@ -93,6 +93,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;
     const int64_t *d = e->m->dim, rotated = heedi_exec_rotated(e);
     p->results = e->o.results;
+    p->results += (uint64_t)heedi_head_room(e) * sizeof(heed_real);
     p->results += heedi_readout_bytes(e->o.readout, e->batch.rows, d['L'],
                                       d['H'], rotated);
     /* for each target, and once more in the sink */

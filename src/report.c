@@ -1,4 +1,4 @@
-#include "job.h"
+#include "report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -76,12 +76,7 @@ heed_status heedi_report_input(heedi_job *j, int64_t input)
 }
 
 /* Everything about one explanation group. */
-typedef struct report {
-    heedi_job *j;
-    const heed_sink *s;
-    const heedi_outcome *r;
-    int64_t n, len; /* targets, tokens */
-} report;
+typedef heedi_reporting report;
 
 /* A number, or one for each target. */
 static heed_status numbers(const report *p, const char *key, heed_type type,
@@ -262,12 +257,10 @@ static heed_status put_attributes(const report *p)
     return put_account(p);
 }
 
-/* (target, x...) or (x...): the target dimension is there if there are
- * several. row: len values of each target. */
-static heed_status put_rows(const report *p, const char *group,
-                            const heed_var *of_one,
-                            const void *(*row)(const heedi_outcome *, int),
-                            int arg)
+heed_status heedi_report_rows(const heedi_reporting *p, const char *group,
+                              const heed_var *of_one,
+                              const void *(*row)(const heedi_outcome *, int),
+                              int arg)
 {
     heed_var v = *of_one;
     v.group = group;
@@ -348,7 +341,7 @@ static heed_status put_ledger(const report *p)
     v.type = HEED_F64;
     for (int c = 0; c < 2 && l->detail; c++) {
         v.name = c ? "relevance_out" : "relevance_in";
-        HEEDI_TRY(put_rows(p, group, &v, ledger_of, c));
+        HEEDI_TRY(heedi_report_rows(p, group, &v, ledger_of, c));
     }
     for (int e = 0; e < HEEDI_N_ENTRIES; e++) {
         bool any = false;
@@ -358,51 +351,12 @@ static heed_status put_ledger(const report *p)
             continue;
         snprintf(name, sizeof name, "sink_%s", heedi_entry_name[e]);
         v.name = name;
-        HEEDI_TRY(put_rows(p, group, &v, ledger_of, 2 + e));
+        HEEDI_TRY(heedi_report_rows(p, group, &v, ledger_of, 2 + e));
     }
     if (!l->detail)
         return HEED_OK;
     v.name = "residual";
-    return put_rows(p, group, &v, ledger_of, -1);
-}
-
-/* ---- relevance inside ---- */
-
-static const void *latent_of(const heedi_outcome *r, int which)
-{
-    return which == 0 ? r->latent->head : r->latent->neuron;
-}
-
-/* With positions of fewer layers, `layer` is theirs. */
-static const char *layers(const report *p)
-{
-    const heedi_parts *a = p->r[0].parts;
-    return a && a->n > 0 && a->n != p->r[0].latent->layers ? "of_layer"
-                                                           : "layer";
-}
-
-static heed_status put_latent(const report *p)
-{
-    const heedi_latent *l = p->r[0].latent;
-    heed_var head = {.name = "relevance_head",
-                     .type = HEED_TYPE_REAL,
-                     .nd = 3,
-                     .dim = {layers(p), "head", "pos"},
-                     .len = {l->layers, l->heads, l->len},
-                     .units = "target",
-                     .long_name = "relevance at the outputs of heads"};
-    heed_var neuron = {.name = "relevance_neuron",
-                       .type = HEED_TYPE_REAL,
-                       .nd = 2,
-                       .dim = {layers(p), "neuron"},
-                       .len = {l->layers, l->neurons},
-                       .units = "target",
-                       .long_name = "relevance at the inner units of the "
-                                    "feed-forward part, summed over tokens"};
-    if (l->head)
-        HEEDI_TRY(put_rows(p, p->j->group, &head, latent_of, 0));
-    return l->neuron ? put_rows(p, p->j->group, &neuron, latent_of, 1)
-                     : HEED_OK;
+    return heedi_report_rows(p, group, &v, ledger_of, -1);
 }
 
 /* ---- the parts of relevance ---- */
@@ -499,7 +453,7 @@ static heed_status put_parts(const report *p)
             any = any && v.len[v.nd++] > 0;
         }
         if (any)
-            HEEDI_TRY(put_rows(p, p->j->group, &v, part_of, i));
+            HEEDI_TRY(heedi_report_rows(p, p->j->group, &v, part_of, i));
     }
     return HEED_OK;
 }
@@ -521,9 +475,10 @@ static heed_status put_pixels(const report *p)
                   .len = {k->channels, k->image_h, k->image_w},
                   .units = v.units,
                   .long_name = "the same by channel, before the reduction"};
-    HEEDI_TRY(put_rows(p, p->j->group, &v, pixels_of, 0));
-    return p->j->keep_channels ? put_rows(p, p->j->group, &w, pixels_of, 1)
-                               : HEED_OK;
+    HEEDI_TRY(heedi_report_rows(p, p->j->group, &v, pixels_of, 0));
+    return p->j->keep_channels
+               ? heedi_report_rows(p, p->j->group, &w, pixels_of, 1)
+               : HEED_OK;
 }
 
 heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
@@ -538,11 +493,11 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
                   .len = {p.len},
                   .units = units(j),
                   .long_name = j->info->summary};
-    HEEDI_TRY(put_rows(&p, j->group, &v, relevance_of, 0));
+    HEEDI_TRY(heedi_report_rows(&p, j->group, &v, relevance_of, 0));
     if (r[0].parts)
         HEEDI_TRY(put_parts(&p));
     if (r[0].latent)
-        HEEDI_TRY(put_latent(&p));
+        HEEDI_TRY(heedi_report_latent(&p));
     if (r[0].pixel)
         HEEDI_TRY(put_pixels(&p));
     if (r[0].layer) {
@@ -553,7 +508,7 @@ heed_status heedi_report(heedi_job *j, int64_t input, const heedi_outcome *r)
                       .len = {j->q->model->dim['L'] + 1, p.len},
                       .units = "target",
                       .long_name = "relevance at the inputs of layers"};
-        HEEDI_TRY(put_rows(&p, j->group, &w, layer_of, 0));
+        HEEDI_TRY(heedi_report_rows(&p, j->group, &w, layer_of, 0));
     }
     HEEDI_TRY(put_attributes(&p));
     return r[0].ledger.n_ops > 0 ? put_ledger(&p) : HEED_OK;

@@ -121,7 +121,7 @@ static heed_status begin(heedi_rounds *r, int64_t s)
     o->latent = heedi_arena_alloc(&j->mem, sizeof *o->latent);
     return o->latent ? heedi_latent_init(o->latent, &j->mem, r->e->o.keep,
                                          r->e->m->dim['L'], r->e->m->dim['H'],
-                                         j->neurons, j->len[s])
+                                         j->neurons, j->len[s], j->q->top)
                      : HEED_ENOMEM;
 }
 

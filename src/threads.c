@@ -106,3 +106,12 @@ void heedi_dot_vector(const heedi_run *run, const heed_real *w,
     }
     add_up(run, sum, step);
 }
+
+void heedi_keep_bias(const heedi_node *y, const heedi_run *run)
+{
+    const heedi_ledger *l = run->ledger;
+    if (y->vec && l)
+        heedi_dot_vector(run, y->vec, y->g, y->cols,
+                         l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_bias,
+                         (int64_t)l->n_ops * HEEDI_N_ENTRIES);
+}

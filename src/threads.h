@@ -27,4 +27,7 @@ void heedi_dot_vector(const heedi_run *run, const heed_real *v,
                       const heed_real *b, int64_t cols, double *sum,
                       int64_t step);
 
+/* The bias of y = W x + b keeps <b, g>; in a plain gradient nobody reads it. */
+void heedi_keep_bias(const heedi_node *y, const heedi_run *run);
+
 #endif

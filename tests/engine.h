@@ -107,24 +107,4 @@ static inline void same_results(const heed_result *a, const heed_result *b)
     assert_null(heed_result_attr_at(b, i, &group, &key));
 }
 
-/* An allocator that counts what is out, and whose n-th call fails. */
-typedef struct ration {
-    long calls, out, fail_at; /* fail_at 0: never */
-} ration;
-
-static inline void *ration_resize(void *ud, void *p, size_t n)
-{
-    ration *r = ud;
-    if (n == 0) {
-        r->out -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (++r->calls == r->fail_at)
-        return NULL;
-    void *q = realloc(p, n);
-    r->out += q && !p;
-    return q;
-}
-
 #endif

@@ -27,16 +27,24 @@ static inline void modeldir_write(const char *name, const void *p, size_t n)
 /* The bytes of a file, and a NUL; free() them. */
 static inline char *modeldir_read(const char *path, size_t *n)
 {
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    assert_int_equal(fseek(f, 0, SEEK_END), 0);
-    *n = (size_t)ftell(f);
-    rewind(f);
-    char *p = calloc(*n + 1, 1);
-    assert_non_null(p);
-    assert_int_equal(fread(p, 1, *n, f), *n);
-    fclose(f);
-    return p;
+    return whole_file(path, n);
+}
+
+/* config.json of tests/golden/MODEL, the first `was` in it as `is`. */
+static inline void modeldir_config(const char *model, const char *was,
+                                   const char *is)
+{
+    char path[256], text[8192];
+    size_t n;
+    snprintf(path, sizeof path, "tests/golden/%s/config.json", model);
+    char *config = modeldir_read(path, &n);
+    const char *at = strstr(config, was);
+    assert_non_null(at);
+    int size = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - config),
+                        config, is, at + strlen(was));
+    assert_true(size > 0 && (size_t)size < sizeof text);
+    modeldir_write("config.json", text, (size_t)size);
+    free(config);
 }
 
 /* Weights of tests/golden/llama/NAME ("../gptj/plain": of that family). */

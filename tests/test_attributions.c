@@ -455,13 +455,17 @@ static void test_add_norm(void **state)
 static const struct {
     const char *method, *name, *value, *text;
 } wrong[] = {
-    {"rollout", "head", "sum", "must be one of mean|max|min"},
-    {"rollout", "row_norm", "yes", "must be one of on|off"},
+    {"rollout", "head", "sum", "must be one of mean|max|min|pos_mean|abs_mean"},
+    {"rollout", "row_norm", "yes", "must be one of auto|on|off"},
+    {"rollout", "form", "fast", "must be one of auto|matrix|free|vector"},
+    {"mamba_attribution", "start_layer", "2", "the model has layers 0 to 1"},
+    {"unified_attribution", "grad_axis", "both",
+     "must be one of auto|row|column"},
     {"rollout", "start_layer", "-3", "the model has layers 0 to 1"},
     {"rollout", "start_layer", "0.5", "must be a whole number"},
     {"rollout", "start_layer", "2", "the model has layers 0 to 1"},
     {"attn_grad", "start_layer", "2", "the model has layers 0 to 1"},
-    {"attn_grad", "head", "max", "it has row_norm, start_layer, self"},
+    {"attn_grad", "head", "max", "it has row_norm, start_layer, kind, self"},
     {"tattr", "start_layer", "2", "the model has layers 0 to 1"},
     {"tattr", "add_norm", "none", "must be one of sample|batch"},
 };
@@ -477,7 +481,7 @@ static void test_refusals(void **state)
 {
     (void)state;
     static const char *const kinds[] = {"contrast", "probability", "entropy"};
-    world w = enter_some("llama/plain", 5), v = enter_some("mamba/plain", 5);
+    world w = enter_some("llama/plain", 5);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         refused(&w,
                 (call){.method = wrong[i].method,
@@ -486,8 +490,6 @@ static void test_refusals(void **state)
     for (int k = 0; k < 3; k++) {
         refused(&w, (call){.method = names[k], .reduce = "l2"}, HEED_EINVAL,
                 "nothing to reduce");
-        refused(&v, (call){.method = names[k]}, HEED_ENOTSUP,
-                "no operation with a mixing view");
         refused(&w, (call){.method = "tattr", .target = {kinds[k], -1, -1, -1}},
                 HEED_EINVAL, "explains logits as they are");
     }
@@ -495,8 +497,11 @@ static void test_refusals(void **state)
             "not less a mean");
     refused(&w, (call){.method = "rollout", .target = {NULL, 5, -1, -1}},
             HEED_EINVAL, "position 5 is out of range");
+    refused(
+        &w,
+        (call){.method = "rollout", .option = {"form", "free", "head", "max"}},
+        HEED_EINVAL, "form free is of the mean");
     leave(&w);
-    leave(&v);
 }
 
 int main(void)

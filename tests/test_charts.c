@@ -1,34 +1,18 @@
 /* Figures of layers, targets, positions and the ledger, from results made by
  * hand. */
-#include "testlib.h"
-
-#include <stdlib.h>
-#include <unistd.h>
+#include "folder.h"
 
 #include "axis.h"
 #include "sample.h"
 #include "steps.h"
 
-static char folder[] = "/tmp/heed-charts-XXXXXX";
 static const char *const group = "explanations/pa_lrp";
 
-static const char *in_folder(const char *name)
+static char *text_of(const char *path)
 {
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
-
-static char *slurp(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    char *p = calloc(1, 1 << 25);
-    size_t n = fread(p, 1, (1 << 25) - 1, f);
+    size_t n;
+    char *p = whole_file(path, &n);
     assert_true(n > 0);
-    fclose(f);
     return p;
 }
 
@@ -394,7 +378,7 @@ static void sizes(void **state)
                 continue;
             assert_int_equal(heed_figure_draw(ctx, all[k], path, r, group, &o),
                              HEED_OK);
-            char *p = slurp(path);
+            char *p = text_of(path);
             const unsigned char *b = (const unsigned char *)p + 16;
             int w = b[2] << 8 | b[3], h = b[6] << 8 | b[7];
             assert_true(w <= (o.width > 0 ? o.width : 760) && w >= 100);
@@ -417,7 +401,7 @@ static char *svg_of(const char *name, const shape *q)
     assert_int_equal(heed_figure_draw(ctx, name, path, r, group, &o), HEED_OK);
     heed_result_free(r);
     heed_ctx_free(ctx);
-    return slurp(path);
+    return text_of(path);
 }
 
 /* Colours as Cairo writes them. */
@@ -466,7 +450,7 @@ static int cells_of(const int64_t *pos)
     attr(&s, ctx, "target_text", HEED_STR, N, text);
     assert_int_equal(heed_figure_draw(ctx, "target_matrix", path, r, group, &o),
                      HEED_OK);
-    char *p = slurp(path);
+    char *p = text_of(path);
     int n = count(p, "rgb(69.80");
     free(p);
     heed_result_free(r);
@@ -527,7 +511,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-    assert_non_null(mkdtemp(folder));
+    folder_open();
     const struct CMUnitTest everywhere[] = {test(ticks), test(steps)};
     const struct CMUnitTest with[] = {
         test(what_fits),
@@ -540,7 +524,5 @@ int main(void)
     int bad = cmocka_run_group_tests_name(__FILE__, everywhere, NULL, NULL);
     if (heed_figure_at(0))
         bad += cmocka_run_group_tests_name("figures", with, NULL, NULL);
-    char command[600];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command) != 0 || bad != 0;
+    return folder_close(bad);
 }

@@ -23,7 +23,10 @@ static const char *const models[] = {"act_relu6",
                                      "../gptj/plain",
                                      "../bloom/three_heads",
                                      "../mamba/plain",
-                                     "../mamba/gguf_tied.gguf"};
+                                     "../mamba/gguf_tied.gguf",
+                                     "../rwkv/narrow",
+                                     "../recurrent_gemma/plain",
+                                     "../recurrent_gemma/cap3"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",
@@ -312,17 +315,18 @@ static void test_damage(void **state)
     (void)state;
     heed_ctx *ctx = new_ctx();
     heed_model *m[] = {golden(ctx, "plain"), golden(ctx, "../gpt2/plain"),
-                       golden(ctx, "../mamba/plain")};
+                       golden(ctx, "../mamba/plain"),
+                       golden(ctx, "../recurrent_gemma/plain")};
     for (const heedi_op *const *op = heedi_ops; *op; op++)
         for (int relevance = 0; relevance < 2 && (*op)->vjp; relevance++) {
             int models_with_it = 0;
-            for (int i = 0; i < 3; i++)
+            for (int i = 0; i < 4; i++)
                 models_with_it += found(ctx, m[i], *op, relevance);
             if (models_with_it == 0)
                 print_message("%s: in no golden model, see test_alone\n",
                               (*op)->name);
         }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         heed_model_free(m[i]);
     heed_ctx_free(ctx);
 }

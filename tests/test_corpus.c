@@ -18,16 +18,7 @@
 #include <hdf5.h>
 #include <hdf5_hl.h>
 
-static char folder[] = "/tmp/heed-corpus-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
+#include "folder.h"
 
 static bool absent(const char *path)
 {
@@ -261,22 +252,6 @@ static int64_t inputs_in(const char *path)
                     : (int64_t)length(file, "sample", 0);
     H5Fclose(file);
     return n;
-}
-
-static void assert_same_bytes(const char *a, const char *b)
-{
-    FILE *f = fopen(a, "rb"), *g = fopen(b, "rb");
-    assert_non_null(f);
-    assert_non_null(g);
-    int64_t at = 0;
-    for (int x = 0, y = 0; x != EOF; at++) {
-        x = fgetc(f);
-        y = fgetc(g);
-        if (x != y)
-            fail_msg("%s and %s differ at byte %lld", a, b, (long long)at);
-    }
-    fclose(f);
-    fclose(g);
 }
 
 /* ---- tests ---- */

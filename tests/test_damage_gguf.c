@@ -251,7 +251,7 @@ static void test_gguf_cut(void **state)
     put_file("m.gguf", gguf, gguf_len);
     accepted(in_dir("m.gguf"));
     put_file("m.gguf", "PK\3\4 and so on", 14);
-    refused(in_dir("m.gguf"), HEED_ENOTSUP, "pickled");
+    refused(in_dir("m.gguf"), HEED_EFORMAT, "name the directory");
 }
 
 /* Whatever one byte says, there is a status and, on failure, a sentence. */

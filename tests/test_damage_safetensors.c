@@ -206,7 +206,7 @@ static void test_index(void **state)
     };
     remove(in_dir("model.safetensors"));
     put_file("pytorch_model.bin", "PK\3\4", 4);
-    refused(dir, HEED_ENOTSUP, "pytorch_model.bin: pickled weights");
+    refused(dir, HEED_EFORMAT, "pytorch_model.bin: no zip file, or cut");
     const char *h = "{" T("a", "F32", "[1]", "[0,4]") "}";
     put_safetensors("x", h, strlen(h), 4);
     put_safetensors("x2", h, strlen(h), 4);
@@ -223,7 +223,8 @@ static void test_index(void **state)
     }
     remove(in_dir(index));
     remove(in_dir("pytorch_model.bin"));
-    refused(dir, HEED_EIO, "no model.safetensors in it");
+    refused(dir, HEED_EIO,
+            "no model.safetensors and no pytorch_model.bin in it");
 }
 
 int main(void)

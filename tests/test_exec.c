@@ -10,10 +10,19 @@
 #include "head.h"
 
 static const char *const layer[] = {"layer", NULL};
-static const char *const models[] = {
-    "plain",          "bias_sharded",  "gqa2_tied_bf16",   "gguf_llama3.gguf",
-    "rope_dynamic",   "vocab1000",     "../gpt2/plain",    "../mamba/plain",
-    "../bloom/plain", "../gptj/plain", "../gpt_neox/plain"};
+static const char *const models[] = {"plain",
+                                     "bias_sharded",
+                                     "gqa2_tied_bf16",
+                                     "gguf_llama3.gguf",
+                                     "rope_dynamic",
+                                     "vocab1000",
+                                     "../gpt2/plain",
+                                     "../mamba/plain",
+                                     "../bloom/plain",
+                                     "../gptj/plain",
+                                     "../gpt_neox/plain",
+                                     "../rwkv/narrow",
+                                     "../recurrent_gemma/window5"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 /* ---- memory ---- */

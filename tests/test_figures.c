@@ -1,46 +1,21 @@
-#include "testlib.h"
+#include "folder.h"
 
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "color.h"
 #include "sample.h"
 
-static char folder[] = "/tmp/heed-figures-XXXXXX";
 static const char *const extension[] = {".png", ".svg", ".pdf"};
 static int warnings;
 static char last_warning[512];
 
-static const char *in_folder(const char *name, const char *ext)
+/* name and extension together are a name */
+static const char *in_folder_as(const char *name, const char *ext)
 {
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s%s", folder, name, ext);
-    return p;
-}
-
-static char *slurp(const char *path, size_t *n)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    char *p = calloc(1, 1 << 24);
-    *n = fread(p, 1, (1 << 24) - 1, f);
-    fclose(f);
-    return p;
-}
-
-static void assert_same_bytes(const char *a, const char *b)
-{
-    size_t na, nb;
-    char *pa = slurp(a, &na), *pb = slurp(b, &nb);
-    assert_int_equal(na, nb);
-    assert_memory_equal(pa, pb, na);
-    free(pa);
-    free(pb);
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s%s", name, ext);
+    return in_folder(whole);
 }
 
 static void listen(void *ud, const char *text)
@@ -238,8 +213,8 @@ static void same_result_same_bytes(void **state)
     for (int i = 0; (f = heed_figure_at(i)); i++) {
         const int64_t n = parts_of(part, f, r);
         for (int e = 0; e < 3; e++) {
-            const char *a = in_folder("same", extension[e]);
-            const char *b = in_folder("again", extension[e]);
+            const char *a = in_folder_as("same", extension[e]);
+            const char *b = in_folder_as("again", extension[e]);
             o.force = 1;
             assert_int_equal(
                 heed_figure_draw_parts(ctx, f->name, a, part, n, &o), HEED_OK);
@@ -262,7 +237,7 @@ static void png_says_how(void **state)
     (void)state;
     heed_ctx *ctx = new_ctx();
     heed_result *r = sample_result(ctx);
-    const char *path = in_folder("text", ".png");
+    const char *path = in_folder_as("text", ".png");
     const heed_figure_options o = {.cmap = "prgn", .width = 400, .scale = 3};
     static const char *const want[] = {"Software",
                                        "heed:cmap",
@@ -275,7 +250,7 @@ static void png_says_how(void **state)
     assert_int_equal(heed_figure_draw(ctx, "token_heat", path, r,
                                       "explanations/attn_lrp", &o),
                      HEED_OK);
-    char *p = slurp(path, &n);
+    char *p = whole_file(path, &n);
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         assert_non_null(memmem(p, n, want[i], strlen(want[i])));
     assert_null(memmem(p, n, "tIME", 4));
@@ -304,12 +279,12 @@ static void compared(void **state)
         for (int k = 0; k < 2; k++) {
             const heed_figure_options o = {
                 .width = k ? 1400 : 300, .scale = 1, .force = 1};
-            const char *path = in_folder("side", ".png");
+            const char *path = in_folder_as("side", ".png");
             size_t size;
             assert_int_equal(
                 heed_figure_draw_parts(ctx, f->name, path, part, n, &o),
                 HEED_OK);
-            char *p = slurp(path, &size);
+            char *p = whole_file(path, &size);
             const unsigned char *at = (const unsigned char *)p + 20;
             height[k] = (unsigned)(at[2] << 8 | at[3]);
             assert_non_null(memmem(p, size, " -1 -1", 6));
@@ -322,13 +297,13 @@ static void compared(void **state)
         assert_true(height[0] > 2 * height[1]);
         const heed_figure_options bad = {.cmap = "jet"};
         assert_int_equal(heed_figure_draw_parts(ctx, f->name,
-                                                in_folder("side", ".svg"), part,
-                                                n, &bad),
+                                                in_folder_as("side", ".svg"),
+                                                part, n, &bad),
                          HEED_EINVAL);
         part[1].target = 2;
         assert_int_equal(heed_figure_draw_parts(ctx, f->name,
-                                                in_folder("side", ".svg"), part,
-                                                n, NULL),
+                                                in_folder_as("side", ".svg"),
+                                                part, n, NULL),
                          HEED_EINVAL);
         assert_non_null(strstr(heed_error(ctx), "target 2"));
     }
@@ -344,7 +319,7 @@ static void how_many_parts(void **state)
     const heed_figure_info *f;
     for (int i = 0; (f = heed_figure_at(i)); i++) {
         heed_figure_part part[N_PARTS];
-        const char *path = in_folder("many", ".svg");
+        const char *path = in_folder_as("many", ".svg");
         parts_of(part, f, r);
         assert_int_equal(
             heed_figure_draw_parts(ctx, f->name, path, part, 0, NULL),
@@ -384,20 +359,20 @@ static void refusals(void **state)
         {"attention", "x.png", g, "attention", {0}, HEED_EINVAL},
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        const char *path = in_folder(row[i].path, "");
+        const char *path = in_folder_as(row[i].path, "");
         assert_int_equal(heed_figure_draw(ctx, row[i].figure, path, r,
                                           row[i].group, &row[i].o),
                          row[i].st);
         assert_non_null(strstr(heed_error(ctx), row[i].word));
         assert_int_equal(access(path, F_OK), -1);
-        assert_int_equal(access(in_folder(row[i].path, ".part"), F_OK), -1);
+        assert_int_equal(access(in_folder_as(row[i].path, ".part"), F_OK), -1);
     }
     heed_result_free(r);
     const char *const word[] = {"a", " b"};
     const heed_real x[] = {1, (heed_real)NAN};
     r = explain(ctx, word, 2, x);
     assert_int_equal(heed_figure_draw(ctx, "token_heat",
-                                      in_folder("nan", ".svg"), r,
+                                      in_folder_as("nan", ".svg"), r,
                                       "explanations/x", NULL),
                      HEED_ENUMERIC);
     heed_result_free(r);
@@ -436,8 +411,8 @@ static void awkward_texts(void **state)
         for (int k = 0; (f = heed_figure_at(k)); k++)
             if (heed_figure_fits(f, r, "explanations/x"))
                 assert_int_equal(heed_figure_draw(ctx, f->name,
-                                                  in_folder("odd", ".svg"), r,
-                                                  "explanations/x", &o),
+                                                  in_folder_as("odd", ".svg"),
+                                                  r, "explanations/x", &o),
                                  HEED_OK);
         assert_int_equal(
             heed_terminal_heat(&heat, ctx, r, "explanations/x", 12, &o),
@@ -450,7 +425,7 @@ static void awkward_texts(void **state)
     heed_result *r = explain(ctx, rare, 2, NULL);
     warnings = 0;
     assert_int_equal(heed_figure_draw(ctx, "token_heat",
-                                      in_folder("rare", ".png"), r,
+                                      in_folder_as("rare", ".png"), r,
                                       "explanations/x", NULL),
                      HEED_OK);
     if (warnings)
@@ -470,7 +445,7 @@ static void full_disk(void **state)
     for (int e = 0; e < 3; e++)
         for (rlim_t size = 0; size <= 9000; size += 3000) {
             struct rlimit lim = {size, old.rlim_max};
-            const char *path = in_folder("full", extension[e]);
+            const char *path = in_folder_as("full", extension[e]);
             setrlimit(RLIMIT_FSIZE, &lim);
             heed_status st = heed_figure_draw(ctx, "token_heat", path, r,
                                               "explanations/attn_lrp", NULL);
@@ -480,26 +455,6 @@ static void full_disk(void **state)
         }
     heed_result_free(r);
     heed_ctx_free(ctx);
-}
-
-typedef struct meter {
-    long live, left;
-} meter;
-
-static void *metered(void *ud, void *p, size_t n)
-{
-    meter *m = ud;
-    if (n == 0) {
-        m->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (m->left == 0)
-        return NULL;
-    m->left -= m->left > 0;
-    void *q = realloc(p, n);
-    m->live += q && !p;
-    return q;
 }
 
 static heed_status show(heed_ctx *ctx, heed_result **r)
@@ -516,21 +471,22 @@ static heed_status show(heed_ctx *ctx, heed_result **r)
     return HEED_OK;
 }
 
-static void draw_without_memory(heed_ctx *ctx, meter *m, const heed_result *r,
+static void draw_without_memory(heed_ctx *ctx, ration *m, const heed_result *r,
                                 const heed_figure_info *f)
 {
     const heed_figure_options o = {.force = 1, .layer = 3, .robust = 90};
-    const long live = m->live;
+    const long live = m->out;
     heed_figure_part part[N_PARTS];
     const int64_t n = parts_of(part, f, r);
     heed_status st = HEED_ENOMEM;
     for (long k = 0; st != HEED_OK; k++) {
-        m->left = k;
-        st = heed_figure_draw_parts(ctx, f->name, in_folder("nomem", ".png"),
+        m->calls = 0;
+        m->fail_at = k + 1;
+        st = heed_figure_draw_parts(ctx, f->name, in_folder_as("nomem", ".png"),
                                     part, n, &o);
-        m->left = -1;
+        m->fail_at = 0;
         assert_true(st == HEED_OK || st == HEED_ENOMEM);
-        assert_int_equal(m->live, live);
+        assert_int_equal(m->out, live);
     }
 }
 
@@ -539,8 +495,8 @@ static void every_allocation_fails_once(void **state)
     (void)state;
     heed_status st = HEED_ENOMEM;
     for (long n = 0; st != HEED_OK; n++) {
-        meter m = {0, n};
-        heed_allocator alloc = {metered, &m};
+        ration m = {.fail_at = n + 1, .last = true};
+        heed_allocator alloc = {ration_resize, &m};
         heed_ctx *ctx;
         heed_result *r = NULL;
         const heed_figure_info *f;
@@ -552,7 +508,7 @@ static void every_allocation_fails_once(void **state)
             draw_without_memory(ctx, &m, r, f);
         heed_result_free(r);
         heed_ctx_free(ctx);
-        assert_int_equal(m.live, 0);
+        assert_int_equal(m.out, 0);
     }
 }
 
@@ -561,8 +517,9 @@ static void no_cairo(void **state)
     (void)state;
     heed_ctx *ctx = new_ctx();
     heed_result *r = sample_result(ctx);
-    assert_int_equal(heed_figure_draw(ctx, "token_heat", in_folder("x", ".png"),
-                                      r, "explanations/attn_lrp", NULL),
+    assert_int_equal(heed_figure_draw(ctx, "token_heat",
+                                      in_folder_as("x", ".png"), r,
+                                      "explanations/attn_lrp", NULL),
                      HEED_ENOTSUP);
     assert_non_null(strstr(heed_error(ctx), "Cairo"));
     heed_result_free(r);
@@ -571,7 +528,7 @@ static void no_cairo(void **state)
 
 int main(void)
 {
-    assert_non_null(mkdtemp(folder));
+    folder_open();
     const struct CMUnitTest everywhere[] = {
         test(lightness),
         test(ink_has_contrast),
@@ -592,7 +549,5 @@ int main(void)
     bad += heed_figure_at(0)
                ? cmocka_run_group_tests_name("figures", with, NULL, NULL)
                : cmocka_run_group_tests_name("no Cairo", without, NULL, NULL);
-    char command[600];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command) != 0 || bad != 0;
+    return folder_close(bad);
 }

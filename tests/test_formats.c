@@ -1,45 +1,10 @@
-#include "testlib.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "sample.h"
-
-static char folder[] = "/tmp/heed-formats-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
-
-static char *slurp(const char *path, size_t *n)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    char *p = malloc(1 << 26);
-    assert_non_null(p);
-    *n = fread(p, 1, (1 << 26) - 1, f);
-    fclose(f);
-    return p;
-}
-
-static void assert_same_bytes(const char *a, const char *b)
-{
-    size_t na, nb;
-    char *pa = slurp(a, &na), *pb = slurp(b, &nb);
-    assert_int_equal(na, nb);
-    assert_memory_equal(pa, pb, na);
-    free(pa);
-    free(pb);
-}
 
 static heed_result *sample_result(heed_ctx *ctx, int64_t n)
 {
@@ -247,7 +212,7 @@ static void json_text(void **state)
     size_t n;
     assert_int_equal(put_predictions(&s, ctx), HEED_OK);
     assert_int_equal(heed_write(ctx, path, NULL, 0, r), HEED_OK);
-    char *text = slurp(path, &n);
+    char *text = whole_file(path, &n);
     text[n] = '\0';
     const char *at = text;
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
@@ -270,7 +235,7 @@ static void csv_text(void **state)
     const char *path = in_folder("text.csv");
     size_t n;
     assert_int_equal(heed_write(ctx, path, NULL, 0, r), HEED_OK);
-    char *text = slurp(path, &n);
+    char *text = whole_file(path, &n);
     text[n] = '\0';
     assert_ptr_equal(strstr(text, "pos,token,token_id,relevance\r\n"), text);
     assert_non_null(strstr(text, "\r\n1,\"Marie\",11,-0.5\r\n"));
@@ -279,27 +244,6 @@ static void csv_text(void **state)
     free(text);
     heed_result_free(r);
     heed_ctx_free(ctx);
-}
-
-/* An allocator that counts live blocks and fails the n-th request. */
-typedef struct meter {
-    long live, left;
-} meter;
-
-static void *metered(void *ud, void *p, size_t n)
-{
-    meter *m = ud;
-    if (n == 0) {
-        m->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (m->left == 0)
-        return NULL;
-    m->left -= m->left > 0;
-    void *q = realloc(p, n);
-    m->live += q && !p;
-    return q;
 }
 
 static void every_allocation_fails_once(void **state)
@@ -313,8 +257,8 @@ static void every_allocation_fails_once(void **state)
         heed_status st = HEED_ENOMEM;
         long step = 1;
         for (long n = 0; st != HEED_OK; n += step) {
-            meter m = {0, n};
-            heed_allocator alloc = {metered, &m};
+            ration m = {.fail_at = n + 1, .last = true};
+            heed_allocator alloc = {ration_resize, &m};
             heed_ctx *ctx;
             st = heed_ctx_new(&ctx, &alloc);
             if (st == HEED_OK)
@@ -322,7 +266,7 @@ static void every_allocation_fails_once(void **state)
             assert_true(st == HEED_OK || st == HEED_ENOMEM);
             assert_int_equal(access(path, F_OK), st == HEED_OK ? 0 : -1);
             heed_ctx_free(ctx);
-            assert_int_equal(m.live, 0);
+            assert_int_equal(m.out, 0);
             step = n > 200 ? 37 : 1;
         }
     }
@@ -338,7 +282,7 @@ int main(int argc, char **argv)
         heed_ctx_free(ctx);
         return st != HEED_OK;
     }
-    assert_non_null(mkdtemp(folder));
+    folder_open();
     const struct CMUnitTest tests[] = {
         test(same_result_same_bytes),
         test(streaming),
@@ -349,7 +293,5 @@ int main(int argc, char **argv)
         test(every_allocation_fails_once),
     };
     int bad = cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL) != 0;
-    char command[600];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command) != 0 || bad;
+    return folder_close(bad);
 }

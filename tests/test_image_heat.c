@@ -1,25 +1,11 @@
 /* The figure of a picture, from results made by hand; pictures that it draws
  * are read back. */
-#include "testlib.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "folder.h"
 
 #include "color.h"
 #include "engine.h"
 
-static char folder[] = "/tmp/heed-image-heat-XXXXXX";
 static const char *const group = "explanations/attn_lrp";
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 /* 2 x 3 patches of 4 x 2 pixels, one learned token; the picture is 8 x 7, so
  * that a column of it is in no patch. */

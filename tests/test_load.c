@@ -10,6 +10,7 @@
 #include "sha256.h"
 
 #define GOLDEN "tests/golden/load/"
+#define BIN    "tests/golden/bin/"
 
 static heedi_checkpoint *opened(heed_ctx *ctx, const char *path)
 {
@@ -200,34 +201,16 @@ static void test_shards(void **state)
     heed_ctx_free(ctx);
 }
 
-/* A heap that gives `left` pieces and no more. */
-typedef struct heap {
-    long left, live;
-} heap;
-
-static void *resize(void *ud, void *p, size_t n)
-{
-    heap *h = ud;
-    if (n == 0) {
-        h->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (h->left-- <= 0)
-        return NULL;
-    h->live += p == NULL;
-    return realloc(p, n);
-}
-
 static void test_nomem(void **state)
 {
     (void)state;
     static const char *const paths[] = {GOLDEN "types.gguf", GOLDEN "safe",
-                                        GOLDEN "shards"};
-    for (size_t k = 0; k < 3; k++)
+                                        GOLDEN "shards", BIN "shards",
+                                        BIN "protocol4"};
+    for (size_t k = 0; k < sizeof paths / sizeof *paths; k++)
         for (long n = 1;; n++) {
-            heap h = {.left = n};
-            heed_allocator a = {resize, &h};
+            ration h = {.fail_at = n + 1, .last = true};
+            heed_allocator a = {ration_resize, &h};
             heed_ctx *ctx;
             heedi_checkpoint *c;
             assert_int_equal(heed_ctx_new(&ctx, &a), HEED_OK);
@@ -241,7 +224,7 @@ static void test_nomem(void **state)
                 assert_non_null(strstr(heed_error(ctx), "memory"));
             }
             heed_ctx_free(ctx);
-            assert_int_equal(h.live, 0);
+            assert_int_equal(h.out, 0);
             if (st == HEED_OK)
                 break;
         }
@@ -330,15 +313,15 @@ static void test_hash_nomem(void **state)
     (void)state;
     heed_status st = HEED_ENOMEM;
     for (long n = 1; st != HEED_OK; n++) {
-        heap h = {.left = n};
-        heed_allocator a = {resize, &h};
+        ration h = {.fail_at = n + 1, .last = true};
+        heed_allocator a = {ration_resize, &h};
         heed_ctx *ctx;
         char w[65], c[65], t[65];
         assert_int_equal(heed_ctx_new(&ctx, &a), HEED_OK);
         st = heed_model_hash(ctx, GOLDEN "shards", w, c, t);
         assert_true(st == HEED_OK || st == HEED_ENOMEM);
         heed_ctx_free(ctx);
-        assert_int_equal(h.live, 0);
+        assert_int_equal(h.out, 0);
     }
 }
 

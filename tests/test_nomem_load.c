@@ -80,9 +80,18 @@ static long sweep(work_fn *work, const char *arg)
 /* ---- models ---- */
 
 static const char *const models[] = {
-    "llama/bias_sharded",   "llama/gguf_llama3.gguf", "llama/rope_dynamic",
-    "mamba/sharded_bare",   "mamba/gguf_tied.gguf",   "mamba/native",
-    "gpt2/aliases_sharded", "gpt2/gguf_untied.gguf",  "gpt2/plain",
+    "llama/bias_sharded",
+    "llama/gguf_llama3.gguf",
+    "llama/rope_dynamic",
+    "mamba/sharded_bare",
+    "mamba/gguf_tied.gguf",
+    "mamba/native",
+    "rwkv/sharded_bare",
+    "gpt2/aliases_sharded",
+    "gpt2/gguf_untied.gguf",
+    "gpt2/plain",
+    "bin/native",
+    "recurrent_gemma/sharded_bare",
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 
@@ -168,11 +177,11 @@ static void test_methods(void **state)
 {
     (void)state;
     static const char *const family[] = {"llama/plain", "mamba/bf16",
-                                         "gpt2/masks"};
+                                         "gpt2/masks", "recurrent_gemma/cap3"};
     char why[256];
     int done = 0;
     for (int i = 0; (method = heed_method_at(i)); i++)
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < 4; k++) {
             ration r = {0};
             n_targets = 2;
             heed_status st = attempt(&r, explain, family[k], why);

@@ -177,26 +177,31 @@ static void check_account(const heedi_op *op, const heedi_example *row,
 }
 
 /* What an operation may deposit, and how much that is. */
-static double bias(const optest *t, int64_t seq)
+/* <v, g> of one vector for all rows. */
+static double along(const optest *t, int64_t seq, const heed_real *v)
 {
     double sum = 0;
-    const heedi_node *y = t->y;
-    for (int64_t r = t->batch.start[seq]; y->vec && r < t->batch.start[seq + 1];
-         r++)
-        for (int64_t c = 0; c < y->cols; c++)
-            sum += (double)y->vec[c] * (double)y->g[r * y->cols + c];
+    for (int64_t r = t->batch.start[seq]; v && r < t->batch.start[seq + 1]; r++)
+        for (int64_t c = 0; c < t->y->cols; c++)
+            sum += (double)v[c] * (double)t->y->g[r * t->y->cols + c];
     return sum;
+}
+
+static double bias(const optest *t, int64_t seq)
+{
+    return along(t, seq, t->y->vec);
 }
 
 static double beta(const optest *t, int64_t seq)
 {
     const heedi_layernorm_args *a = t->y->args;
-    double sum = 0;
-    for (int64_t r = t->batch.start[seq];
-         a->beta && r < t->batch.start[seq + 1]; r++)
-        for (int64_t c = 0; c < t->y->cols; c++)
-            sum += (double)a->beta[c] * (double)t->y->g[r * t->y->cols + c];
-    return sum;
+    return along(t, seq, a->beta);
+}
+
+static double group_beta(const optest *t, int64_t seq)
+{
+    const heedi_groupnorm_args *a = t->y->args;
+    return along(t, seq, a->beta);
 }
 
 static double gate(const optest *t, int64_t seq)
@@ -276,9 +281,11 @@ static const struct {
     double (*value)(const optest *t, int64_t seq);
 } deposits[] = {
     {"linear", HEEDI_ENTRY_bias, bias},
+    {"blockdiag", HEEDI_ENTRY_bias, bias},
     {"conv1d", HEEDI_ENTRY_bias, bias},
     {"act", HEEDI_ENTRY_gate, gate},
     {"layernorm", HEEDI_ENTRY_beta, beta},
+    {"groupnorm", HEEDI_ENTRY_beta, group_beta},
     {"position", HEEDI_ENTRY_unread, unread},
     {"prefix", HEEDI_ENTRY_prefix, learned},
     {"segment", HEEDI_ENTRY_unread, unread_type},
@@ -381,13 +388,16 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
     for (int64_t j = 0; j < len; j++) {
         sum += (double)m[j];
         bool out = a ? !optest_seen(a, q, j) : j > q;
-        if (out ? m[j] != 0 : !(m[j] >= 0))
+        if (out                       ? m[j] != 0
+            : y->op->mixing->positive ? !(m[j] >= 0)
+                                      : m[j] != m[j])
             error = HUGE_VAL;
     }
     return a ? fmax(error, fabs(sum - 1)) : error;
 }
 
-/* M v against what the operation made, row q of one head. */
+/* M v against what the operation made, row q of one head; relative to the
+ * largest value where that is above 1. */
 static double output_error(const optest *t, const heed_real *m, int64_t seq,
                            int64_t h, int64_t q)
 {
@@ -395,16 +405,18 @@ static double output_error(const optest *t, const heed_real *m, int64_t seq,
     const int64_t heads = y->op->mixing->heads(y), d = y->cols / heads;
     const int64_t first = h / (heads / (v->cols / d)) * d;
     const int64_t row0 = t->batch.start[seq];
-    double error = 0;
+    double error = 0, most_ = 1;
     for (int64_t c = 0; c < d; c++) {
         double sum = 0;
         for (int64_t j = 0; j < heedi_len(&t->batch, seq); j++)
             sum +=
                 (double)m[j] * (double)v->x[(row0 + j) * v->cols + first + c];
-        sum -= (double)y->x[(row0 + q) * y->cols + h * d + c];
+        const double want = (double)y->x[(row0 + q) * y->cols + h * d + c];
+        most_ = fmax(most_, fabs(want));
+        sum -= want;
         error = fmax(error, fabs(sum));
     }
-    return error;
+    return error / most_;
 }
 
 /* Zeros are the same; the rest is in rounding, which the rows that are asked

@@ -176,11 +176,18 @@ static void continues(heed_ctx *ctx, const heed_model *m, int64_t n,
 static void test_generate(void **state)
 {
     (void)state;
-    static const char *const name[] = {"plain",         "gqa2_tied_bf16",
-                                       "mqa_bias",      "gguf_yarn.gguf",
-                                       "rope_llama3",   "rope_dynamic",
-                                       "rope_longrope", "../gpt_neox/plain",
-                                       "../gptj/plain", "../bloom/three_heads"};
+    static const char *const name[] = {"plain",
+                                       "gqa2_tied_bf16",
+                                       "mqa_bias",
+                                       "gguf_yarn.gguf",
+                                       "rope_llama3",
+                                       "rope_dynamic",
+                                       "rope_longrope",
+                                       "../gpt_neox/plain",
+                                       "../gptj/plain",
+                                       "../bloom/three_heads",
+                                       "../recurrent_gemma/window5",
+                                       "../recurrent_gemma/cap3"};
     heed_ctx *ctx = new_ctx();
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         heed_model *m = golden(ctx, name[i]);

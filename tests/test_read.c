@@ -1,22 +1,6 @@
 /* Files that are read back, for every format that says it can be. */
-#include "testlib.h"
-
-#include <stdbool.h>
-#include <stdlib.h>
-#include <unistd.h>
-
+#include "folder.h"
 #include "sample.h"
-
-static char folder[] = "/tmp/heed-read-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
 
 /* A file of r in format f, of that name without the extension. */
 static const char *write_as(heed_ctx *ctx, const char *stem,
@@ -161,26 +145,6 @@ static void refusals(void **state)
     heed_ctx_free(ctx);
 }
 
-typedef struct meter {
-    long live, left;
-} meter;
-
-static void *metered(void *ud, void *p, size_t n)
-{
-    meter *m = ud;
-    if (n == 0) {
-        m->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (m->left == 0)
-        return NULL;
-    m->left -= m->left > 0;
-    void *q = realloc(p, n);
-    m->live += q && !p;
-    return q;
-}
-
 static void every_allocation_fails_once(void **state)
 {
     (void)state;
@@ -193,8 +157,8 @@ static void every_allocation_fails_once(void **state)
         const char *path = written(plain, f, r);
         heed_status st = HEED_ENOMEM;
         for (long n = 0; st != HEED_OK; n++) {
-            meter m = {0, n};
-            heed_allocator alloc = {metered, &m};
+            ration m = {.fail_at = n + 1, .last = true};
+            heed_allocator alloc = {ration_resize, &m};
             heed_ctx *ctx;
             heed_result *back = NULL;
             st = heed_ctx_new(&ctx, &alloc);
@@ -203,7 +167,7 @@ static void every_allocation_fails_once(void **state)
             assert_true(st == HEED_OK || st == HEED_ENOMEM);
             heed_result_free(back);
             heed_ctx_free(ctx);
-            assert_int_equal(m.live, 0);
+            assert_int_equal(m.out, 0);
         }
         heed_result_free(r);
     }
@@ -212,14 +176,12 @@ static void every_allocation_fails_once(void **state)
 
 int main(void)
 {
-    assert_non_null(mkdtemp(folder));
+    folder_open();
     const struct CMUnitTest tests[] = {
         test(what_was_written),
         test(refusals),
         test(every_allocation_fails_once),
     };
     int bad = cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
-    char command[600];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command) != 0 || bad != 0;
+    return folder_close(bad);
 }

@@ -1,29 +1,5 @@
 #include "testlib.h"
 
-#include <stdbool.h>
-#include <stdlib.h>
-
-/* An allocator that counts live blocks and fails the n-th request. */
-typedef struct meter {
-    long live, left; /* left < 0: never fails */
-} meter;
-
-static void *metered(void *ud, void *p, size_t n)
-{
-    meter *m = ud;
-    if (n == 0) {
-        m->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (m->left == 0)
-        return NULL;
-    m->left -= m->left > 0;
-    void *q = realloc(p, n);
-    m->live += q && !p;
-    return q;
-}
-
 static const heed_var map = {"explanations/x",     "relevance", HEED_F32, 2,
                              {"target", "source"}, {2, 3},      "logit",  NULL};
 static const heed_var word = {"input", "token", HEED_STR, 1,
@@ -178,8 +154,8 @@ static void every_allocation_fails_once(void **state)
     heed_status st = HEED_ENOMEM;
     long n = 0;
     for (; st != HEED_OK; n++) {
-        meter m = {0, n};
-        heed_allocator alloc = {metered, &m};
+        ration m = {.fail_at = n + 1, .last = true};
+        heed_allocator alloc = {ration_resize, &m};
         heed_ctx *ctx;
         heed_result *r = NULL;
         st = heed_ctx_new(&ctx, &alloc);
@@ -192,7 +168,7 @@ static void every_allocation_fails_once(void **state)
         assert_true(st == HEED_OK || st == HEED_ENOMEM);
         heed_result_free(r);
         heed_ctx_free(ctx);
-        assert_int_equal(m.live, 0);
+        assert_int_equal(m.out, 0);
     }
     assert_true(n > 5);
 }

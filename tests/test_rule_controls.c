@@ -279,8 +279,9 @@ static void test_sound(void **state)
                                           "lrp_epsilon",    "lrp_gamma",
                                           "lrp_alpha_beta", "lrp_zplus"};
     static const char *const models[] = {
-        "llama/plain", "gpt2/plain",  "gpt_neox/plain", "gptj/plain",
-        "bloom/plain", "mamba/plain", "bert/plain",     "bert/masked"};
+        "llama/plain", "gpt2/plain",  "gpt_neox/plain",        "gptj/plain",
+        "bloom/plain", "mamba/plain", "recurrent_gemma/plain", "bert/plain",
+        "bert/masked"};
     enum { N_MODELS = sizeof models / sizeof *models };
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {

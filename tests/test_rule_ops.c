@@ -181,13 +181,23 @@ static void by_shares(const struct definition *k, const output *o,
 
 /* ---- operations ---- */
 
+static double entry(const optest *t, int64_t at)
+{
+    const void *p = t->weight.data;
+    return strcmp(t->weight.dtype->name, "f32") == 0
+               ? (double)((const float *)p)[at]
+               : ((const double *)p)[at];
+}
+
 static double weight(const optest *t, int64_t o, int64_t i)
 {
     const heedi_weight *w = &t->weight;
-    const int64_t at = w->transposed ? i * w->cols + o : o * w->cols + i;
-    const void *p = w->data;
-    return strcmp(w->dtype->name, "f32") == 0 ? (double)((const float *)p)[at]
-                                              : ((const double *)p)[at];
+    return entry(t, w->transposed ? i * w->cols + o : o * w->cols + i);
+}
+
+static const heedi_blockdiag_args *block_args(const heedi_node *y)
+{
+    return y->args;
 }
 
 static output inputs_of(const optest *t, int64_t seq, int64_t row, int64_t c)
@@ -199,6 +209,15 @@ static output inputs_of(const optest *t, int64_t seq, int64_t row, int64_t c)
         for (; o.n < t->in[0]->cols; o.n++) {
             o.at[o.n] = row * t->in[0]->cols + o.n;
             o.w[o.n] = weight(t, c, o.n);
+        }
+        return o;
+    }
+    if (y->op == &heedi_op_blockdiag) {
+        const int64_t n = t->weight.rows / block_args(y)->blocks;
+        for (; o.n < n; o.n++) {
+            const int64_t i = c / t->weight.cols * n + o.n;
+            o.at[o.n] = row * t->in[0]->cols + i;
+            o.w[o.n] = entry(t, i * t->weight.cols + c % t->weight.cols);
         }
         return o;
     }
@@ -383,6 +402,11 @@ static const heedi_example linear_rows[] = {
     {.in = {40}, .w_rows = 300, .w_cols = 40, .n_vec = 300},
     {.in = {1}, .w_rows = 1, .w_cols = 1, .n_vec = 1},
     {.in = {0}}};
+static const heedi_blockdiag_args two = {2}, three = {3};
+static const heedi_example block_rows[] = {
+    {.in = {21}, .w_rows = 21, .w_cols = 5, .n_vec = 15, .args = &three},
+    {.in = {12}, .w_rows = 12, .w_cols = 30, .args = &two},
+    {.in = {0}}};
 static const heedi_example transposed_rows[] = {
     {.in = {7}, .w_rows = 7, .w_cols = 5},
     {.in = {33}, .w_rows = 33, .w_cols = 130, .n_vec = 130},
@@ -411,6 +435,7 @@ static void every_rule(rule_check *check)
         const struct definition *k = &definitions[i];
         rows(check, k, &heedi_op_linear, linear_rows, how);
         rows(check, k, &heedi_op_conv1d, heedi_op_conv1d.examples, how);
+        rows(check, k, &heedi_op_blockdiag, block_rows, how);
         how.transposed = true;
         rows(check, k, &heedi_op_linear, transposed_rows, how);
     }

@@ -19,6 +19,7 @@
 #include "engine.h"
 #include "expect.h"
 #include "ledger.h"
+#include "model.h"
 
 /* The toy's values are of another program yet, which splits positions by sine
  * and cosine alone. */
@@ -32,6 +33,8 @@ static const struct family {
                 {"mamba", "tests/golden/rules/mamba"},
                 {"bert", "tests/golden/rules/bert"},
                 {"vit", "tests/golden/rules/vit"}, /* and DeiT */
+                {"rwkv", "tests/golden/rules/rwkv"},
+                {"recurrent_gemma", "tests/golden/rules/recurrent_gemma"},
                 {"toy", "tests/golden/toy"}};
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
@@ -112,7 +115,7 @@ static char verdict(double x, int what, double float32)
 typedef struct subject {
     heed_ctx *ctx;
     const heed_model *m;
-    int mamba, vision, toy;
+    int vision, toy;
     const expect *x;
     heed_tokens *tokens; /* or else pixels */
     heed_pixels pixels;
@@ -123,16 +126,25 @@ typedef struct subject {
     double worst, account;
 } subject;
 
-/* A pattern of operations that the family has. */
-static int has(const subject *s, const char *rule)
+static bool named(const heedi_node *y, const void *glob)
 {
-    if (strstr(rule, "mixer."))
-        return s->mamba;
-    if (strstr(rule, "patch"))
-        return s->vision;
-    if (strstr(rule, "blk.0.attn"))
-        return !s->mamba && !s->vision;
-    return !s->mamba || (!strstr(rule, "attn") && !strstr(rule, "mlp"));
+    return heedi_name_matches(glob, y->name);
+}
+
+/* A rule of operations that the model has; first maps of pictures are those of
+ * their patches. */
+static bool has(const subject *s, const char *rule)
+{
+    char glob[64];
+    bool found;
+    snprintf(glob, sizeof glob, "%.*s", (int)strcspn(rule, "="), rule);
+    if (strcmp(glob, "head") == 0)
+        return true;
+    if (s->vision && strncmp(glob, "blk.0.", 6) == 0)
+        return false;
+    assert_int_equal(heedi_model_has(s->ctx, s->m, named, glob, &found),
+                     HEED_OK);
+    return found;
 }
 
 /* Columns that are made with the official code's preset: of pictures all that
@@ -318,7 +330,6 @@ static int one_model(heed_ctx *ctx, const struct family *f, const char *name)
     if (heed_model_load(&m, ctx, model) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
     s.m = m;
-    s.mamba = strcmp(f->name, "mamba") == 0;
     s.toy = strcmp(f->name, "toy") == 0;
     s.x = &x;
     input(&s);

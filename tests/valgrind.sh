@@ -43,6 +43,7 @@ run 0 inspect -m $mamba --json
 run 0 tokenize -m $llama -p "$text"
 run 0 predict -m $llama -p "$text" -t 1
 run 0 predict -m $mamba -p "$text" -t 2
+run 0 predict -m tests/golden/bin/native --ids 1,2,3
 run 0 generate -m $llama -p "$text" -n 3 -t 1
 run 0 generate -m $mamba -p "$text" -n 3 -t 1
 run 0 attention -m $llama -p "$text" -t 1 -q -o "$work/a.h5"

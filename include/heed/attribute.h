@@ -88,6 +88,10 @@ typedef struct heed_request {
                                        it; NULL: by layer alone */
     int center_logits; /* 1: a target "logit" is the logit less the mean of all
                           others; no other kind of target may be asked for */
+    int64_t top;       /* > 0: of kept heads and neurons the so many of greatest
+                          |relevance| alone, summed over tokens: arrays
+                          "top_head_layer", "top_head_number", "top_head_relevance"
+                          and those of neurons */
 } heed_request;
 
 /* Run a method; sink[i] receives the result of input[i].

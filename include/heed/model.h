@@ -40,7 +40,7 @@ typedef struct heed_model_info {
     const char *path;   /* as given */
     const char *name;   /* last part of the path, without .gguf */
     const char *dtype;  /* on disk, most bytes first: "q4_1,q8_0,f32" */
-    const char *source; /* "gguf", "safetensors" */
+    const char *source; /* "gguf", "safetensors", "pytorch" */
     const char *rope;   /* as understood: "llama3 factor=8 ...", or "" */
     const char *act;    /* activation of the feed-forward part */
     int64_t n_layers, width, n_heads, n_kv_heads, head_dim, ff, vocab, context;
@@ -59,7 +59,8 @@ typedef struct heed_model_info {
 } heed_model_info;
 
 /* Load a checkpoint: a Hugging Face directory (config.json and
- * model.safetensors or its index), or a GGUF file.
+ * model.safetensors or its index, else pytorch_model.bin or its index), or a
+ * GGUF file.
  *   out  owned by the caller; NULL on failure; must be freed before ctx
  * Returns HEED_EIO, HEED_EFORMAT, HEED_ESHAPE, HEED_ENOTSUP (naming the
  * architecture, activation, rope type, quantisation ...), HEED_ENOMEM. */

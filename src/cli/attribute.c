@@ -192,6 +192,7 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .position_by = (const char *const *)a->position_by.v,
         .seed = (uint64_t)a->seed,
         .center_logits = a->center_logits,
+        .top = a->top,
     };
 }
 
@@ -294,8 +295,10 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
                        info->name);
         return HEED_OK;
     }
-    if (table && heedi_cli_color(c) && !in->pixels)
+    if (table && heedi_cli_color(c) && !in->pixels && c->args.top == 0)
         HEEDI_TRY(show_heat(j, r, group, info->name, b->first + i, in));
+    else if (table && c->args.top > 0)
+        heedi_cli_top(&j->columns, r, group, info->name, number);
     else if (table && !c->args.ledger)
         show_rows(j, r, group, info->name, b->first + i, in);
     if (table && c->args.ledger)
@@ -402,10 +405,11 @@ const heedi_command heedi_command_attribute = {
     .name = "attribute",
     .summary = "explain predictions with one or several methods",
     .operand = "[-]",
-    .sets =
-        HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT | HEEDI_SET_PAIR |
-        HEEDI_SET_IMAGE | HEEDI_SET_MANY | HEEDI_SET_LENGTH | HEEDI_SET_METHOD |
-        HEEDI_SET_CONTINUE | HEEDI_SET_AT | HEEDI_SET_TARGET | HEEDI_SET_WHICH |
-        HEEDI_SET_STORE | HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+    .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
+            HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_MANY |
+            HEEDI_SET_LENGTH | HEEDI_SET_METHOD | HEEDI_SET_CONTINUE |
+            HEEDI_SET_AT | HEEDI_SET_TARGET | HEEDI_SET_WHICH |
+            HEEDI_SET_STORE | HEEDI_SET_TOP | HEEDI_SET_FILE |
+            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

@@ -107,7 +107,7 @@ const heedi_flag heedi_cli_flags[] = {
            "a logit less the mean of all others"),
 
     {0, "top", 0, HEEDI_INTEGER, "K", 0, 1, INT_MAX_ID, HEEDI_SET_TOP, TO(top),
-     "candidates for each row (10)"},
+     "candidates for each row (10); kept heads, neurons"},
 
     TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
          "sum, mean, l1, l2, absmax, max (the method's)"),
@@ -208,7 +208,6 @@ void heedi_cli_args_init(heedi_args *a)
     *a = (heedi_args){
         .text_field = "text",
         .batch = 1,
-        .top = 10,
         .target_id = -1,
         .foil_id = -1,
     };

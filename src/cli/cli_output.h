@@ -74,6 +74,10 @@ const char *heedi_cli_attr_str(const heed_result *r, const char *group,
 typedef struct heedi_cli_columns {
     bool input, method, target, word;
 } heedi_cli_columns;
+/* The greatest heads and neurons, with --top: a line for each. */
+void heedi_cli_top(const heedi_cli_columns *k, const heed_result *r,
+                   const char *group, const char *method, int64_t input);
+
 void heedi_cli_relevance_head(const heedi_cli_columns *k);
 void heedi_cli_relevance_rows(const heedi_cli_columns *k, const heed_result *r,
                               const char *group, const char *method,

@@ -133,6 +133,49 @@ void heedi_cli_relevance_rows(const heedi_cli_columns *k, const heed_result *r,
     }
 }
 
+/* ---- the greatest heads and neurons ---- */
+
+/* The head line comes first, once. */
+static void top_rows(const heedi_cli_columns *k, const heed_result *r,
+                     const char *group, const char *method, int64_t input,
+                     const char *unit)
+{
+    const heed_array *a[3];
+    static const char *const of[] = {"layer", "number", "relevance"};
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "top_%s_%s", unit, of[i]);
+        a[i] = heed_result_get(r, group, name);
+        if (!a[i])
+            return;
+    }
+    const int64_t n = a[0]->var.len[a[0]->var.nd - 1];
+    const int64_t targets = a[0]->var.nd == 2 ? a[0]->var.len[0] : 1;
+    for (int64_t i = 0; i < targets * n; i++) {
+        if (k->input)
+            printf("%lld\t", (long long)input);
+        if (k->method)
+            printf("%s\t", method);
+        if (targets > 1)
+            printf("%lld\t", (long long)(i / n));
+        printf("%s\t%.0f\t%.0f\t", unit,
+               value_at(a[0]->var.type, a[0]->data, i),
+               value_at(a[1]->var.type, a[1]->data, i));
+        heedi_cli_print_number(stdout, value_at(a[2]->var.type, a[2]->data, i),
+                               '\n');
+    }
+}
+
+void heedi_cli_top(const heedi_cli_columns *k, const heed_result *r,
+                   const char *group, const char *method, int64_t input)
+{
+    const heed_array *a = heed_result_get(r, group, "relevance");
+    printf("%s%s%sunit\tlayer\tnumber\trelevance\n", k->input ? "input\t" : "",
+           k->method ? "method\t" : "", a && a->var.nd == 2 ? "target\t" : "");
+    top_rows(k, r, group, method, input, "head");
+    top_rows(k, r, group, method, input, "neuron");
+}
+
 /* ---- ledger ---- */
 
 /* The arrays of a ledger, in order of definition: op_name first. */
@@ -193,11 +236,16 @@ static const char *default_of(const heed_method_info *m, const char *name)
 }
 
 /* What a method was told: "replacement zero, batch 16". Of one whose relevance
- * adds up exactly, only what is not the default. */
+ * adds up exactly, or that has many options, only what is not the default. */
 static void options_of(char *out, size_t size, const heed_result *r,
                        const char *group, const heed_method_info *m)
 {
-    const bool all = !m || !m->conserves || m->approximates;
+    enum { MANY = 8 };
+    int n_options = 0;
+    for (const heed_option *o = m ? m->options : NULL; o && o->name; o++)
+        n_options++;
+    const bool all =
+        (!m || !m->conserves || m->approximates) && n_options <= MANY;
     const char *text = heedi_cli_attr_str(r, group, "options", 0);
     size_t n = 0;
     json_t *options = json_loads(text, 0, NULL), *value;

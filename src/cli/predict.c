@@ -82,7 +82,8 @@ static heed_status predict(job *j)
     heedi_cli *c = j->c;
     const heed_model_info *m = heed_model_about(c->model);
     int64_t vocab = m->head == HEED_HEAD_CLASS ? m->n_labels : m->vocab;
-    j->top = c->args.top < vocab ? c->args.top : vocab;
+    const int64_t top = c->args.top > 0 ? c->args.top : 10;
+    j->top = top < vocab ? top : vocab;
     if (j->n_at > INT32_MAX / j->top)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--top %lld: too many for %lld rows",

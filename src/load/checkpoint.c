@@ -66,7 +66,7 @@ heed_status heedi_checkpoint_open(heedi_checkpoint **out, heed_ctx *ctx,
     HEEDI_TRY(heedi_checkpoint_new(out, ctx, path));
     bool dir = heedi_is_dir(path);
     heed_status st =
-        dir ? heedi_safetensors_read(*out) : heedi_gguf_read(*out, true);
+        dir ? heedi_folder_read(*out) : heedi_gguf_read(*out, true);
     if (!st)
         st = find_arch(*out, dir);
     if (!st)

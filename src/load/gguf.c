@@ -137,9 +137,9 @@ static heed_status check_magic(heed_ctx *ctx, const char *path,
     if (heedi_gguf_is(m))
         return HEED_OK;
     if (m->n >= 4 && memcmp(m->p, "PK\3\4", 4) == 0)
-        return heedi_fail(ctx, HEED_ENOTSUP,
-                          "%s: pickled weights are not read; save the model as "
-                          "safetensors",
+        return heedi_fail(ctx, HEED_EFORMAT,
+                          "%s is not a GGUF file; of pytorch_model.bin, name "
+                          "the directory with its config.json",
                           path);
     if (m->n >= 9 && m->p[8] == '{')
         return heedi_fail(ctx, HEED_EFORMAT,

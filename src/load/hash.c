@@ -53,13 +53,13 @@ static heed_status hash_files(heedi_arena *mem, const char *dir, size_t n,
 
 static heed_status hash_weights(heedi_arena *mem, const char *dir, char hex[65])
 {
-    static const char *const single[] = {"model.safetensors"};
-    HEEDI_TRY(hash_files(mem, dir, 1, single, false, hex));
-    const char *path = heedi_join(mem, dir, "model.safetensors.index.json");
-    if (!path)
-        return HEED_ENOMEM;
-    if (hex[0] || !heedi_exists(path))
+    const heedi_weights *w;
+    const char *path;
+    HEEDI_TRY(heedi_weights_find(&w, &path, mem, dir));
+    if (!w)
         return HEED_OK;
+    if (!w->index)
+        return hash_files(mem, dir, 1, &w->name, true, hex);
     heedi_index x;
     HEEDI_TRY(heedi_index_open(&x, mem, path));
     heed_status st = hash_files(mem, dir, x.n, x.shard, true, hex);

@@ -19,7 +19,7 @@ heed_status heedi_json_read(json_t **out, heed_ctx *ctx, const char *path);
 heed_status heedi_json_tree(heedi_value *out, heedi_arena *mem,
                             const json_t *json);
 
-/* ---- index.c: model.safetensors.index.json ---- */
+/* ---- index.c: model.safetensors.index.json and the like ---- */
 typedef struct heedi_index {
     json_t *root, *map; /* map: name of tensor to name of file */
     const char **shard; /* n of them, in order, each once */

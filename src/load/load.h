@@ -5,6 +5,9 @@
 #include "checkpoint.h"
 #include "text.h"
 
+/* For a message: "%.*s" of a name, cut if it is long. */
+#define HEEDI_NAME(x) ((int)((x).len < 128 ? (x).len : 128)), (x).s
+
 /* ---- mmap.c ---- */
 typedef struct heedi_map {
     const unsigned char *p;
@@ -15,6 +18,9 @@ typedef struct heedi_map {
  * HEED_EFORMAT. */
 heed_status heedi_map_open(heedi_map *out, heed_ctx *ctx, const char *path);
 void heedi_map_close(heedi_map *m);
+
+/* A number of up to 8 bytes, least significant first. */
+uint64_t heedi_le(const unsigned char *p, int bytes);
 
 bool heedi_is_dir(const char *path);
 bool heedi_exists(const char *path);
@@ -68,8 +74,24 @@ heed_status heedi_tensors_order(heedi_checkpoint *c);
 heedi_tensor *heedi_tensor_find(const heedi_checkpoint *c, const char *name);
 
 /* ---- the formats: fill a new checkpoint, except for arch and order ---- */
-heed_status heedi_safetensors_read(heedi_checkpoint *c);
+heed_status heedi_folder_read(heedi_checkpoint *c);
 heed_status heedi_gguf_read(heedi_checkpoint *c, bool with_tensors);
+
+/* Add the tensors of a file. */
+typedef heed_status heedi_weights_fn(heedi_checkpoint *c, const char *file);
+heedi_weights_fn heedi_safetensors_file, heedi_pytorch_file;
+
+/* A file of weights that a folder may have. */
+typedef struct heedi_weights {
+    const char *name;
+    const char *source; /* of the checkpoint */
+    bool index;         /* it tells which shard has which tensor */
+    heedi_weights_fn *read;
+} heedi_weights;
+
+/* The one that is read, and its path; NULL: there is none. */
+heed_status heedi_weights_find(const heedi_weights **out, const char **path,
+                               heedi_arena *mem, const char *dir);
 
 /* By its first bytes, whatever its name. */
 bool heedi_gguf_is(const heedi_map *m);

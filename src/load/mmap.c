@@ -9,6 +9,13 @@
 
 #include "ctx.h"
 
+uint64_t heedi_le(const unsigned char *p, int bytes)
+{
+    uint64_t x = 0;
+    memcpy(&x, p, (size_t)bytes); /* dtype.c: the machine is little-endian */
+    return x;
+}
+
 bool heedi_is_dir(const char *path)
 {
     struct stat s;

@@ -93,7 +93,7 @@ static heed_status read_tensors(heedi_checkpoint *c, const char *file,
     return heedi_tensors_disjoint(c, file, first, data->p, data->n, false);
 }
 
-static heed_status read_file(heedi_checkpoint *c, const char *file)
+heed_status heedi_safetensors_file(heedi_checkpoint *c, const char *file)
 {
     heedi_map m;
     HEEDI_TRY(heedi_map_keep(&m, c, file));
@@ -114,94 +114,4 @@ static heed_status read_file(heedi_checkpoint *c, const char *file)
     heed_status st = read_tensors(c, file, header, &data);
     json_decref(header);
     return st;
-}
-
-/* No tensor of this shard is elsewhere by the index. */
-static heed_status check_shard(heedi_checkpoint *c, const heedi_index *x,
-                               const char *shard, int64_t first)
-{
-    for (int64_t i = first; i < c->n_tensors; i++) {
-        const char *in =
-            json_string_value(json_object_get(x->map, c->tensor[i].name));
-        if (in && strcmp(in, shard) != 0)
-            return heedi_fail(c->ctx, HEED_EFORMAT,
-                              "%s: tensor %s is in %s and, by the index, in %s",
-                              c->path, c->tensor[i].name, shard, in);
-    }
-    return HEED_OK;
-}
-
-static heed_status check_index(heedi_checkpoint *c, const heedi_index *x)
-{
-    const char *name;
-    json_t *file;
-    HEEDI_TRY(heedi_tensors_order(c));
-    json_object_foreach(x->map, name, file)
-    {
-        if (!heedi_tensor_find(c, name))
-            return heedi_fail(c->ctx, HEED_EFORMAT,
-                              "%s: the index places tensor %.128s in %s, which "
-                              "does not have it",
-                              c->path, name, json_string_value(file));
-    }
-    return HEED_OK;
-}
-
-static heed_status read_shards(heedi_checkpoint *c, const char *path)
-{
-    heedi_index x;
-    HEEDI_TRY(heedi_index_open(&x, &c->mem, path));
-    heed_status st = HEED_OK;
-    for (size_t i = 0; i < x.n && !st; i++) {
-        int64_t first = c->n_tensors;
-        const char *file = heedi_join(&c->mem, c->path, x.shard[i]);
-        st = file ? read_file(c, file) : HEED_ENOMEM;
-        if (!st)
-            st = check_shard(c, &x, x.shard[i], first);
-    }
-    if (!st)
-        st = check_index(c, &x);
-    heedi_index_close(&x);
-    return st;
-}
-
-static heed_status read_weights(heedi_checkpoint *c)
-{
-    static const struct {
-        const char *name;
-        heed_status (*read)(heedi_checkpoint *, const char *path);
-    } files[] = {{"model.safetensors", read_file},
-                 {"model.safetensors.index.json", read_shards},
-                 {"pytorch_model.bin", NULL},
-                 {"pytorch_model.bin.index.json", NULL}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = heedi_join(&c->mem, c->path, files[i].name);
-        if (!path)
-            return HEED_ENOMEM;
-        if (!heedi_exists(path))
-            continue;
-        if (files[i].read)
-            return files[i].read(c, path);
-        return heedi_fail(c->ctx, HEED_ENOTSUP,
-                          "%s: pickled weights are not read; save the model as "
-                          "safetensors",
-                          path);
-    }
-    return heedi_fail(c->ctx, HEED_EIO, "%s: no model.safetensors in it",
-                      c->path);
-}
-
-heed_status heedi_safetensors_read(heedi_checkpoint *c)
-{
-    heedi_source *s = c->impl;
-    const char *path = heedi_join(&c->mem, c->path, "config.json");
-    json_t *config;
-    if (!path)
-        return HEED_ENOMEM;
-    c->source = "safetensors";
-    s->nested = true;
-    HEEDI_TRY(heedi_json_read(&config, c->ctx, path));
-    heed_status st = heedi_json_tree(&s->root, &c->mem, config);
-    json_decref(config);
-    return st ? st : read_weights(c);
 }

@@ -182,6 +182,7 @@ static heed_status find_file(const char **file, reader **read, heedi_arena *mem,
         const char *name;
         reader *read;
     } known[] = {{"tokenizer.json", heedi_tokenizer_from_json},
+                 {"rwkv_vocab_v20230424.txt", heedi_tokenizer_from_world},
                  {"vocab.txt", heedi_tokenizer_from_txt}};
     static const char *const older[] = {"tokenizer.model", "spiece.model",
                                         "vocab.json"};
@@ -232,11 +233,14 @@ heed_status heed_tokenizer_load(heed_tokenizer **out, heed_ctx *ctx,
     while (white < m.n && strchr(" \t\r\n", m.p[white]) && m.p[white])
         white++;
     bool json = white < m.n && m.p[white] == '{';
+    bool world = heedi_world_is((const char *)m.p, m.n);
     heedi_map_close(&m);
     if (gguf)
         return load_gguf(out, ctx, path);
     if (json)
         return heedi_tokenizer_from_json(out, ctx, path);
+    if (world)
+        return heedi_tokenizer_from_world(out, ctx, path);
     return heedi_fail(ctx, HEED_ENOTSUP,
                       "%s is neither a tokenizer.json nor a GGUF file", path);
 }

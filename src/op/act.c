@@ -4,6 +4,8 @@
 #include "op.h"
 #include "threads.h"
 
+#include <string.h>
+
 /* y = f(x), element by element. Under relevance R_x = R_y: gx = f(x)/x g. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
@@ -110,6 +112,35 @@ void heedi_act_lxt(const heedi_node *y, heedi_run *run)
     back_by(y, run, stabilised);
 }
 
+/* ---- as a factor: f(x)/x, of a constant activation 0 ---- */
+
+static void quotient(const heedi_node *y, const heedi_run *run, int64_t row,
+                     int64_t n, heed_real *f)
+{
+    heed_real one[CHUNK];
+    (void)run;
+    for (int i = 0; i < CHUNK; i++)
+        one[i] = 1;
+    for (int64_t o = 0, all = n * y->cols; o < all; o += CHUNK) {
+        const size_t m = (size_t)(all - o < CHUNK ? all - o : CHUNK);
+        memset(f + o, 0, m * sizeof *f);
+        kernels(y)->qf(m, y->in[0]->x + row * y->cols + o, one, f + o);
+    }
+}
+
+static void constant(const heedi_node *y, const heedi_run *run, int64_t row,
+                     int64_t n, heed_real *rest)
+{
+    const heedi_act_args *a = y->args;
+    (void)run;
+    if (a->f->constant)
+        kernels(y)->f((size_t)(n * y->cols), y->in[0]->x + row * y->cols, rest);
+    else
+        memset(rest, 0, (size_t)(n * y->cols) * sizeof *rest);
+}
+
+static const heedi_factor factor = {.of = quotient, .rest = constant};
+
 static const heedi_act_args gelu = {
     &(const heedi_activation){"gelu", "", HEEDI_ACT_gelu, false}};
 static const heedi_act_args softplus = {
@@ -134,4 +165,5 @@ const heedi_op heedi_op_act = {
     .forward = forward,
     .vjp = vjp,
     .relevance = relevance,
+    .factor = &factor,
 };

@@ -123,11 +123,7 @@ static void forward(const heedi_node *y, heedi_run *run)
 static void vjp(const heedi_node *y, heedi_run *run)
 {
     const heedi_conv_args *a = y->args;
-    if (y->vec && run->ledger)
-        heedi_dot_vector(run, y->vec, y->g, y->cols,
-                         run->ledger->sink + y->id * HEEDI_N_ENTRIES +
-                             HEEDI_ENTRY_bias,
-                         (int64_t)run->ledger->n_ops * HEEDI_N_ENTRIES);
+    heedi_keep_bias(y, run);
     under(y, run, a->w, y->g, y->in[0]->g, false);
 }
 
@@ -167,6 +163,12 @@ static void from(const heedi_node *y, const heedi_run *run, heedi_part part,
 
 static const heedi_map map = {room, to, from};
 
+static heedi_filter filter_of(const heedi_node *y)
+{
+    const heedi_conv_args *a = y->args;
+    return (heedi_filter){.width = a->width, .w = a->w};
+}
+
 static const heed_real filter[4 * 20] = {
     (heed_real)0.5,  (heed_real)-1.25, (heed_real)0.75, (heed_real)0.3,
     (heed_real)-0.4, (heed_real)1.5,   (heed_real)0.2,  (heed_real)-0.6,
@@ -197,6 +199,7 @@ const heedi_op heedi_op_conv1d = {
     .forward = forward,
     .vjp = vjp,
     .map = &map,
+    .filter = filter_of,
     .state = state,
     .state_init = state_init,
 };

@@ -133,6 +133,15 @@ void heedi_glu_lxt(const heedi_node *y, heedi_run *run)
     back_by(y, run, false);
 }
 
+static void gate(const heedi_node *y, const heedi_run *run, int64_t row,
+                 int64_t n, heed_real *f)
+{
+    (void)run;
+    kernels(y)->f((size_t)(n * y->cols), y->in[0]->x + row * y->cols, f);
+}
+
+static const heedi_factor factor = {.through = 1, .of = gate};
+
 static const heedi_act_args silu = {
     &(const heedi_activation){"silu", "", HEEDI_ACT_silu, false}};
 static const heedi_act_args tanh_ = {
@@ -163,4 +172,5 @@ const heedi_op heedi_op_glu = {
     .forward = forward,
     .vjp = vjp,
     .relevance = relevance,
+    .factor = &factor,
 };

@@ -1,10 +1,5 @@
-#include "args.h"
 #include "choices.h"
-#include "kernel.h"
-#include "op.h"
-#include "threads.h"
-
-#include <math.h>
+#include "standardise.h"
 
 /* y = w (x - mean) / s + beta, s = sqrt(var + eps) with the biased variance.
  * The vector is the gain w. Relevance holds s constant and the mean live:
@@ -18,78 +13,17 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-/* 1/s and the mean of each row */
 static size_t saved(const heedi_node *y, const heedi_batch *b)
 {
     (void)y;
-    return (size_t)b->rows * 2 * sizeof(heed_real);
+    return heedi_standardise_saved(b, 1);
 }
 
 static void forward(const heedi_node *y, heedi_run *run)
 {
     const heedi_layernorm_args *a = y->args;
-    const heedi_batch *b = run->batch;
-    const int64_t c = y->cols;
-    heed_real *keep = y->saved;
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < b->rows; r++) {
-        const heed_real *x = y->in[0]->x + r * c;
-        heed_real *o = y->x + r * c;
-        double mean = 0, var = 0;
-        for (int64_t i = 0; i < c; i++)
-            mean += (double)x[i];
-        mean /= (double)c;
-        for (int64_t i = 0; i < c; i++)
-            var += ((double)x[i] - mean) * ((double)x[i] - mean);
-        const double inv = 1 / sqrt(var / (double)c + a->eps);
-        for (int64_t i = 0; i < c; i++)
-            o[i] = (heed_real)(((double)x[i] - mean) * inv * (double)y->vec[i] +
-                               (a->beta ? (double)a->beta[i] : 0));
-        if (keep) {
-            keep[2 * r] = (heed_real)inv;
-            keep[2 * r + 1] = (heed_real)mean;
-        }
-    }
-}
-
-/* v = w g / s; gx += v - mean v - full * xhat mean(xhat v). In double, as the
- * forward pass is: a rule that divides by a small value of y hands back a large
- * g, which the mean spreads over all others. */
-static void back(const heedi_node *y, const heedi_run *run, bool full)
-{
-    const heedi_batch *b = run->batch;
-    const int64_t c = y->cols;
-    const double n = (double)c;
-    const heed_real *keep = y->saved;
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < b->rows; r++) {
-        const heed_real *x = y->in[0]->x + r * c, *g = y->g + r * c;
-        heed_real *gx = y->in[0]->g + r * c;
-        const double inv = (double)keep[2 * r], mu = (double)keep[2 * r + 1];
-        double mean = 0, along = 0;
-        for (int64_t i = 0; i < c; i++)
-            mean += (double)y->vec[i] * (double)g[i];
-        for (int64_t i = 0; full && i < c; i++)
-            along +=
-                ((double)x[i] - mu) * inv * (double)y->vec[i] * (double)g[i];
-        mean /= n;
-        along /= n;
-        for (int64_t i = 0; i < c; i++) {
-            const double v = (double)y->vec[i] * (double)g[i] - mean;
-            const double w = full ? ((double)x[i] - mu) * inv * along : 0;
-            gx[i] += (heed_real)(inv * (v - w));
-        }
-    }
-}
-
-static void deposit(const heedi_node *y, heedi_run *run)
-{
-    const heedi_layernorm_args *a = y->args;
-    heedi_ledger *l = run->ledger;
-    if (a->beta && l)
-        heedi_dot_vector(run, a->beta, y->g, y->cols,
-                         l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_beta,
-                         (int64_t)l->n_ops * HEEDI_N_ENTRIES);
+    const heedi_groupnorm_args whole = {1, a->eps, a->beta};
+    heedi_standardise(y, run, &whole);
 }
 
 /* The mean is constant too: gx = w g / s, and <w mean / s, g> is lost. */
@@ -98,7 +32,8 @@ void heedi_layernorm_constant(const heedi_node *y, heedi_run *run)
     const heedi_batch *b = run->batch;
     const int64_t c = y->cols;
     const heed_real *keep = y->saved;
-    deposit(y, run);
+    const heedi_layernorm_args *a = y->args;
+    heedi_standardise_deposit(y, run, a->beta);
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < b->n_small; k++) {
         run->partial[k] = 0;
@@ -121,13 +56,14 @@ void heedi_layernorm_constant(const heedi_node *y, heedi_run *run)
 
 static void vjp(const heedi_node *y, heedi_run *run)
 {
-    back(y, run, true);
+    heedi_standardise_back(y, run, 1, true);
 }
 
 static void relevance(const heedi_node *y, heedi_run *run)
 {
-    deposit(y, run);
-    back(y, run, false);
+    const heedi_layernorm_args *a = y->args;
+    heedi_standardise_deposit(y, run, a->beta);
+    heedi_standardise_back(y, run, 1, false);
 }
 
 static const heed_real shift[9] = {

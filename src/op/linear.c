@@ -64,15 +64,9 @@ static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
 
 static const heedi_map map = {room, to, from};
 
-/* The bias keeps <b, g>; in a plain gradient nobody reads it. */
 static void vjp(const heedi_node *y, heedi_run *run)
 {
-    if (y->vec && run->ledger) {
-        heedi_ledger *l = run->ledger;
-        heedi_dot_vector(run, y->vec, y->g, y->cols,
-                         l->sink + y->id * HEEDI_N_ENTRIES + HEEDI_ENTRY_bias,
-                         (int64_t)l->n_ops * HEEDI_N_ENTRIES);
-    }
+    heedi_keep_bias(y, run);
     from(y, run, HEEDI_ALL, y->g, y->in[0]->g, y->first[0]);
 }
 

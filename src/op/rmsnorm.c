@@ -82,6 +82,19 @@ static void vjp(const heedi_node *y, heedi_run *run)
         }
 }
 
+static void factors(const heedi_node *y, const heedi_run *run, int64_t row,
+                    int64_t n, heed_real *f)
+{
+    const int64_t c = y->n_vec, m = groups(y);
+    const heed_real *r = (const heed_real *)y->saved + row * m;
+    (void)run;
+    for (int64_t i = 0; i < n * m; i++)
+        for (int64_t k = 0; k < c; k++)
+            f[i * c + k] = r[i] * y->vec[k];
+}
+
+static const heedi_factor factor = {.of = factors};
+
 static const heedi_norm_args example_args = {.eps = 1e-5};
 
 const heedi_op heedi_op_rmsnorm = {
@@ -109,4 +122,5 @@ const heedi_op heedi_op_rmsnorm = {
     .forward = forward,
     .vjp = vjp,
     .relevance = relevance,
+    .factor = &factor,
 };

@@ -1,6 +1,6 @@
+#include "scan.h"
 #include "args.h"
 #include "kernel.h"
-#include "op.h"
 #include "threads.h"
 
 #include <omp.h>
@@ -31,13 +31,13 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-static int64_t groups(const heedi_node *y)
+int64_t heedi_scan_groups(const heedi_node *y)
 {
     return (y->cols + HEEDI_LANES - 1) / HEEDI_LANES;
 }
 
 /* One group's states. */
-static size_t unit(const heedi_node *y)
+size_t heedi_scan_unit(const heedi_node *y)
 {
     const heedi_scan_args *a = y->args;
     return (size_t)a->n_state * HEEDI_LANES;
@@ -54,7 +54,8 @@ static size_t saved(const heedi_node *y, const heedi_batch *b)
     int64_t n = 0;
     for (int64_t s = 0; s < b->n_seq; s++)
         n += chunks(heedi_len(b, s));
-    return (size_t)(n * groups(y)) * unit(y) * sizeof(heed_real);
+    return (size_t)(n * heedi_scan_groups(y)) * heedi_scan_unit(y) *
+           sizeof(heed_real);
 }
 
 /* The first mark of a group of a sequence. */
@@ -63,9 +64,10 @@ static heed_real *marks(const heedi_node *y, const heedi_batch *b, int64_t seq,
 {
     int64_t n = 0;
     for (int64_t s = 0; s < seq; s++)
-        n += chunks(heedi_len(b, s)) * groups(y);
+        n += chunks(heedi_len(b, s)) * heedi_scan_groups(y);
     n += group * chunks(heedi_len(b, seq));
-    return y->saved ? (heed_real *)y->saved + (size_t)n * unit(y) : NULL;
+    return y->saved ? (heed_real *)y->saved + (size_t)n * heedi_scan_unit(y)
+                    : NULL;
 }
 
 /* Groups whose sums for B and C are added up lane by lane. */
@@ -73,7 +75,7 @@ enum { BAND = 8 };
 
 static int64_t bands(const heedi_node *y)
 {
-    return (groups(y) + BAND - 1) / BAND;
+    return (heedi_scan_groups(y) + BAND - 1) / BAND;
 }
 
 /* Working memory of a thread: a state; and for the full gradient states of the
@@ -87,10 +89,10 @@ enum {
 
 static size_t per_thread(const heedi_node *y)
 {
-    return UNITS * unit(y);
+    return UNITS * heedi_scan_unit(y);
 }
 
-static heed_real *own(const heedi_node *y, const heedi_run *run)
+heed_real *heedi_scan_own(const heedi_node *y, const heedi_run *run)
 {
     return (heed_real *)run->scratch +
            (size_t)omp_get_thread_num() * per_thread(y);
@@ -119,18 +121,19 @@ static heed_real *carries(const heedi_node *y, const heedi_run *run)
 
 static heed_real *band_sums(const heedi_node *y, const heedi_run *run)
 {
-    return carries(y, run) + (size_t)groups(y) * unit(y);
+    return carries(y, run) + (size_t)heedi_scan_groups(y) * heedi_scan_unit(y);
 }
 
 static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
 {
-    return ((size_t)threads * per_thread(y) + (size_t)groups(y) * unit(y) +
+    return ((size_t)threads * per_thread(y) +
+            (size_t)heedi_scan_groups(y) * heedi_scan_unit(y) +
             (size_t)bands(y) * per_band(y, b)) *
            sizeof(heed_real);
 }
 
-static heedi_scan part(const heedi_node *y, int64_t row, int64_t len,
-                       int64_t group)
+heedi_scan heedi_scan_part(const heedi_node *y, int64_t row, int64_t len,
+                           int64_t group)
 {
     const heedi_scan_args *a = y->args;
     const int64_t c0 = group * HEEDI_LANES, at = row * y->cols + c0;
@@ -143,7 +146,7 @@ static heedi_scan part(const heedi_node *y, int64_t row, int64_t len,
                         .dt = y->in[1]->x + at,
                         .b = y->in[2]->x + row * a->n_state,
                         .c = y->in[3]->x + row * a->n_state,
-                        .a = a->a + (size_t)group * unit(y),
+                        .a = a->a + (size_t)group * heedi_scan_unit(y),
                         .d = a->d + c0};
 }
 
@@ -151,12 +154,13 @@ static void forward(const heedi_node *y, heedi_run *run)
 {
     const heedi_batch *b = run->batch;
     const heedi_scan_table *k = heedi_scan_kernels();
-    const size_t n = unit(y);
+    const size_t n = heedi_scan_unit(y);
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
-            heed_real *h = own(y, run);
-            heedi_scan s = part(y, b->start[seq], heedi_len(b, seq), g);
+        for (int64_t g = 0; g < heedi_scan_groups(y); g++) {
+            heed_real *h = heedi_scan_own(y, run);
+            heedi_scan s =
+                heedi_scan_part(y, b->start[seq], heedi_len(b, seq), g);
             if (y->state)
                 h = (heed_real *)heedi_state(y, seq) + (size_t)g * n;
             else
@@ -172,11 +176,12 @@ static void relevance(const heedi_node *y, heedi_run *run)
     const heedi_scan_table *k = heedi_scan_kernels();
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
-            heed_real *h = own(y, run);
+        for (int64_t g = 0; g < heedi_scan_groups(y); g++) {
+            heed_real *h = heedi_scan_own(y, run);
             const int64_t at = b->start[seq] * y->cols + g * HEEDI_LANES;
-            heedi_scan s = part(y, b->start[seq], heedi_len(b, seq), g);
-            memset(h, 0, unit(y) * sizeof *h);
+            heedi_scan s =
+                heedi_scan_part(y, b->start[seq], heedi_len(b, seq), g);
+            memset(h, 0, heedi_scan_unit(y) * sizeof *h);
             k->relevance(&s, h, y->g + at, y->in[0]->g + at, !y->first[0]);
         }
 }
@@ -206,31 +211,35 @@ static void vjp_chunk(const heedi_node *y, const heedi_run *run,
     const heedi_scan_args *a = y->args;
     const heedi_scan_table *k = heedi_scan_kernels();
     const int64_t g0 = band * BAND, row = run->batch->start[c->seq] + c->t0;
-    const int64_t g1 = g0 + BAND < groups(y) ? g0 + BAND : groups(y);
-    heed_real *mine = own(y, run), *carry = carries(y, run);
-    heed_real *steps = mine + STEPS * unit(y);
-    heed_real *sum = mine + SUMS * unit(y);
+    const int64_t g1 =
+        g0 + BAND < heedi_scan_groups(y) ? g0 + BAND : heedi_scan_groups(y);
+    heed_real *mine = heedi_scan_own(y, run), *carry = carries(y, run);
+    heed_real *steps = mine + STEPS * heedi_scan_unit(y);
+    heed_real *sum = mine + SUMS * heedi_scan_unit(y);
     for (int64_t g = g0; g < g1; g++) {
-        const heedi_scan s = part(y, row, c->len, g);
+        const heedi_scan s = heedi_scan_part(y, row, c->len, g);
         const heed_real *h = marks(y, run->batch, c->seq, g);
-        k->restate(&s, h + (size_t)(c->t0 / HEEDI_SCAN_CHUNK) * unit(y), mine,
-                   mine + (size_t)(1 + (g - g0) * PIECES) * unit(y));
+        k->restate(
+            &s, h + (size_t)(c->t0 / HEEDI_SCAN_CHUNK) * heedi_scan_unit(y),
+            mine, mine + (size_t)(1 + (g - g0) * PIECES) * heedi_scan_unit(y));
     }
     for (int64_t p = (c->len - 1) / HEEDI_SCAN_PIECE; p >= 0; p--) {
         const int64_t t = p * HEEDI_SCAN_PIECE;
         const int64_t len =
             c->len - t < HEEDI_SCAN_PIECE ? c->len - t : HEEDI_SCAN_PIECE;
-        memset(sum, 0, 2 * (size_t)len * unit(y) * sizeof *sum);
+        memset(sum, 0, 2 * (size_t)len * heedi_scan_unit(y) * sizeof *sum);
         for (int64_t g = g0; g < g1; g++) {
-            const heedi_scan s = part(y, row + t, len, g);
+            const heedi_scan s = heedi_scan_part(y, row + t, len, g);
             const int64_t at = (row + t) * y->cols + g * HEEDI_LANES;
             const heedi_scan_grad to = {.x = y->in[0]->g + at,
                                         .dt = y->in[1]->g + at,
                                         .add_x = !y->first[0],
                                         .add_dt = !y->first[1],
                                         .sum = sum};
-            k->vjp(&s, mine + (size_t)(1 + (g - g0) * PIECES + p) * unit(y),
-                   carry + (size_t)g * unit(y), y->g + at, &to, steps);
+            k->vjp(
+                &s,
+                mine + (size_t)(1 + (g - g0) * PIECES + p) * heedi_scan_unit(y),
+                carry + (size_t)g * heedi_scan_unit(y), y->g + at, &to, steps);
         }
         k->fold(len * a->n_state, sum, gb + t * a->n_state,
                 gc + t * a->n_state);
@@ -242,9 +251,10 @@ static void vjp_band(const heedi_node *y, const heedi_run *run,
 {
     if (w->t0 + w->len == heedi_len(run->batch, w->seq)) {
         const int64_t g = band * BAND;
-        const int64_t n = groups(y) - g < BAND ? groups(y) - g : BAND;
-        memset(carries(y, run) + (size_t)g * unit(y), 0,
-               (size_t)n * unit(y) * sizeof(heed_real));
+        const int64_t n =
+            heedi_scan_groups(y) - g < BAND ? heedi_scan_groups(y) - g : BAND;
+        memset(carries(y, run) + (size_t)g * heedi_scan_unit(y), 0,
+               (size_t)n * heedi_scan_unit(y) * sizeof(heed_real));
     }
     for (int64_t i = chunks(w->len) - 1; i >= 0; i--) {
         const int64_t t = i * HEEDI_SCAN_CHUNK, left = w->len - t;
@@ -299,7 +309,8 @@ static void vjp(const heedi_node *y, heedi_run *run)
 static size_t state(const heedi_node *y, int64_t len)
 {
     (void)len;
-    return (size_t)groups(y) * unit(y) * sizeof(heed_real);
+    return (size_t)heedi_scan_groups(y) * heedi_scan_unit(y) *
+           sizeof(heed_real);
 }
 
 static void state_init(const heedi_node *y, int64_t len)
@@ -355,6 +366,7 @@ const heedi_op heedi_op_scan = {
     .forward = forward,
     .vjp = vjp,
     .relevance = relevance,
+    .mixing = &heedi_scan_mixing,
     .state = state,
     .state_init = state_init,
     .flops = flops,

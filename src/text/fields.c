@@ -25,6 +25,33 @@ heed_status heedi_file_of(FILE **out, heed_ctx *ctx, const char *path)
     return st;
 }
 
+heed_status heedi_text_of(char **out, size_t *len, heed_ctx *ctx,
+                          const char *path)
+{
+    enum { STEP = 1 << 16, MOST = 1 << 28 };
+    FILE *f;
+    size_t cap = 0, got = 1;
+    heed_status st = heedi_file_of(&f, ctx, path);
+    *out = NULL;
+    *len = 0;
+    while (st == HEED_OK && got > 0) {
+        char *p = heedi_grow(ctx, *out, &cap, *len + STEP, 1);
+        if (p)
+            *out = p;
+        got = p ? fread(p + *len, 1, STEP, f) : 0;
+        *len += got;
+        if (!p)
+            st = HEED_ENOMEM;
+        else if (ferror(f))
+            st = heedi_fail(ctx, HEED_EIO, "the file could not be read");
+        else if (*len > MOST)
+            st = heedi_fail(ctx, HEED_EFORMAT, "over %d bytes", MOST);
+    }
+    if (f)
+        fclose(f);
+    return st;
+}
+
 static heed_status wrong(heed_ctx *ctx, const char *where, const char *key,
                          const char *want)
 {

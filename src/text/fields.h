@@ -10,6 +10,11 @@
 /* A regular file: opening a pipe would wait for its writer. HEED_EIO. */
 heed_status heedi_file_of(FILE **out, heed_ctx *ctx, const char *path);
 
+/* The bytes of a file; *out is freed with heedi_free(), in any case. HEED_EIO,
+ * HEED_EFORMAT (over 256 MiB), HEED_ENOMEM. */
+heed_status heedi_text_of(char **out, size_t *len, heed_ctx *ctx,
+                          const char *path);
+
 /* A field that is missing or null leaves *out as it is; one of another type is
  * HEED_EFORMAT. `where` names the object in messages. */
 heed_status heedi_field_bool(heed_ctx *ctx, const json_t *j, const char *where,

@@ -20,33 +20,6 @@ typedef struct settings {
     json_t *strip; /* true, false or null; borrowed */
 } settings;
 
-static heed_status read_text(heed_ctx *ctx, const char *path, char **out,
-                             size_t *len)
-{
-    enum { STEP = 1 << 16, MOST = 1 << 28 };
-    FILE *f;
-    size_t cap = 0, got = 1;
-    heed_status st = heedi_file_of(&f, ctx, path);
-    *out = NULL;
-    *len = 0;
-    while (st == HEED_OK && got > 0) {
-        char *p = heedi_grow(ctx, *out, &cap, *len + STEP, 1);
-        if (p)
-            *out = p;
-        got = p ? fread(p + *len, 1, STEP, f) : 0;
-        *len += got;
-        if (!p)
-            st = HEED_ENOMEM;
-        else if (ferror(f))
-            st = heedi_fail(ctx, HEED_EIO, "the file could not be read");
-        else if (*len > MOST)
-            st = heedi_fail(ctx, HEED_EFORMAT, "over %d bytes", MOST);
-    }
-    if (f)
-        fclose(f);
-    return st;
-}
-
 /* The token of each line to its number; of equal lines the last one counts. */
 static heed_status read_lines(json_t *vocab, heed_ctx *ctx, const char *s,
                               size_t n)
@@ -155,15 +128,9 @@ static json_t *tree_of(const settings *s, json_t *vocab)
 }
 
 static heed_status make_tree(json_t **out, settings *s, json_t *vocab,
-                             heed_ctx *ctx, const char *path)
+                             heed_ctx *ctx, const char *path, heedi_str text)
 {
-    char *text;
-    size_t n;
-    heed_status st = read_text(ctx, path, &text, &n);
-    if (st == HEED_OK)
-        st = read_lines(vocab, ctx, text, n);
-    heedi_free(ctx, text);
-    HEEDI_TRY(st);
+    HEEDI_TRY(read_lines(vocab, ctx, text.s, text.len));
     HEEDI_TRY(read_settings(s, ctx, path));
     for (int i = CLS; i <= UNK; i++)
         if (!json_object_get(vocab, s->name[i]))
@@ -175,18 +142,33 @@ static heed_status make_tree(json_t **out, settings *s, json_t *vocab,
                 : heedi_fail(ctx, HEED_ENOMEM, "no memory for the tokenizer");
 }
 
-heed_status heedi_tokenizer_from_txt(heed_tokenizer **out, heed_ctx *ctx,
-                                     const char *path)
+static heed_status from_bert(heed_tokenizer **out, heed_ctx *ctx,
+                             const char *path, heedi_str text)
 {
     settings s = {0};
     json_t *vocab = json_object(), *tree = NULL;
-    *out = NULL;
-    heed_status st = make_tree(&tree, &s, vocab, ctx, path);
+    heed_status st = make_tree(&tree, &s, vocab, ctx, path, text);
     st = st == HEED_OK ? heedi_tokenizer_from_tree(out, ctx, path, tree, true)
                        : heedi_fail_in(ctx, st, path);
     json_decref(tree);
     json_decref(vocab);
     json_decref(s.config);
     json_decref(s.map);
+    return st;
+}
+
+heed_status heedi_tokenizer_from_txt(heed_tokenizer **out, heed_ctx *ctx,
+                                     const char *path)
+{
+    char *s;
+    size_t n;
+    *out = NULL;
+    heed_status st = heedi_text_of(&s, &n, ctx, path);
+    if (st != HEED_OK)
+        st = heedi_fail_in(ctx, st, path);
+    else
+        st = (heedi_world_is(s, n) ? heedi_tokenizer_from_lines : from_bert)(
+            out, ctx, path, (heedi_str){s, n});
+    heedi_free(ctx, s);
     return st;
 }

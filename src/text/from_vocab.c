@@ -383,11 +383,40 @@ static heed_status build_bert(heed_tokenizer *t, const heedi_vocab *v)
     return add_added(t);
 }
 
+/* Tokens are spelt as bytes in Python. Those that fill up the embedding are
+ * marked unused. Token 0 ends a text, whatever else the file says. */
+static heed_status build_rwkv(heed_tokenizer *t, const heedi_vocab *v)
+{
+    heedi_vocab w = *v;
+    w.bos = v->bos < 0 ? 0 : v->bos;
+    w.eos = v->eos < 0 ? 0 : v->eos;
+    for (int64_t i = 0; i < t->info.n_tokens; i++) {
+        heedi_str *s = &t->str[i];
+        char *to = heedi_arena_alloc(&t->arena, s->len + 1);
+        if (type_of(v, i) == UNUSED)
+            t->flag[i] = HEEDI_FILLER;
+        if (!to)
+            return HEED_ENOMEM;
+        if (heedi_world_unescape(t->ctx, *s, true, to, &s->len) != HEED_OK) {
+            char where[32];
+            snprintf(where, sizeof where, "token %lld", (long long)i);
+            return heedi_fail_in(t->ctx, HEED_EFORMAT, where);
+        }
+        s->s = to;
+    }
+    HEEDI_TRY(add_names(t));
+    HEEDI_TRY(set_special(t, &w, false, false));
+    HEEDI_TRY(heedi_world_finish(t));
+    return add_added(t);
+}
+
 static const struct kind {
     const char *name;
     heed_status (*build)(heed_tokenizer *, const heedi_vocab *);
-} kinds[] = {
-    {"gpt2", build_gpt2}, {"llama", build_llama}, {"bert", build_bert}};
+} kinds[] = {{"gpt2", build_gpt2},
+             {"llama", build_llama},
+             {"bert", build_bert},
+             {"rwkv", build_rwkv}};
 
 static heed_status build(heed_tokenizer *t, const heedi_vocab *v)
 {

@@ -3,6 +3,7 @@
 #define HEEDI_TEXT_H
 
 #include <heed/token.h>
+#include <stdbool.h>
 
 /* A vocabulary as a GGUF file holds it; everything is borrowed for the call.
  * Strings are len bytes and need not end in NUL. */
@@ -38,8 +39,16 @@ heed_status heedi_tokenizer_from_json(heed_tokenizer **out, heed_ctx *ctx,
 
 /* path: a vocab.txt, a token on each line, of a BERT; tokenizer_config.json and
  * special_tokens_map.json beside it say how it is used. HEED_ENOTSUP names a
- * class of tokenizer that is not BERT's. */
+ * class of tokenizer that is not BERT's. A vocabulary of RWKV World is told by
+ * its first line. */
 heed_status heedi_tokenizer_from_txt(heed_tokenizer **out, heed_ctx *ctx,
                                      const char *path);
+
+/* path: a vocabulary of RWKV World, rwkv_vocab_v20230424.txt or the like.
+ * HEED_EFORMAT names the line. */
+heed_status heedi_tokenizer_from_world(heed_tokenizer **out, heed_ctx *ctx,
+                                       const char *path);
+/* Does the first line look like that of such a vocabulary? */
+bool heedi_world_is(const char *s, size_t n);
 
 #endif

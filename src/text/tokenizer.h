@@ -267,6 +267,18 @@ heed_status heedi_wordpiece_read(heed_tokenizer *t, const json_t *j);
 /* Ends the loading, when names, prefix and max_chars are there. */
 heed_status heedi_wordpiece_finish(heed_tokenizer *t, int32_t unk);
 
+extern const heedi_model_kind heedi_world; /* world.c */
+/* Ends the loading, when str and flag are there. HEED_EFORMAT: two tokens are
+ * the same. */
+heed_status heedi_world_finish(heed_tokenizer *t);
+/* The inside of a Python literal of a string (as UTF-8) or of bytes; out has
+ * room for s.len. HEED_EFORMAT names an escape that is none. */
+heed_status heedi_world_unescape(heed_ctx *ctx, heedi_str s, bool bytes,
+                                 char *out, size_t *len);
+/* from_world.c: one in memory; path is for messages. */
+heed_status heedi_tokenizer_from_lines(heed_tokenizer **out, heed_ctx *ctx,
+                                       const char *path, heedi_str text);
+
 /* ---- meet.c ---- */
 heed_status heedi_meet_build(heed_tokenizer *t);
 /* No token has a before b, so no merge joins them. */

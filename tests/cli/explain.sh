@@ -23,6 +23,8 @@ run attribute -m "$M" --ids 1,2 -q --target-ids 3,4 | cut -f 1-3
 run attribute -m "$M" --ids 1,2 -q --target-ids 3,4 --at -2 | cut -f 1-3
 run attribute -m "$M" --ids 1,2 -q -n 2 | tail -n 1 | cut -f 1,2
 run attribute -m "$M" --ids 1,2 -q --target-ids 3 --at -1
+run attribute -m "$M" --ids 1,2,3 -q --keep head --top 3 | cut -f 1-3
+run attribute -m "$M" --ids 1,2,3 -q --top 3
 run attribute -m "$M" --ids 1,2 --at 2
 run attribute -m "$M" --ids 1,2 --at -3
 run attribute -m "$M" --ids 1,99

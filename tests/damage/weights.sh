@@ -114,8 +114,6 @@ p 'a shard that is cut' 3 'model-00003-of-00003.safetensors'
 fresh
 rm $W
 p 'no weights' 3 'no model.safetensors'
-printf 'PK\003\004' >../m/pytorch_model.bin
-p 'pickled weights' 4 'pickled'
 fresh
 rm $W && mkdir $W
 p 'weights that are a folder' 3 'is a directory'

@@ -16,13 +16,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SEEDS "tests/fuzz/corpus/"
 
-enum { N_NAMES = 6 };
+enum { N_NAMES = 7 };
 static const char *const fuzz_name[N_NAMES] = {
     "config.json",
     "model.safetensors",
     "model.safetensors.index.json",
     "model-00001-of-00002.safetensors",
     "model-00002-of-00002.safetensors",
+    "pytorch_model.bin",
     "text"};
 static char fuzz_dir[40];
 

@@ -1,5 +1,6 @@
-/* fuzz_tokenizer.c - a tokenizer.json, and after a NUL a text, which is cut
- * into tokens; its ids are turned into text again. */
+/* fuzz_tokenizer.c - a tokenizer.json or a vocabulary of RWKV World, and after
+ * a NUL a text, which is cut into tokens; its ids are turned into text again.
+ */
 #include "fuzz.h"
 #include "tokenizer.h"
 
@@ -58,8 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     heedi_str json = {(const char *)data, n};
     heed_tokenizer *t;
     heed_ctx *ctx = fuzz_ctx();
-    if (fuzz_ok(heedi_tokenizer_from_text(&t, ctx, "tokenizer.json", json),
-                heed_error(ctx))) {
+    const heed_status st =
+        heedi_world_is(json.s, json.len)
+            ? heedi_tokenizer_from_lines(&t, ctx, "vocabulary", json)
+            : heedi_tokenizer_from_text(&t, ctx, "tokenizer.json", json);
+    if (fuzz_ok(st, heed_error(ctx))) {
         use(ctx, t, nul ? (const char *)nul + 1 : "ab c",
             nul ? size - n - 1 : 4);
         heed_tokenizer_free(t);

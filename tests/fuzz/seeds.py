@@ -1,11 +1,16 @@
 """Seeds of the fuzz targets, in corpus/ beside this file: python seeds.py
 
-Models of one layer and five tokens, tokenizers of a dozen. No packages needed.
+Models of one layer and five tokens, tokenizers of a dozen. No packages needed: those of pytorch_model.bin are by hand
+as well (../golden/bin/craft.py).
 """
 import json
 import os
 import random
 import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/bin"))
+import craft
 
 out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 rng = random.Random(1)
@@ -181,6 +186,8 @@ def sequence(member, *parts):
 byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
 pair = [{"Sequence": {"id": "A", "type_id": 0}}]
+put("tokenizer", "world", b"1 'a' 1\n2 ' b' 2\n3 b'\\xe2\\x80' 2\n4 '\\u200b\\n' 4\n\0a b\xe2\x80\x8b\n<s>")
+put("tokenizer", "world_bytes", b"b'<s>'\nb'a'\nb'\\xff\\''\n\0aa<s>")
 tokenizer("bytes", "ab c<s>abc", pre_tokenizer=byte_level, decoder=byte_level, post_processor=byte_level)
 tokenizer("metaspace", "ab ab\u00e9", {"byte_fallback": True, "fuse_unk": True, "unk_token": "<s>"},
           normalizer=sequence("normalizers", {"type": "Prepend", "prepend": "\u2581"},
@@ -212,3 +219,20 @@ tokenizer("added", "xa by ", added_tokens=[
 put("dataset", "objects", '{"text": "ab"}\n{"text": "c\\u00e9", "n": 3}\n')
 put("dataset", "strings", '"ab"\r\n\n"\\ud83d\\ude00"\n')
 put("dataset", "other", '{"body": "ab"}\n[1, 2]\n')
+
+# ---- pytorch_model.bin: "z" and the file, "q" and a pickle of storages of 64 and 16 bytes
+put("pytorch", "mamba", b"z" + craft.model({k: ("F32", v, numbers(v)) for k, v in models["mamba"][1].items()}))
+put("pytorch", "one", b"z" + craft.saved(craft.whole(craft.dictionary([("a", craft.tensor(craft.storage(), [2, 2]))]))))
+put("pytorch", "large", b"z" + craft.large(craft.saved(craft.whole(craft.dictionary(
+    [("a", craft.tensor(craft.storage(), [2, 2]))])))))
+both = [("a", craft.tensor(craft.storage("0", 16), [2, 4], offset=8)),
+        ("b", craft.tensor(craft.storage("1", 8, "BFloat16Storage"), [8]))]
+parameter = craft.named("torch._utils", "_rebuild_parameter")
+kept = craft.text("_metadata") + craft.ordered + b"s"
+put("pytorch", "pickle", b"q" + craft.whole(craft.dictionary(both)))
+put("pytorch", "parameter", b"q" + craft.whole(craft.dictionary(
+    [("a", parameter + craft.tup(both[0][1], b"\x88", craft.ordered) + b"R"), both[1]]) + b"}" + kept + b"b"))
+put("pytorch", "wrapped", b"q" + craft.whole(craft.dictionary(
+    [("state_dict", craft.dictionary(both, b"}")), ("n", b"](K\1M\2\0G\0\0\0\0\0\0\0\0N\x89\x8a\2\1\2eNa"),
+     ("t", b"NN\x86q\0\x85r\1\0\0\0j\1\0\0\0\x86h\0\x86")])))
+put("pytorch", "protocol4", b"q\x80\x04\x95\5\0\0\0\0\0\0\0\x8c\x0bcollections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94.")

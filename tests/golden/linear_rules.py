@@ -94,8 +94,10 @@ RULES = {f.__name__: f for f in (epsilon, gamma, alpha_beta, zplus, w2, flat, zb
 # Names in the account to those that rules are chosen by. Of a matrix that is several maps, the rule must be the same.
 NAMES = {"bias_qkv": "attn.q", "bias_c_attn": "attn.q", "bias_c_proj": "attn.o", "bias_fc": "mlp.fc",
          "bias_mlp_proj": "mlp.proj", "bias_in": "mixer.x", "bias_conv": "mixer.conv", "bias_out": "mixer.out",
-         "bias_head": "head", "bias_patch": "patch", "bias_pooler": "pooler", "bias_transform": "transform", **{"bias_" + c: "attn." + c for c in "qkvo"},
-         **{"bias_" + c: "mlp." + c for c in ("gate", "up", "down")}}
+         "bias_x": "mixer.x", "bias_y": "mixer.y", "bias_head": "head", "bias_patch": "patch", "bias_pooler": "pooler",
+         "bias_transform": "transform", **{"bias_" + c: "attn." + c for c in "qkvo"},
+         **{"bias_" + c: "mlp." + c for c in ("gate", "up", "down")},
+         "map_v": "mixer.v", "map_out": "mixer.out", "map_key": "mlp.key", "map_value": "mlp.value"}
 
 OUTSIDE = ("head", "patch", "pooler", "transform")  # of the layers
 

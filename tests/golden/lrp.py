@@ -96,9 +96,10 @@ class Account:
         return linear_rules.Map.apply(x, kind, w, torch.zeros(w.shape[0]) if b is None else b, rule, note)
 
     def attention(self, l, q, k, v, scale, bias=None, rope=None, causal=True):
-        """(H, T, D) -> (T, H D); bias: (H, T, T), added to the scaled scores; rope: (cos, sin, neighbours), (T, R)."""
+        """(H, T, D) -> (T, H D); bias: (H, T, T), added to the scaled scores; rope: (cos, sin, neighbours), (T, R);
+        causal: True, False, or what masks scores, (T, T)."""
         t = q.shape[1]
-        mask = torch.full((t, t), -math.inf).triu(1) if causal else 0.0
+        mask = torch.full((t, t), -math.inf).triu(1) if causal is True else 0.0 if causal is False else causal
         if rope is not None:
             q, k = positions.rotated(self, l, (q, k), rope)
         q, k = self.keep(l, "q", q), self.keep(l, "k", k)
@@ -148,7 +149,8 @@ class Account:
         return 0.0 if y.grad is None else float((b.detach() * y.grad).sum())
 
     def attention_sinks(self, layers):
-        if not any((l, "w") in self.seen for l in layers):
+        layers = [l for l in layers if (l, "w") in self.seen]
+        if not layers:
             return {}
         if self.method.share is not None:
             lost = 1 - self.method.share

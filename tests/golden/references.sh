@@ -11,12 +11,14 @@ fi
 new=$(mktemp -d) || exit 1
 trap 'rm -rf "$new"' EXIT INT TERM
 status=0
-families="llama mamba gpt2 gpt_neox gptj bloom bert vit methods image attributions rules toy"
+families="llama mamba rwkv rwkv6 recurrent_gemma gpt2 gpt_neox gptj bloom bert vit methods image attributions implicit rules toy"
 for family in $families; do
     "$python" "$here/$family.py" "$new/$family" || status=1
 done
+"$python" "$here/tokenizers/world.py" "$new/world" || status=1
 "$python" "$here/llama_reload.py" "$here/llama" || status=1
 "$python" "$here/reload.py" "$here" || status=1
+diff -r "$here/tokenizers/world" "$new/world" || status=1
 for family in $families methods toy; do
     echo
     "$python" "$here/compare.py" "$here/$family" "$new/$family" || status=1

@@ -23,7 +23,7 @@ import float64
 import gpt2_gguf
 import mamba_gguf
 
-FAMILIES = ("mamba", "gpt2", "gpt_neox", "gptj", "bloom")
+FAMILIES = ("mamba", "rwkv", "gpt2", "gpt_neox", "gptj", "bloom")
 
 
 def native(path):

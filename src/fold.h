@@ -1,0 +1,42 @@
+/* fold.h - one matrix made of those of all channels, and products with them.
+ *
+ * An operation that has nothing faster in its `mixing` row is served by its
+ * rows alone: a few rows of one head at a time, heads in their order, so that
+ * nothing of size heads x T x T exists and the bits depend neither on threads
+ * nor on what else is asked for together with these rows in other calls. */
+#ifndef HEEDI_FOLD_H
+#define HEEDI_FOLD_H
+
+#include "op.h"
+
+/* Rows of a generic fold that are made together, counted from f->q0. */
+enum { HEEDI_FOLD_ROWS = 8 };
+
+/* Bytes of f->scratch for folds of at most nq rows. */
+size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
+                          int threads, int64_t nq);
+/* f->out; all threads. Cannot fail. */
+void heedi_fold_run(const heedi_node *y, const heedi_run *run,
+                    const heedi_fold *f);
+
+/* Entries of M of the head that column d is of, rows f->q0 + i ..., to those
+ * that are folded: m[i][c] becomes left K post of column d; (n, T) in place.
+ * One thread. */
+void heedi_fold_entries(const heedi_node *y, const heedi_run *run,
+                        const heedi_fold *f, int64_t d, int64_t i, int64_t n,
+                        heed_real *m);
+
+/* gv = M^T g and out = M x of all sequences, which began with this run; see
+ * heedi_mixing. scratch: heedi_mixing_scratch() bytes. */
+size_t heedi_mixing_scratch(const heedi_node *y, const heedi_batch *b,
+                            int threads);
+void heedi_mixing_transpose(const heedi_node *y, const heedi_run *run,
+                            const heed_real *g, heed_real *gv, void *scratch);
+void heedi_mixing_apply(const heedi_node *y, const heedi_run *run,
+                        const heed_real *x, heed_real *out, void *scratch);
+
+/* Columns of a head; of column d of y, the one of the operand that it reads. */
+int64_t heedi_mixing_width(const heedi_node *y);
+int64_t heedi_mixing_column(const heedi_node *y, int64_t d);
+
+#endif

@@ -1,0 +1,17 @@
+/* rglru.h - the RG-LRU, for the files that it is made of. */
+#ifndef HEEDI_RGLRU_H
+#define HEEDI_RGLRU_H
+
+#include "kernel.h"
+#include "op.h"
+
+/* Channels come in groups of HEEDI_LANES. */
+int64_t heedi_rglru_groups(const heedi_node *y);
+/* One group of a sequence; *at: its first value. */
+heedi_rglru heedi_rglru_part(const heedi_node *y, const heedi_batch *b,
+                             int64_t seq, int64_t group, int64_t *at);
+
+/* rglru_mixing.c */
+extern const heedi_mixing heedi_rglru_mixing;
+
+#endif

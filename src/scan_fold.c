@@ -1,0 +1,158 @@
+#include "args.h"
+#include "scan.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+/* Rows of the matrices of all channels, folded (src/kernel/hidden.c). Channels
+ * are summed in GROUPS parts, whatever the number of threads, each in its own
+ * accumulator, which are added in their order. */
+enum { GROUPS = 8, ALIGN = 64 / sizeof(heed_real) };
+
+static int64_t n_groups(const heedi_node *y)
+{
+    const int64_t n = heedi_scan_groups(y);
+    return n < GROUPS ? n : GROUPS;
+}
+
+static int64_t padded(int64_t rows)
+{
+    return (rows + HEEDI_HIDDEN_SUB - 1) / HEEDI_HIDDEN_SUB * HEEDI_HIDDEN_SUB;
+}
+
+static int64_t aligned(int64_t n)
+{
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* Filters are of a few steps: what is kept room for. */
+enum { WIDEST = 64 };
+
+static int64_t work_size(const heedi_node *y, int64_t end, int64_t nq)
+{
+    const heedi_scan_args *a = y->args;
+    return aligned(heedi_hidden_work(end, nq, a->n_state, WIDEST));
+}
+
+size_t heedi_scan_fold_scratch(const heedi_node *y, const heedi_batch *b,
+                               int threads, int64_t nq)
+{
+    const heedi_scan_args *a = y->args;
+    const int64_t ld = heedi_hidden_columns(b->longest);
+    const int64_t rows = nq < b->longest ? nq : b->longest;
+    return (size_t)(a->n_state * ld + n_groups(y) * padded(rows) * ld +
+                    threads * work_size(y, b->longest, rows) + ALIGN) *
+           sizeof(heed_real);
+}
+
+/* What a call works on. */
+typedef struct call {
+    const heedi_node *y;
+    const heedi_run *run;
+    const heedi_fold *f;
+    int64_t end, ld, rows; /* columns that anything enters; padded */
+    heed_real *b, *acc, *work;
+} call;
+
+static call call_of(const heedi_node *y, const heedi_run *run,
+                    const heedi_fold *f)
+{
+    const heedi_scan_args *a = y->args;
+    const uintptr_t at = (uintptr_t)f->scratch;
+    call k = {.y = y, .run = run, .f = f, .end = f->q0 + f->nq};
+    k.ld = heedi_hidden_columns(k.end);
+    k.rows = padded(f->nq);
+    k.b = (heed_real *)((at + 63) / 64 * 64);
+    k.acc = k.b + a->n_state * k.ld;
+    k.work = k.acc + n_groups(y) * k.rows * k.ld;
+    return k;
+}
+
+static void turn_b(const call *k)
+{
+    const int64_t n = ((const heedi_scan_args *)k->y->args)->n_state;
+    const heed_real *b = k->y->in[2]->x + k->run->batch->start[k->f->seq] * n;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++) {
+        memset(k->b + i * k->ld + k->end, 0,
+               (size_t)(k->ld - k->end) * sizeof *b);
+        for (int64_t c = 0; c < k->end; c++)
+            k->b[i * k->ld + c] = b[c * n + i];
+    }
+}
+
+static const heed_real *at(const heed_real *x, int64_t i)
+{
+    return x ? x + i : NULL;
+}
+
+static void one_group(const call *k, int64_t group)
+{
+    const heedi_node *y = k->y;
+    const heedi_fold *f = k->f;
+    const heedi_scan_args *a = y->args;
+    const int64_t n = heedi_scan_groups(y), parts = n_groups(y);
+    const int64_t row = k->run->batch->start[f->seq];
+    heed_real *acc = k->acc + group * k->rows * k->ld;
+    for (int64_t i = 0; i < k->rows * k->ld; i++)
+        acc[i] = f->f == HEEDI_FOLD_MAX ? -(heed_real)HUGE_VAL : 0;
+    for (int64_t g = n * group / parts; g < n * (group + 1) / parts; g++) {
+        const int64_t c = g * HEEDI_LANES, left = y->cols - c;
+        const int64_t from = row * y->cols + c;
+        const heedi_hidden h = {.q0 = f->q0,
+                                .nq = f->nq,
+                                .n_state = a->n_state,
+                                .ld = y->cols,
+                                .lanes =
+                                    left < HEEDI_LANES ? left : HEEDI_LANES,
+                                .ldb = k->ld,
+                                .lda = k->ld,
+                                .width = f->filter ? f->width : 1,
+                                .dt = y->in[1]->x + from,
+                                .left = at(f->left, from),
+                                .right = at(f->right, from),
+                                .post = at(f->post, from),
+                                .filter = at(f->filter, c),
+                                .b = k->b,
+                                .c = y->in[3]->x + row * a->n_state,
+                                .a = a->a + (size_t)g * heedi_scan_unit(y),
+                                .f = f->f,
+                                .acc = acc};
+        heedi_hidden_kernels()->fold(
+            &h, k->work + omp_get_thread_num() * work_size(y, k->end, f->nq));
+    }
+}
+
+/* Of the groups, in their order. */
+static void gather(const call *k)
+{
+    const heedi_fold *f = k->f;
+    const int64_t len = heedi_len(k->run->batch, f->seq);
+    const int64_t size = k->rows * k->ld, parts = n_groups(k->y);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < f->nq; i++) {
+        const heed_real *x = k->acc + i * k->ld;
+        heed_real *out = f->out + i * len;
+        memset(out, 0, (size_t)len * sizeof *out);
+        for (int64_t c = 0; c <= f->q0 + i; c++) {
+            double sum = (double)x[c];
+            for (int64_t g = 1; g < parts; g++) {
+                const double a = (double)x[g * size + c];
+                sum = f->f != HEEDI_FOLD_MAX ? sum + a : a > sum ? a : sum;
+            }
+            out[c] = (heed_real)(sum + 0.0); /* no -0 */
+        }
+    }
+}
+
+void heedi_scan_fold(const heedi_node *y, const heedi_run *run,
+                     const heedi_fold *f)
+{
+    const call k = call_of(y, run, f);
+    turn_b(&k);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t g = 0; g < n_groups(y); g++)
+        one_group(&k, g);
+    gather(&k);
+}

@@ -1,0 +1,171 @@
+#include "scan.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "args.h"
+#include "kernel.h"
+
+/* The matrix of S6 (Ali et al. 2024, arXiv:2403.01590, eq. 14), a channel's:
+ *     M[r][c] = sum over n of C_r[n] exp(A[n] sum of dt_k, c < k <= r)
+ *               dt_c B_c[n]
+ * on x; beside it stay D x_r and what a carried state gives. Every exponent is
+ * at most 0. */
+
+static int64_t heads(const heedi_node *y)
+{
+    return y->cols;
+}
+
+/* exp(A[n] dt_c) of one channel, n_state of each column c0 ... c0+len-1. */
+static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t d,
+                   heed_real *out)
+{
+    const heedi_scan_args *a = y->args;
+    const int64_t n = a->n_state, all = len * n;
+    const heed_real *rate =
+        a->a + (size_t)(d / HEEDI_LANES) * heedi_scan_unit(y) + d % HEEDI_LANES;
+    for (int64_t c = 0; c < len; c++) {
+        const heed_real dt = y->in[1]->x[(row + c) * y->cols + d];
+        for (int64_t i = 0; i < n; i++)
+            out[c * n + i] = dt * rate[i * HEEDI_LANES];
+    }
+    memset(out + all, 0, HEEDI_LANES * sizeof *out);
+    heedi_scan_kernels()->decay(
+        (all + HEEDI_LANES - 1) / HEEDI_LANES * HEEDI_LANES, out, out);
+}
+
+/* Columns c0 ... c0+len-1 of row r; g: what is left of C_r beyond them. */
+static void columns(const heedi_node *y, int64_t row0, int64_t c0, int64_t len,
+                    int64_t d, const heed_real *decay, heed_real *g,
+                    heed_real *out)
+{
+    const int64_t n = ((const heedi_scan_args *)y->args)->n_state;
+    for (int64_t c = len - 1; c >= 0; c--) {
+        const heed_real *b = y->in[2]->x + (row0 + c0 + c) * n;
+        const heed_real *e = decay + c * n;
+        heed_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < n; i++) {
+            sum += g[i] * b[i];
+            g[i] *= e[i];
+        }
+        out[c0 + c] = sum * y->in[1]->x[(row0 + c0 + c) * y->cols + d];
+    }
+}
+
+/* Chunks of columns from the last to the first, for each HEEDI_SCAN_PIECE rows,
+ * so that a decay is made once for all of them. */
+static void rows(const heedi_node *y, const heedi_run *run, const heedi_view *v)
+{
+    const int64_t n = ((const heedi_scan_args *)y->args)->n_state;
+    const int64_t row0 = run->batch->start[v->seq];
+    const int64_t len = heedi_len(run->batch, v->seq);
+    heed_real *decay = heedi_scan_own(y, run);
+    heed_real *g = decay + (HEEDI_SCAN_CHUNK + 1) * n * HEEDI_LANES;
+    memset(v->out, 0, (size_t)(v->nq * len) * sizeof *v->out);
+    for (int64_t i0 = 0; i0 < v->nq; i0 += HEEDI_SCAN_PIECE) {
+        const int64_t left = v->nq - i0;
+        const int64_t m = left < HEEDI_SCAN_PIECE ? left : HEEDI_SCAN_PIECE;
+        const int64_t r0 = v->q0 + i0, end = r0 + m;
+        for (int64_t i = 0; i < m; i++)
+            memcpy(g + i * n, y->in[3]->x + (row0 + r0 + i) * n,
+                   (size_t)n * sizeof *g);
+        for (int64_t c1 = end; c1 > 0;) {
+            const int64_t c0 = (c1 - 1) / HEEDI_SCAN_CHUNK * HEEDI_SCAN_CHUNK;
+            decays(y, row0 + c0, c1 - c0, v->head, decay);
+            for (int64_t i = 0; i < m; i++) {
+                const int64_t last = r0 + i < c1 - 1 ? r0 + i : c1 - 1;
+                columns(y, row0, c0, last - c0 + 1, v->head, decay, g + i * n,
+                        v->out + (i0 + i) * len);
+            }
+            c1 = c0;
+        }
+    }
+}
+
+/* What the state before the first step still gives in row r. */
+static double carried(const heedi_node *y, const heedi_run *run,
+                      const heedi_view *v, int64_t row, int64_t d)
+{
+    const heedi_scan_args *a = y->args;
+    const int64_t row0 = run->batch->start[v->seq];
+    const size_t at = (size_t)(d / HEEDI_LANES) * heedi_scan_unit(y) +
+                      (size_t)(d % HEEDI_LANES);
+    const heed_real *h = (const heed_real *)v->before + at, *rate = a->a + at;
+    double time = 0, sum = 0;
+    for (int64_t r = row0; r <= row; r++)
+        time += (double)y->in[1]->x[r * y->cols + d];
+    for (int64_t i = 0; i < a->n_state; i++)
+        sum += (double)y->in[3]->x[row * a->n_state + i] *
+               exp(time * (double)rate[i * HEEDI_LANES]) *
+               (double)h[i * HEEDI_LANES];
+    return sum;
+}
+
+static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
+{
+    const heedi_scan_args *a = y->args;
+    for (int64_t i = 0; i < v->nq; i++) {
+        const int64_t row = run->batch->start[v->seq] + v->q0 + i;
+        for (int64_t d = 0; d < y->cols; d++) {
+            double x = (double)a->d[d] * (double)y->in[0]->x[row * y->cols + d];
+            if (v->before)
+                x += carried(y, run, v, row, d);
+            v->out[i * y->cols + d] = (heed_real)x;
+        }
+    }
+}
+
+/* ---- products ---- */
+
+static const heed_real no_skip[HEEDI_LANES] = {0};
+
+/* out = M^T x, the pass of relevance without the skip, or M x, the scan. */
+static void times(const heedi_node *y, const heedi_run *run, bool transposed,
+                  const heed_real *x, heed_real *out)
+{
+    const heedi_batch *b = run->batch;
+    const heedi_scan_table *k = heedi_scan_kernels();
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+    for (int64_t seq = 0; seq < b->n_seq; seq++)
+        for (int64_t g = 0; g < heedi_scan_groups(y); g++) {
+            const int64_t at = b->start[seq] * y->cols + g * HEEDI_LANES;
+            heed_real *h = heedi_scan_own(y, run);
+            heedi_scan s =
+                heedi_scan_part(y, b->start[seq], heedi_len(b, seq), g);
+            s.d = no_skip;
+            memset(h, 0, heedi_scan_unit(y) * sizeof *h);
+            if (transposed) {
+                k->relevance(&s, h, x + at, out + at, false);
+                continue;
+            }
+            s.x = x + at;
+            k->forward(&s, h, out + at, NULL);
+        }
+}
+
+static void transpose(const heedi_node *y, const heedi_run *run,
+                      const heed_real *g, heed_real *gv)
+{
+    times(y, run, true, g, gv);
+}
+
+static void apply(const heedi_node *y, const heedi_run *run, const heed_real *x,
+                  heed_real *out)
+{
+    times(y, run, false, x, out);
+}
+
+const heedi_mixing heedi_scan_mixing = {.mixer = "s6",
+                                        .operand = 0,
+                                        .step = 1,
+                                        .channels = true,
+                                        .heads = heads,
+                                        .rows = rows,
+                                        .rest = rest,
+                                        .transpose = transpose,
+                                        .apply = apply,
+                                        .fold = heedi_scan_fold,
+                                        .fold_scratch =
+                                            heedi_scan_fold_scratch};
