@@ -75,26 +75,43 @@ static int64_t together(const int64_t *row, int64_t n)
     return k;
 }
 
-static heed_status all_panels(const heedi_maps *m, const heedi_run *run,
-                              int64_t seq, int64_t layer)
+/* Of n rows from number `at` on. */
+static heed_status one_panel(heedi_maps *m, const heedi_run *run, int64_t seq,
+                             int64_t layer, int64_t at, int64_t n)
+{
+    const int64_t q0 = m->row[seq][at];
+    const bool profile = m->how.profile;
+    const bool each = heedi_maps_indexed(m) || m->how.ratios;
+    for (int64_t k = 0; each && k < m->n_index; k++) {
+        one_matrix(m, run, seq, m->index[k], q0, n);
+        if (profile)
+            heedi_maps_profile_one(m, seq, at, n);
+        else
+            HEEDI_TRY(put(m, seq, layer, k, at, n));
+    }
+    if (heedi_maps_indexed(m))
+        return HEED_OK;
+    reduced(m, run, seq, &m->layer[layer], q0, n);
+    if (!profile)
+        return put(m, seq, layer, 0, at, n);
+    heedi_maps_profile_rows(m, seq, at, n);
+    return HEED_OK;
+}
+
+static heed_status all_panels(heedi_maps *m, const heedi_run *run, int64_t seq,
+                              int64_t layer)
 {
     const int64_t *row = m->row[seq], n_rows = m->n_rows[seq];
+    if (m->how.profile)
+        heedi_maps_profile_start(m);
     for (int64_t i = 0, n; i < n_rows; i += n) {
         n = together(row + i, n_rows - i);
         HEEDI_TRY(heedi_progress(m->j->ctx, "maps",
                                  (double)layer + (double)i / (double)n_rows,
                                  (double)m->n_layers));
-        if (heedi_maps_indexed(m)) {
-            for (int64_t k = 0; k < m->n_index; k++) {
-                one_matrix(m, run, seq, m->index[k], row[i], n);
-                HEEDI_TRY(put(m, seq, layer, k, i, n));
-            }
-            continue;
-        }
-        reduced(m, run, seq, &m->layer[layer], row[i], n);
-        HEEDI_TRY(put(m, seq, layer, 0, i, n));
+        HEEDI_TRY(one_panel(m, run, seq, layer, i, n));
     }
-    return HEED_OK;
+    return m->how.profile ? heedi_maps_profile_end(m, seq, layer) : HEED_OK;
 }
 
 /* ---- one layer ---- */
@@ -223,6 +240,8 @@ static heed_status allocate(heedi_maps *m)
 static heed_status run(heedi_maps *m, heedi_exec *e)
 {
     HEEDI_TRY(allocate(m));
+    if (m->how.profile)
+        HEEDI_TRY(heedi_maps_profile_alloc(m));
     for (int64_t s = 0; s < m->j->n; s++)
         HEEDI_TRY(heedi_maps_begin(m, s));
     if (m->how.weighted)

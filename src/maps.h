@@ -38,7 +38,19 @@ typedef struct heedi_maps_how {
     heedi_map_kind kind;
     heedi_map_skip skip;
     bool weighted; /* by the gradient of the matrix's output and its operand */
+    bool profile;  /* measures of rows in place of the rows */
+    bool ratios;   /* distances are the mean over matrices of their own */
+    int64_t needle_from, needle_to; /* to 0: none */
 } heedi_maps_how;
+
+/* Of one layer and input. */
+enum { HEEDI_N_PROFILE = 8 };
+typedef struct heedi_profile {
+    double *share, *rows; /* (T): by lag */
+    double *row;          /* (., T): of every row */
+    double *count;        /* (T): matrices with mass */
+    double *layer;        /* (inputs, HEEDI_N_PROFILE, layers) */
+} heedi_profile;
 
 /* Rows that are made together, counted from multiples of it. */
 enum { HEEDI_MAP_PANEL = 64 };
@@ -80,6 +92,7 @@ typedef struct heedi_maps {
     heed_real *panel;   /* (PANEL, T) */
     void *beside;
     bool *pick;
+    heedi_profile profile;
     double *error; /* (inputs, layers) */
     int64_t *checked;
     heed_status status; /* of a watcher */
@@ -104,6 +117,19 @@ bool heedi_maps_has_rest(const heedi_maps *m);
 /* maps_file.c: what stands before and after the maps of an input. */
 heed_status heedi_maps_begin(const heedi_maps *m, int64_t input);
 heed_status heedi_maps_end(const heedi_maps *m, int64_t input);
+
+/* maps_profile.c: in place of maps, how far their rows reach. */
+size_t heedi_maps_profile_bytes(const heedi_maps *m);
+heed_status heedi_maps_profile_alloc(heedi_maps *m);
+heed_status heedi_maps_profile_define(const heedi_maps *m, int64_t input);
+void heedi_maps_profile_start(heedi_maps *m);
+/* n rows from number `at` on, in m->panel: of the reduced matrix, or of one. */
+void heedi_maps_profile_rows(heedi_maps *m, int64_t input, int64_t at,
+                             int64_t n);
+void heedi_maps_profile_one(heedi_maps *m, int64_t input, int64_t at,
+                            int64_t n);
+heed_status heedi_maps_profile_end(heedi_maps *m, int64_t input, int64_t layer);
+heed_status heedi_maps_profile_attr(const heedi_maps *m, int64_t input);
 
 /* Reductions of matrices over heads or channels. */
 typedef struct heedi_map_fold {

@@ -101,7 +101,10 @@ heed_status heedi_maps_begin(const heedi_maps *m, int64_t seq)
                   .units = m->how.weighted ? "target" : "1",
                   .long_name =
                       m->how.weighted ? "contributions" : "attention weights"};
-    HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
+    if (m->how.profile)
+        HEEDI_TRY(heedi_maps_profile_define(m, seq));
+    else
+        HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
     v.nd = 3;
     v.long_name = "what a skip adds";
     v.name = "skip";
@@ -142,6 +145,8 @@ heed_status heedi_maps_end(const heedi_maps *m, int64_t seq)
     HEEDI_TRY(heed_put_int(s, ctx, g, "n_checked", m->checked[seq]));
     heed_attr a = {HEED_F64, m->n_layers, m->error + seq * m->n_layers};
     HEEDI_TRY(s->attr(s->ud, ctx, g, "reconstruction_error", a));
+    if (m->how.profile)
+        HEEDI_TRY(heedi_maps_profile_attr(m, seq));
     return m->rounds ? heedi_report_target(m->j, seq,
                                            heedi_outcome_of(m->rounds, seq))
                      : HEED_OK;

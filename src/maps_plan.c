@@ -68,8 +68,8 @@ static heed_status look(void *ud, const heedi_tape *t)
     l->scratch = most(heedi_fold_scratch(y, b, threads, HEEDI_MAP_PANEL),
                       heedi_implicit_sums_bytes(&m, b, threads) +
                           check * sizeof(heed_real));
-    if (s->m->how.skip == HEEDI_SKIP_SEPARATE && heedi_implicit_rests(&m) &&
-        (m.by_channel || s->m->how.weighted))
+    if (!s->m->how.profile && s->m->how.skip == HEEDI_SKIP_SEPARATE &&
+        heedi_implicit_rests(&m) && (m.by_channel || s->m->how.weighted))
         l->beside = heedi_maps_rest_bytes(&m, b, threads);
     s->found = true;
     return l->operand && l->output ? HEED_OK : HEED_ENOMEM;
@@ -158,6 +158,17 @@ static heed_status find_reduction(heedi_maps *m)
                      : m->reduce == HEEDI_NONE ? "none"
                                                : "mean";
     const bool chosen = j->q->heads || j->q->channels;
+    if (m->how.profile && m->reduce != HEEDI_ABS_MEAN &&
+        m->reduce != HEEDI_POS_MEAN && m->reduce != HEEDI_L2)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: measures need weights that are not negative: "
+                          "abs_mean, pos_mean or l2, not '%s'",
+                          j->info->name, m->reduce_name);
+    if (!same && m->how.ratios)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: layers differ in their heads or channels: "
+                          "choose layers, or order ratio_of_sums",
+                          j->info->name);
     if (!same && (m->reduce == HEEDI_NONE || chosen))
         return heedi_fail(
             j->ctx, HEED_EINVAL,
@@ -282,6 +293,10 @@ heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how)
     HEEDI_TRY(find_reduction(m));
     HEEDI_TRY(find_index(m));
     HEEDI_TRY(find_rows(m));
-    j->o.results += working(m) + (j->q->streams ? 0 : stored(m));
+    j->o.results += working(m);
+    if (how->profile)
+        j->o.results += heedi_maps_profile_bytes(m);
+    else if (!j->q->streams)
+        j->o.results += stored(m);
     return HEED_OK;
 }

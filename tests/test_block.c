@@ -347,6 +347,9 @@ static void test_centred(void **state)
 /* core, block, block with the skip in the matrix */
 enum { N_KINDS = 3 };
 
+static int expected; /* row of models[] */
+static void check_chain(const heedi_implicit *m);
+
 static heed_status visit(void *ud, heedi_exec *e, int64_t block)
 {
     double *error = ud;
@@ -358,6 +361,8 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t block)
             heedi_implicit m;
             heedi_implicit_of(&m, &e->block[block].tape, y, kind > 0);
             m.folds_skip = kind == 2;
+            if (kind > 0)
+                check_chain(&m);
             size_t n = heedi_implicit_bytes(&m, &e->batch, e->run.threads);
             heedi_implicit_fill(&m, &e->run, heedi_arena_alloc(&mem, n + 1));
             error[kind] = fmax(error[kind], identity(&mem, &m, &e->run, 3));
@@ -367,16 +372,18 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t block)
     return HEED_OK;
 }
 
-static const char *const models[] = {
-    "rwkv6/plain",
-    "rwkv6/wider",
-    "rwkv6/extreme_decay",
-    "llama/plain",
-    "mamba/plain",
-    "mamba/no_conv_bias",
-    "mamba/state8_conv2_rank3",
-    "mamba/act_gelu",
-};
+"rwkv6/plain", "rwkv6/wider", "rwkv6/extreme_decay", "llama/plain",
+    "mamba/plain", "mamba/no_conv_bias", "mamba/state8_conv2_rank3",
+    "mamba/act_gelu", "recurrent_gemma/plain", "rwkv/plain",
+}
+;
+
+static void check_chain(const heedi_implicit *m)
+{
+    const bool softmax = heedi_is_softmax(m->y);
+    assert_int_equal(m->n_up, softmax ? 0 : models[expected].up);
+    assert_int_equal(m->n_down, softmax ? 0 : models[expected].down);
+}
 
 static void test_models(void **state)
 {
@@ -392,17 +399,18 @@ static void test_models(void **state)
         char path[128];
         double error[N_KINDS + 1] = {0};
         const heedi_exec_options o = {.mixing = true};
-        snprintf(path, sizeof path, "tests/golden/%s", models[k]);
+        snprintf(path, sizeof path, "tests/golden/%s", models[k].name);
+        expected = (int)k;
         if (heed_model_load(&m, ctx, path) != HEED_OK ||
             heedi_exec_init(&e, ctx, m, len, 2, id, &o) != HEED_OK)
             fail_msg("%s", heed_error(ctx));
         assert_int_equal(heedi_exec_forward(&e, visit, error), HEED_OK);
-        printf("%-16s core %.1e, block %.1e, with its skip %.1e\n", models[k],
-               error[0], error[1], error[2]);
+        printf("%-16s core %.1e, block %.1e, with its skip %.1e\n",
+               models[k].name, error[0], error[1], error[2]);
         assert_true(error[N_KINDS] > 0);
         for (int kind = 0; kind < N_KINDS; kind++)
             if (!(error[kind] <= tol()))
-                fail_msg("%s: %g", models[k], error[kind]);
+                fail_msg("%s: %g", models[k].name, error[kind]);
         heedi_exec_clear(&e);
         heed_model_free(m);
         heed_ctx_free(ctx);

@@ -10,7 +10,7 @@
 typedef struct job {
     heedi_cli *c;
     const heed_method_info *method;
-    heed_setting settings[3];
+    heed_setting settings[5];
     heedi_cli_texts texts;
     heedi_cli_input in;
     heedi_cli_output out;
@@ -34,8 +34,19 @@ static heed_status choose_method(job *j)
                        a->foil_token || a->foil_id >= 0 || a->at.n != 0 ||
                        a->center_logits;
     int n = 0;
-    j->method =
-        heed_method_named(weighted(a) ? "attention_contribution" : "attention");
+    j->method = heed_method_named(weighted(a)  ? "attention_contribution"
+                                  : a->profile ? "attention_profile"
+                                               : "attention");
+    if (a->profile && weighted(a))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--profile: not with --reduce weighted");
+    if (!a->profile && (a->needle || a->order))
+        return heedi_cli_fail(c, HEED_EINVAL, "--%s: only with --profile",
+                              a->needle ? "needle" : "order");
+    if (a->needle)
+        j->settings[n++] = (heed_setting){"needle", a->needle};
+    if (a->order == 2)
+        j->settings[n++] = (heed_setting){"order", "mean_of_ratios"};
     if (a->kind)
         j->settings[n++] = (heed_setting){"kind", kinds[a->kind]};
     if (a->skip)
@@ -63,6 +74,8 @@ static heed_status check_layers(const job *j)
 {
     const heedi_ints *l = &j->c->args.layers;
     const int64_t all = heed_model_about(j->c->model)->n_layers;
+    if (j->c->args.profile)
+        return HEED_OK;
     return (l->n > 0 ? l->n : all) == 1 || !j->keep ? HEED_OK : not_one(j);
 }
 
@@ -104,6 +117,35 @@ static heed_status print_table(job *j)
             (long long)coordinate(r, a->var.dim[1], i / (n[2] * n[3]) % n[1]),
             (long long)coordinate(r, "query", query), (long long)key);
         heedi_cli_print_number(stdout, w, '\n');
+    }
+    return HEED_OK;
+}
+
+/* Of every layer, what is said in one number. */
+static heed_status print_profile(job *j)
+{
+    static const char *const names[] = {
+        "mean_distance",   "last_distance",  "mean_entropy",
+        "mean_first_mass", "decay_length",   "decay_length_r2",
+        "decay_power",     "decay_power_r2", "reconstruction_error"};
+    enum { N = sizeof names / sizeof *names };
+    const heed_result *r = j->out.result;
+    const heed_attr *a[N];
+    printf("layer");
+    for (int k = 0; k < N; k++) {
+        a[k] = heed_result_attr(r, "attention", names[k]);
+        if (!a[k])
+            return heedi_cli_fail(j->c, HEED_EINTERNAL,
+                                  "attention: the method wrote no %s",
+                                  names[k]);
+        printf("\t%s", names[k]);
+    }
+    putchar('\n');
+    for (int64_t i = 0; i < a[0]->n; i++) {
+        printf("%lld\t", (long long)coordinate(r, "layer", i));
+        for (int k = 0; k < N; k++)
+            heedi_cli_print_number(stdout, ((const double *)a[k]->data)[i],
+                                   k + 1 < N ? '\t' : '\n');
     }
     return HEED_OK;
 }
@@ -179,14 +221,16 @@ static heed_request request(const job *j, const heed_input *input)
 static heed_status show(job *j)
 {
     heedi_cli *c = j->c;
-    if (j->keep)
+    if (j->keep && !c->args.profile)
         HEEDI_TRY(check_one_map(j));
     if (heedi_cli_has_picture(&c->args))
         HEEDI_TRY(heedi_cli_pictures(c, j->out.result, "attention", "attention",
                                      -1, NULL, -1));
     if (c->args.json)
         return heedi_cli_json(c, j->out.result, false);
-    return j->table ? print_table(j) : HEED_OK;
+    if (!j->table)
+        return HEED_OK;
+    return c->args.profile ? print_profile(j) : print_table(j);
 }
 
 static heed_status run_all(job *j)

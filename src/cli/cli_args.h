@@ -119,8 +119,10 @@ typedef struct heedi_args {
     int center_logits;
     /* what is stored */
     const char *reduce, *group;
-    int kind; /* of attention: HEEDI_ATTENTION_... */
-    int skip; /* HEEDI_SKIP_... */
+    int kind;           /* of attention: HEEDI_ATTENTION_... */
+    int skip;           /* HEEDI_SKIP_... */
+    int profile, order; /* order: 2 is mean_of_ratios */
+    const char *needle;
     heedi_ints layers, heads, channels, rows;
     int64_t row_step;
     heedi_names keep, rule, position_by;

@@ -1,0 +1,497 @@
+/* The files of attention maps against their definitions: every kind and
+ * reduction made again, in double, from single rows of single channels; what
+ * is left over; contributions to a target; what does not depend on threads,
+ * batches and memory; what is refused. */
+#include "testlib.h"
+
+#include <stdlib.h>
+
+#include "ask.h"
+#include "exec.h"
+#include "implicit.h"
+#include "target.h"
+
+enum { T = 37, L = 2 };
+static const double limit = sizeof(heed_real) == 4 ? 1e-5 : 1e-11;
+
+/* ---- by definition ---- */
+
+/* Of every layer, all matrices of one kind, (count, T, T), and what there is
+ * of each column, (T, cols). */
+typedef struct truth {
+    bool block, skip;
+    int64_t count, cols;
+    double *m[L], *operand[L], *output[L], *g[L];
+} truth;
+
+static double *doubles(int64_t n)
+{
+    double *x = calloc((size_t)n, sizeof *x);
+    assert_non_null(x);
+    return x;
+}
+
+static void look(truth *t, const heedi_exec *e, const heedi_tape *tape,
+                 const heedi_node *y)
+{
+    const int64_t l = tape->layer;
+    heedi_implicit m;
+    heedi_implicit_of(&m, tape, y, t->block);
+    m.folds_skip = t->skip;
+    void *mem =
+        calloc(1, heedi_implicit_bytes(&m, &e->batch, e->run.threads) + 1);
+    heed_real row[T];
+    heedi_implicit_fill(&m, &e->run, mem);
+    t->count = heedi_implicit_count(&m);
+    t->cols = y->cols;
+    t->m[l] = doubles(t->count * T * T);
+    t->operand[l] = doubles(T * t->cols);
+    t->output[l] = doubles(T * t->cols);
+    t->g[l] = doubles(T * t->cols);
+    for (int64_t i = 0; i < t->count * T; i++) {
+        const heedi_view v = {.head = i / T, .q0 = i % T, .nq = 1, .out = row};
+        heedi_implicit_rows(&m, &e->run, &v);
+        for (int64_t c = 0; c < T; c++)
+            t->m[l][i * T + c] = (double)row[c];
+    }
+    for (int64_t i = 0; i < T * t->cols; i++) {
+        t->operand[l][i] =
+            (double)heedi_implicit_operand_at(&m, i / t->cols, i % t->cols);
+        t->output[l][i] = (double)m.output->x[i];
+        t->g[l][i] = m.output->g ? (double)m.output->g[i] : 0;
+    }
+    free(mem);
+}
+
+static heed_status visit(void *ud, heedi_exec *e, int64_t block)
+{
+    const heedi_tape *t = &e->block[block].tape;
+    const heedi_node *y = heedi_next_mixing(t, NULL);
+    if (y)
+        look(ud, e, t, y);
+    return HEED_OK;
+}
+
+static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
+{
+    look(ud, e, &e->block[y->layer + 1].tape, y);
+}
+
+static const int64_t some_len = T;
+
+/* With a gradient: of the logit of token 3 at the last position. */
+static void find(truth *t, const world *w, bool gradient)
+{
+    const heedi_exec_options o = {
+        .rules = {gradient ? HEEDI_GRADIENT : HEEDI_FORWARD, NULL},
+        .mixing = true,
+        .watch_mixing = gradient,
+        .head_rows = 1};
+    heedi_exec e;
+    int32_t id[T];
+    for (int i = 0; i < T; i++)
+        id[i] = w->t->token[i].id;
+    assert_int_equal(heedi_exec_init(&e, w->ctx, w->m, &some_len, 1, id, &o),
+                     HEED_OK);
+    assert_int_equal(
+        heedi_exec_forward(&e, gradient ? NULL : visit, gradient ? NULL : t),
+        HEED_OK);
+    if (gradient) {
+        const heed_target target = {"logit", -1, 3, -1};
+        heed_real *logit =
+            calloc((size_t)heedi_target_room(w->m), sizeof *logit);
+        heedi_aim aim;
+        e.watch = watch;
+        e.watch_ud = t;
+        assert_int_equal(heedi_aim_at(&aim, &e, &target, 0, T, logit, NULL),
+                         HEED_OK);
+        assert_int_equal(heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value),
+                         HEED_OK);
+        assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
+        free(logit);
+    }
+    heedi_exec_clear(&e);
+}
+
+static void forget(truth *t)
+{
+    for (int l = 0; l < L; l++) {
+        free(t->m[l]);
+        free(t->operand[l]);
+        free(t->output[l]);
+        free(t->g[l]);
+    }
+}
+
+static const int64_t few[] = {0, 3, 7};
+enum { FEW = 3 };
+
+/* Entry (r, c) of one layer, over all matrices or a few. */
+static double entry(const truth *t, const char *reduce, bool some, int64_t l,
+                    int64_t r, int64_t c)
+{
+    const int64_t n = some ? FEW : t->count;
+    double sum = 0, most = -HUGE_VAL;
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t i = some ? few[k] : k;
+        const double x = t->m[l][(i * T + r) * T + c];
+        sum += strcmp(reduce, "pos_mean") == 0   ? fmax(x, 0)
+               : strcmp(reduce, "abs_mean") == 0 ? fabs(x)
+               : strcmp(reduce, "l2") == 0       ? x * x
+                                                 : x;
+        most = fmax(most, x);
+    }
+    return strcmp(reduce, "max") == 0  ? most
+           : strcmp(reduce, "l2") == 0 ? sqrt(sum)
+                                       : sum / (double)n;
+}
+
+static double contribution(const truth *t, int64_t l, int64_t r, int64_t c)
+{
+    double sum = 0;
+    for (int64_t d = 0; d < t->cols; d++)
+        sum += t->g[l][r * t->cols + d] *
+               t->m[l][(d / (t->cols / t->count) * T + r) * T + c] *
+               t->operand[l][c * t->cols + d];
+    return sum;
+}
+
+/* ---- files ---- */
+
+typedef struct ask_maps {
+    const char *method, *kind, *skip, *reduce;
+    bool channels, heads, step;
+    const int64_t *rows;
+    int64_t n_rows;
+} ask_maps;
+
+static heed_status maps(world *w, const ask_maps *a, heed_result **out)
+{
+    const heed_setting set[] = {{"kind", a->kind ? a->kind : "auto"},
+                                {"skip", a->skip ? a->skip : "separate"},
+                                {0}};
+    const heed_target target = {"logit", -1, 3, -1};
+    const heed_input in = {w->t, &target, 1, NULL};
+    const heed_request q = {.model = w->m,
+                            .method = a->method ? a->method : "attention",
+                            .settings = set,
+                            .input = &in,
+                            .n_inputs = 1,
+                            .reduce = a->reduce,
+                            .channels = a->channels ? few : NULL,
+                            .n_channels = a->channels ? FEW : 0,
+                            .heads = a->heads ? few : NULL,
+                            .n_heads = a->heads ? FEW : 0,
+                            .rows = a->rows,
+                            .n_rows = a->n_rows,
+                            .row_step = a->step ? 5 : 0};
+    assert_int_equal(heed_result_new(out, w->ctx), HEED_OK);
+    heed_sink sink = heed_result_sink(*out);
+    return heed_attribute(w->ctx, &q, &sink);
+}
+
+static heed_result *made(world *w, const ask_maps *a)
+{
+    heed_result *r;
+    if (maps(w, a, &r) != HEED_OK)
+        fail_msg("%s", heed_error(w->ctx));
+    return r;
+}
+
+static const heed_array *array(const heed_result *r, const char *name)
+{
+    const heed_array *a = heed_result_get(r, "attention", name);
+    assert_non_null(a);
+    return a;
+}
+
+static double at(const heed_array *a, int64_t i)
+{
+    return (double)((const heed_real *)a->data)[i];
+}
+
+static void near(double worst, double most, const char *what)
+{
+    if (!(worst <= limit * most) || !(most > 0))
+        fail_msg("%s: off by %.3g of %.3g", what, worst, most);
+}
+
+static void check_errors(const heed_result *r, bool complete)
+{
+    const heed_attr *a =
+        heed_result_attr(r, "attention", "reconstruction_error");
+    assert_non_null(a);
+    for (int64_t i = 0; i < a->n; i++) {
+        const double x = ((const double *)a->data)[i];
+        assert_true(complete ? x <= limit : x > 0.01);
+    }
+    assert_true(heed_result_num(r, "attention", "n_checked") == 16);
+}
+
+static int64_t row_at(const ask_maps *a, int64_t i)
+{
+    const int64_t q = a->rows ? a->rows[i] : a->step ? T % 5 - 1 + 5 * i : i;
+    return q < 0 ? q + T : q;
+}
+
+/* One call, against the definition. */
+static void check(const char *model, ask_maps a)
+{
+    world w = enter_some(model, T);
+    truth t = {.block = a.kind && strcmp(a.kind, "block") == 0,
+               .skip = a.skip && strcmp(a.skip, "fold") == 0};
+    const bool weighted = a.method != NULL, some = a.channels || a.heads;
+    char what[128];
+    find(&t, &w, weighted);
+    heed_result *r = made(&w, &a);
+    const heed_array *m = array(r, "attention");
+    const int64_t *n = m->var.len;
+    const bool none = !weighted && a.reduce && strcmp(a.reduce, "none") == 0;
+    assert_int_equal(n[0], L);
+    assert_int_equal(n[1], !none ? 1 : some ? FEW : t.count);
+    assert_int_equal(n[2], a.rows ? a.n_rows : a.step ? (T + 4) / 5 : T);
+    assert_int_equal(n[3], T);
+    double worst = 0, most = 0;
+    for (int64_t i = 0; i < n[0] * n[1] * n[2] * n[3]; i++) {
+        const int64_t c = i % T, q = row_at(&a, i / T % n[2]);
+        const int64_t k = i / T / n[2] % n[1], l = i / T / n[2] / n[1];
+        const int64_t index = some ? few[k] : k;
+        const double want = weighted ? contribution(&t, l, q, c)
+                            : none   ? t.m[l][(index * T + q) * T + c]
+                                     : entry(&t, a.reduce, some, l, q, c);
+        const double off = fabs(want - at(m, i));
+        worst = off <= worst ? worst : off;
+        most = fmax(most, fabs(want));
+        if (c > q && at(m, i) != 0)
+            fail_msg("%s: something from the future", model);
+    }
+    snprintf(what, sizeof what, "%s, %s, %s, %s", model,
+             a.kind ? a.kind : "softmax", a.skip ? a.skip : "separate",
+             a.reduce ? a.reduce : "weighted");
+    near(worst, most, what);
+    check_errors(r, !a.skip || strcmp(a.skip, "drop") != 0);
+    heed_result_free(r);
+    forget(&t);
+    leave(&w);
+}
+
+static const char *const reductions[] = {"mean", "pos_mean", "abs_mean", "max",
+                                         "l2"};
+static const char *const kinds[] = {"core", "block"};
+static const int64_t chosen[] = {0, 4, 5, 6, -2, -1};
+
+static void test_reductions(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof reductions / sizeof *reductions; k++) {
+        for (int b = 0; b < 2; b++) {
+            ask_maps a = {.kind = kinds[b], .reduce = reductions[k]};
+            check("mamba/plain", a);
+            a.skip = "fold";
+            check("mamba/state8_conv2_rank3", a);
+            a.channels = true;
+            check("mamba/plain", a);
+        }
+        check("llama/gqa8_gelu", (ask_maps){.reduce = reductions[k]});
+        check("llama/gqa8_gelu",
+              (ask_maps){.reduce = reductions[k], .heads = true});
+    }
+}
+
+static void test_single(void **state)
+{
+    (void)state;
+    for (int b = 0; b < 2; b++) {
+        ask_maps a = {.kind = kinds[b], .reduce = "none", .channels = true};
+        check("mamba/plain", a);
+        a.rows = chosen;
+        a.n_rows = sizeof chosen / sizeof *chosen;
+        check("mamba/plain", a);
+        a.skip = "fold";
+        check("mamba/plain", a);
+        a.skip = "drop";
+        check("mamba/plain", a);
+        a = (ask_maps){.kind = kinds[b], .reduce = "abs_mean", .step = true};
+        check("mamba/plain", a);
+    }
+    check("llama/gqa8_gelu", (ask_maps){.reduce = "none"});
+    check("llama/gqa8_gelu",
+          (ask_maps){
+              .reduce = "none", .heads = true, .rows = chosen, .n_rows = 6});
+}
+
+static void test_contributions(void **state)
+{
+    const char *method = "attention_contribution";
+    (void)state;
+    check("llama/gqa8_gelu", (ask_maps){.method = method});
+    for (int b = 0; b < 2; b++) {
+        check("mamba/plain", (ask_maps){.method = method, .kind = kinds[b]});
+        check("mamba/state8_conv2_rank3",
+              (ask_maps){.method = method, .kind = kinds[b], .skip = "fold"});
+    }
+}
+
+/* ---- what is left over ---- */
+
+/* Of every row, contributions, skip and bias are <g, output>; of a channel,
+ * its matrix times the operand, skip and bias the output itself. */
+static void leftovers(const char *kind, bool weighted)
+{
+    world w = enter_some("mamba/plain", T);
+    truth t = {.block = strcmp(kind, "block") == 0};
+    const ask_maps a = {.kind = kind,
+                        .method = weighted ? "attention_contribution" : NULL,
+                        .reduce = weighted ? NULL : "none",
+                        .channels = !weighted};
+    double worst = 0, most = 0, beside = 0;
+    find(&t, &w, weighted);
+    heed_result *r = made(&w, &a);
+    const heed_array *m = array(r, "attention"), *s = array(r, "skip");
+    const heed_array *b = array(r, "bias");
+    const int64_t n = m->var.len[1];
+    for (int64_t i = 0; i < L * n * T; i++) {
+        const int64_t l = i / T / n, q = i % T, d = few[i / T % n];
+        double want = 0, got = at(s, i) + at(b, i);
+        for (int64_t c = 0; c < T; c++)
+            got += at(m, i * T + c) *
+                   (weighted ? 1 : t.operand[l][c * t.cols + d]);
+        for (int64_t k = 0; k < t.cols; k++)
+            want += weighted
+                        ? t.g[l][q * t.cols + k] * t.output[l][q * t.cols + k]
+                        : 0;
+        want = weighted ? want : t.output[l][q * t.cols + d];
+        worst = fmax(worst, fabs(want - got));
+        most = fmax(most, fabs(want));
+        beside = fmax(beside, fabs(at(s, i)));
+    }
+    near(worst, most, kind);
+    assert_true(beside > 0.01 * most);
+    heed_result_free(r);
+    forget(&t);
+    leave(&w);
+}
+
+static void test_leftovers(void **state)
+{
+    (void)state;
+    for (int b = 0; b < 4; b++)
+        leftovers(kinds[b % 2], b < 2);
+}
+
+/* ---- bits ---- */
+
+static void test_bits(void **state)
+{
+    static const ask_maps all[] = {
+        {.kind = "block", .reduce = "abs_mean"},
+        {.kind = "core", .reduce = "none", .channels = true},
+        {.kind = "block", .method = "attention_contribution"},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        heed_result *r[3];
+        world w = enter_some("mamba/plain", 150);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(heed_ctx_threads(w.ctx, i == 1 ? 3 : 1), HEED_OK);
+            if (i == 2) { /* nothing is kept */
+                const heed_input in = {w.t, NULL, 1, NULL};
+                const heed_request q = {.model = w.m,
+                                        .method = "attention",
+                                        .input = &in,
+                                        .n_inputs = 1};
+                heed_plan p;
+                assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+                heed_ctx_max_memory(w.ctx, p.peak_max + (4 << 20));
+            }
+            r[i] = made(&w, &all[k]);
+            if (i > 0)
+                same_results(r[0], r[i]);
+        }
+        for (int i = 0; i < 3; i++)
+            heed_result_free(r[i]);
+        leave(&w);
+    }
+}
+
+/* Two inputs at once are each as alone. */
+static void test_batch(void **state)
+{
+    heed_result *both[MOST_INPUTS], *alone[MOST_INPUTS];
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = plain(ctx, "mamba");
+    heed_tokens *t[2] = {some_tokens(ctx, m, 70, 1), some_tokens(ctx, m, 9, 2)};
+    const heed_input in[2] = {{t[0], NULL, 1, NULL}, {t[1], NULL, 1, NULL}};
+    heed_request q = {.model = m,
+                      .method = "attention",
+                      .reduce = "max",
+                      .input = in,
+                      .n_inputs = 2};
+    (void)state;
+    attribute(ctx, &q, both);
+    for (int i = 0; i < 2; i++) {
+        q.input = in + i;
+        q.n_inputs = 1;
+        attribute(ctx, &q, alone);
+        same_results(both[i], alone[0]);
+        free_results(alone, 1);
+        heed_tokens_free(ctx, t[i]);
+    }
+    free_results(both, 2);
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
+/* ---- refusals ---- */
+
+static const int64_t unsorted[] = {5, 4}, beyond_[] = {T}, before[] = {-T - 1};
+static const struct {
+    const char *model;
+    heed_status st;
+    ask_maps a;
+    const char *text;
+} refused[] = {
+    {"llama/plain",
+     HEED_ENOTSUP,
+     {.kind = "block"},
+     "no layers of kind 'block'"},
+    {"mamba/plain", HEED_ENOTSUP, {.kind = "softmax"}, "of kind 'softmax'"},
+    {"mamba/plain", HEED_EINVAL, {.reduce = "none"}, "--channels chooses"},
+    {"mamba/plain", HEED_EINVAL, {.heads = true}, "of channels, not of heads"},
+    {"llama/plain",
+     HEED_EINVAL,
+     {.channels = true},
+     "of heads, not of channels"},
+    {"llama/plain", HEED_EINVAL, {.rows = unsorted, .n_rows = 2}, "row 4"},
+    {"llama/plain", HEED_EINVAL, {.rows = beyond_, .n_rows = 1}, "0 ... 36"},
+    {"llama/plain", HEED_EINVAL, {.rows = before, .n_rows = 1}, "row -38"},
+    {"llama/plain",
+     HEED_EINVAL,
+     {.rows = chosen, .n_rows = 6, .step = true},
+     "one of the two"},
+    {"llama/plain", HEED_EINVAL, {.reduce = "weighted"}, "no reduction"},
+};
+
+static void test_refused(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof refused / sizeof *refused; k++) {
+        heed_result *r;
+        world w = enter_some(refused[k].model, T);
+        const heed_status st = maps(&w, &refused[k].a, &r);
+        if (st != refused[k].st || !strstr(heed_error(w.ctx), refused[k].text))
+            fail_msg("%d: %d, %s", (int)k, st, heed_error(w.ctx));
+        heed_result_free(r);
+        leave(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test(test_reductions), test(test_single), test(test_contributions),
+        test(test_leftovers),  test(test_bits),   test(test_batch),
+        test(test_refused),
+    };
+    RUN(tests);
+}
