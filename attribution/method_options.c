@@ -63,6 +63,17 @@ static heed_status unknown_option(heedi_job *j, const char *name)
                       j->info->name, name, all);
 }
 
+/* Another default of the model's family, or the option's own. */
+static const char *default_of(const heedi_job *j, const heed_option *o)
+{
+    const heedi_preference *p = j->q->model->family->prefers;
+    for (; p && p->method; p++)
+        if (strcmp(p->method, j->info->name) == 0 &&
+            strcmp(p->option, o->name) == 0)
+            return p->value;
+    return o->def;
+}
+
 /* Defaults, then the caller's settings, each checked against its bounds. */
 heed_status heedi_method_options(heedi_job *j)
 {
@@ -70,8 +81,8 @@ heed_status heedi_method_options(heedi_job *j)
     const heed_option *o = j->info->options ? j->info->options : none;
     int n = 0;
     for (; o[n].name; n++) {
-        j->opt_text[n] = o[n].def;
-        HEEDI_TRY(value(j, &o[n], o[n].def, &j->opt[n]));
+        j->opt_text[n] = default_of(j, &o[n]);
+        HEEDI_TRY(value(j, &o[n], j->opt_text[n], &j->opt[n]));
     }
     for (const heed_setting *s = j->q->settings; s && s->name; s++) {
         int i = 0;

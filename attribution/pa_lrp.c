@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ctx.h"
+#include "patches.h"
 #include "words.h"
 
 /* attn_lrp in which positions are inputs of their own: learned tables take
@@ -18,31 +19,62 @@ static const heedi_method_rule rules[] = {
     {0},
 };
 
-#define OPTIONS(O)                                                          \
-    O(aggregate, "sum|code|paper", "sum", 0, 0,                             \
-      "of tokens and positions: signed sum; as the official code: |cos| + " \
-      "|sin| of positions, divided by the largest; as the paper: positive " \
-      "parts")                                                              \
-    O(channel, "joint|cos_sin", "joint", 0, 0,                              \
-      "whose positive parts 'paper' takes: of rotated dimensions, or of "   \
-      "their cosine and sine terms")                                        \
-    O(bias, "half|key", "half", 0, 0,                                       \
-      "a score bias belongs to query and key, or to the key alone")         \
-    O(alibi, "relative|absolute", "relative", 0, 0,                         \
-      "ALiBi as -slope (query - key), or as slope * key: softmax does not " \
-      "tell them apart, relevance does")
+#define OPTIONS(O)                                                           \
+    O(aggregate, "sum|code|paper", "sum", 0, 0,                              \
+      "of tokens and positions: signed sum; as the official code: |cos| + "  \
+      "|sin| of positions, divided by the largest; as the paper: positive "  \
+      "parts")                                                               \
+    O(channel, "joint|cos_sin", "joint", 0, 0,                               \
+      "whose positive parts 'paper' takes: of rotated dimensions, or of "    \
+      "their cosine and sine terms")                                         \
+    O(bias, "half|key", "half", 0, 0,                                        \
+      "a score bias belongs to query and key, or to the key alone")          \
+    O(alibi, "relative|absolute", "relative", 0, 0,                          \
+      "ALiBi as -slope (query - key), or as slope * key: softmax does not "  \
+      "tell them apart, relevance does")                                     \
+    O(read, "both|tokens|positions", "both", 0, 0,                           \
+      "what relevance is made of")                                           \
+    O(preset, "none|pa_vit|bertpe", "none", 0, 0,                            \
+      "as the official code: pa_vit of DeiT, a map of pixels that is never " \
+      "negative; bertpe of BERT")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 enum { SUM, CODE, PAPER };
+enum { BOTH, TOKENS, POSITIONS };
+enum { NONE, PA_VIT, BERTPE };
 
-static void by_code(heedi_outcome *o)
+/* What a token has of its own and what its positions have, as far as they are
+ * asked for. */
+static double own(const heedi_job *j, const heedi_parts *p, int64_t t)
+{
+    const bool typed = p->type && j->opt[opt_preset] != BERTPE;
+    return j->opt[opt_read] == POSITIONS
+               ? 0
+               : (double)p->token[t] + (typed ? (double)p->type[t] : 0);
+}
+
+static double placed(const heedi_job *j, const heedi_parts *p, int64_t t)
+{
+    double sum = 0;
+    for (int64_t k = 0; k < p->n; k++)
+        sum += (double)p->position[k * p->len + t];
+    return j->opt[opt_read] == TOKENS ? 0 : sum;
+}
+
+static void by_sum(const heedi_job *j, heedi_outcome *o)
+{
+    for (int64_t t = 0; t < o->parts->len; t++)
+        o->relevance[t] =
+            (heed_real)(own(j, o->parts, t) + placed(j, o->parts, t));
+}
+
+static void by_code(const heedi_job *j, heedi_outcome *o)
 {
     const heedi_parts *p = o->parts;
     double most = 0;
     for (int64_t t = 0; t < p->len; t++) {
-        double r = (double)p->token[t];
-        r += p->type ? (double)p->type[t] : 0;
-        for (int64_t k = 0; k < p->n; k++) {
+        double r = own(j, p, t);
+        for (int64_t k = 0; j->opt[opt_read] != TOKENS && k < p->n; k++) {
             const int64_t i = k * p->len + t;
             const double c = (double)p->cos[i], s = (double)p->sin[i];
             r += fabs(c) + fabs(s) + ((double)p->position[i] - c - s);
@@ -60,16 +92,42 @@ static void by_paper(const heedi_job *j, heedi_outcome *o)
     const double *position = j->opt[opt_channel] == 0 ? p->joint : p->apart;
     for (int64_t t = 0; t < p->len; t++)
         o->relevance[t] =
-            (heed_real)(o->positive[t] + position[t] +
-                        (p->type ? fmax(0, (double)p->type[t]) : 0));
+            (heed_real)((j->opt[opt_read] != POSITIONS ? o->positive[t] : 0) +
+                        (j->opt[opt_read] != TOKENS ? position[t] : 0));
+}
+
+/* The official map: relevance of 1 at the class, what the position of a patch
+ * has in equal parts over its pixels, nothing below 0. A patch has the sum of
+ * its pixels, a learned token no place. */
+static void by_map(const heedi_job *j, heedi_outcome *o)
+{
+    const heed_model *m = j->q->model;
+    const heedi_parts *p = o->parts;
+    const int64_t area = m->patch.height * m->patch.width;
+    const double value = o->aim.value != 0 ? o->aim.value : 1;
+    for (int64_t t = 0; t < p->len; t++) {
+        double sum = 0;
+        const double share = placed(j, p, t) / (double)area;
+        for (int64_t k = 0; t >= m->patch.prefix && k < area; k++) {
+            heed_real *x = &o->pixel[heedi_patch_pixel(m, t, k)];
+            const double r = j->opt[opt_read] != POSITIONS ? (double)*x : 0;
+            *x = (heed_real)fmax(0, (r + share) / value);
+            sum += (double)*x;
+        }
+        o->relevance[t] = (heed_real)sum;
+    }
 }
 
 static void aggregate(const heedi_job *j, heedi_outcome *o)
 {
-    if (j->opt[opt_aggregate] == CODE)
-        by_code(o);
+    if (j->opt[opt_preset] == PA_VIT)
+        by_map(j, o);
+    else if (j->opt[opt_aggregate] == CODE)
+        by_code(j, o);
     else if (j->opt[opt_aggregate] == PAPER)
         by_paper(j, o);
+    else if (j->opt[opt_read] != BOTH || j->opt[opt_preset] == BERTPE)
+        by_sum(j, o); /* else that is what is there */
 }
 
 static const struct {
@@ -115,26 +173,43 @@ static heed_status settled(heedi_job *j)
                       j->info->name);
 }
 
-/* Pictures: the composite of the official code for DeiT, with constant
- * attention that loses nothing. */
-static void for_pictures(heedi_job *j)
+/* The family's rows of that name, if it has them. */
+static heed_status composite(heedi_job *j, const char *name, bool *found)
 {
-    static const struct {
-        const char *glob;
-        double gamma;
-    } rows[] = {{"head", 0.05}, {"mlp.*", 0.05}, {"patch", 100}};
-    heedi_job_rule(j, heedi_rule_row(&heedi_rule_cp, NULL));
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        heedi_rule r = heedi_rule_row(&heedi_rule_gamma, rows[i].glob);
-        r.arg[0] = rows[i].gamma;
+    const heedi_composite *c = j->q->model->family->composites;
+    while (c && c->name && !heedi_same_name(c->name, name))
+        c++;
+    *found = c && c->name;
+    for (int i = 0; *found && c->rows[i]; i++) {
+        heedi_rule r;
+        HEEDI_TRY(heedi_rule_parse(&r, j->ctx, &j->mem, c->rows[i]));
         heedi_job_rule(j, r);
     }
+    return HEED_OK;
+}
+
+static heed_status choose_rules(heedi_job *j)
+{
+    const char *preset = j->opt_text[opt_preset];
+    const bool any = j->opt[opt_preset] != NONE;
+    bool found;
+    HEEDI_TRY(composite(j, any ? preset : j->info->name, &found));
+    if (!any || found)
+        return HEED_OK;
+    return heedi_fail(j->ctx, HEED_ENOTSUP,
+                      "%s: preset %s is not for '%s' models", j->info->name,
+                      preset, j->q->model->family->info.name);
 }
 
 static heed_status check(heedi_job *j)
 {
-    if (j->q->model->patch.image_h > 0)
-        for_pictures(j);
+    HEEDI_TRY(choose_rules(j));
+    if (j->opt[opt_preset] != NONE && j->opt[opt_aggregate] != SUM)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: preset %s sums in its own way, not by "
+                          "aggregate %s",
+                          j->info->name, j->opt_text[opt_preset],
+                          j->opt_text[opt_aggregate]);
     if (j->reduce != HEEDI_SUM)
         return heedi_fail(j->ctx, HEED_EINVAL,
                           "%s: reduces by sum alone, not by %s", j->info->name,

@@ -14,14 +14,15 @@
  * g_i M_ij w_j, M being that of the block: there is no official code for
  * relevance of these matrices. */
 
-#define OPTIONS(O)                                                        \
-    O(row_norm, "off|on", "off", 0, 0,                                    \
-      "rows of I + A are divided by their sums")                          \
-    O(start_layer, "integer", "0", 0, 1e6, "the first layer that counts") \
-    O(add_norm, "sample|batch", "sample", 0, 0,                           \
-      "sums at residual connections are of an input, or, as in the "      \
-      "official code, of all that run together")                          \
-    O(self, "on|off", "on", 0, 0,                                         \
+#define OPTIONS(O)                                                   \
+    O(row_norm, "off|on", "off", 0, 0,                               \
+      "rows of I + A are divided by their sums")                     \
+    O(start_layer, "integer", "0", -1e6, 1e6,                        \
+      "the first layer that counts; -1: the last")                   \
+    O(add_norm, "sample|batch", "sample", 0, 0,                      \
+      "sums at residual connections are of an input, or, as in the " \
+      "official code, of all that run together")                     \
+    O(self, "on|off", "on", 0, 0,                                    \
       "off: without the 1 of the identity at the explained position")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
@@ -33,6 +34,7 @@ static const heedi_method_rule rules[] = {
     {&heedi_rule_tattr_product, NULL, {0}},
     {&heedi_rule_tattr_attention, NULL, {0}},
     {&heedi_rule_tattr_pass, NULL, {0}},
+    {&heedi_rule_tattr_select, NULL, {0}},
     {0},
 };
 

@@ -60,6 +60,19 @@ void heedi_addend_share(const heedi_node *y, heedi_run *run,
                       run->partial[k]);
 }
 
+void heedi_addend_positive(const heedi_node *y, const heedi_run *run,
+                           double *plus)
+{
+    const heed_real *p = run->scratch;
+    const int64_t c = y->cols;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < run->batch->rows; r++)
+        for (int64_t i = r * c; i < (r + 1) * c; i++) {
+            const double x = (double)p[i] * (double)y->g[i];
+            plus[r] += x > 0 ? x : 0;
+        }
+}
+
 void heedi_addend_pass(const heedi_node *y, const heedi_run *run)
 {
     const heedi_batch *b = run->batch;

@@ -18,6 +18,10 @@ void heedi_addend_forward(const heedi_node *y, heedi_run *run,
 /* <P, g> into an entry, and that of each row added to row[] (or NULL). */
 void heedi_addend_share(const heedi_node *y, heedi_run *run,
                         heedi_addend_at *at, heedi_entry entry, double *row);
+/* plus[row] += the sum of the positive parts of table and gradient, by channel,
+ * after heedi_addend_share(). */
+void heedi_addend_positive(const heedi_node *y, const heedi_run *run,
+                           double *plus);
 /* g to x. */
 void heedi_addend_pass(const heedi_node *y, const heedi_run *run);
 

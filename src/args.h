@@ -10,6 +10,8 @@
 
 typedef struct heedi_norm_args {
     double eps;
+    int64_t width; /* columns that are normalised together, a part of the gain's
+                      length; 0: that length */
 } heedi_norm_args;
 
 typedef struct heedi_layernorm_args {
@@ -96,6 +98,18 @@ typedef struct heedi_rglru_args {
                               0 beyond */
 } heedi_rglru_args;
 
+typedef struct heedi_clamp_args {
+    heed_real low, high;
+} heedi_clamp_args;
+
+/* A state space with one decay for each head (SSD): head h has the group
+ * h / (heads / groups). */
+typedef struct heedi_ssd_args {
+    int64_t heads, head_dim, groups, n_state;
+    const heed_real *a; /* (heads): -exp(A_log) */
+    const heed_real *d; /* (heads): the skip */
+} heedi_ssd_args;
+
 typedef struct heedi_pixels_args {
     int64_t cols; /* channels times the pixels of a patch */
 } heedi_pixels_args;
@@ -120,6 +134,9 @@ typedef enum heedi_pooling {
 typedef struct heedi_pool_args {
     heedi_pooling how;
 } heedi_pool_args;
+
+/* The weight of row i of n. */
+double heedi_pool_weight(const heedi_pool_args *a, int64_t i, int64_t n);
 
 typedef struct heedi_embed_args {
     double scale; /* the embedding is multiplied by it: 1, sqrt(C), ... */

@@ -26,6 +26,9 @@ void heedi_attention_read(const heedi_node *y, heedi_run *run);
 size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
                                     int threads);
 
+/* layernorm: the mean is constant, as its s; what it took is a leak. */
+void heedi_layernorm_constant(const heedi_node *y, heedi_run *run);
+
 /* act, glu: f by its plain derivative; or by f(x) / (x + HEEDI_LXT_EPS), as LXT
  * does. What is lost goes into `gate`. Read all inputs and the output. */
 #define HEEDI_LXT_EPS ((heed_real)1e-10)
@@ -55,6 +58,8 @@ size_t heedi_form_product_scratch(const heedi_node *y, const heedi_batch *b,
                                   int threads);
 /* One input of the shape of the output: R. */
 void heedi_form_pass(const heedi_node *y, heedi_run *run);
+/* Rows of the input as they are: R to where each is from. */
+void heedi_form_select(const heedi_node *y, heedi_run *run);
 /* attention: half to each factor of A V and of Q K^T, the softmax and what is
  * added to the scores pass on. Reads all inputs and y. */
 void heedi_form_attention(const heedi_node *y, heedi_run *run);

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "args.h"
 #include "ctx.h"
 #include "gemm.h"
 
@@ -98,7 +99,7 @@ heed_status heedi_flow_check(heedi_job *j, const heedi_flow_how *how)
 {
     const int64_t layers = j->q->model->dim['L'];
     shape s;
-    if (how->start_layer >= layers)
+    if (how->start_layer >= layers || how->start_layer < -layers)
         return heedi_fail(j->ctx, HEED_EINVAL,
                           "%s: start_layer is %lld, the model has layers 0 to "
                           "%lld",
@@ -110,7 +111,7 @@ heed_status heedi_flow_check(heedi_job *j, const heedi_flow_how *how)
     if (how->outputs)
         reals += (size_t)(j->rows * (s.widest + s.cols));
     reals += 2 * weights(j, &s) + panel(j, &s);
-    size_t doubles = (size_t)(2 * j->rows + WAVE * longest(j));
+    size_t doubles = (size_t)(3 * j->rows + WAVE * longest(j));
     if (how->tokens)
         doubles += (size_t)(layers * j->rows);
     j->o.results += reals * sizeof(heed_real) + doubles * sizeof(double) +
@@ -149,7 +150,7 @@ static heed_status allocate(heedi_flow *f)
 {
     heedi_job *j = f->r.j;
     heedi_arena *mem = &j->mem;
-    const size_t rows = (size_t)j->rows, n = (size_t)j->n;
+    const size_t rows = (size_t)j->rows;
     const size_t threads = (size_t)f->r.e->run.threads;
     const size_t wave = (size_t)(WAVE * f->r.e->batch.longest);
     const size_t layers = (size_t)j->q->model->dim['L'];
@@ -157,8 +158,8 @@ static heed_status allocate(heedi_flow *f)
     HEEDI_TRY(shape_of(j, &f->how, &s));
     if (!take(mem, &f->v, rows * sizeof *f->v) ||
         !take(mem, &f->next, rows * sizeof *f->next) ||
-        !take(mem, &f->stay, n * sizeof *f->stay) ||
-        !take(mem, &f->at, n * sizeof *f->at) ||
+        !take(mem, &f->stay, rows * sizeof *f->stay) ||
+        !take(mem, &f->at, (size_t)f->r.e->batch.n_seq * sizeof *f->at) ||
         !take(mem, &f->used, WAVE * sizeof *f->used) ||
         !take(mem, &f->part, wave * sizeof *f->part) ||
         !take(mem, &f->tile,
@@ -265,8 +266,7 @@ static void add_rows(heedi_flow *f, const heedi_node *y, const heedi_view *v,
         if (norms) {
             const double sum = heedi_flow_divisor(f, a, len);
             f->v[row0 + i] /= sum;
-            if (row0 + i == f->at[v->seq])
-                f->stay[v->seq] /= sum;
+            f->stay[row0 + i] /= sum;
         }
         const double c = f->v[row0 + i];
         for (int64_t k = 0; k < len; k++)
@@ -363,15 +363,46 @@ heed_status heedi_flow_revisit(heedi_flow *f)
 
 /* ---- rounds ---- */
 
+/* The pooling of the last block, or NULL: one position is explained. */
+static const heedi_node *pooling(const heedi_exec *e)
+{
+    for (const heedi_node *y = e->block[e->n_blocks - 1].tape.first; y;
+         y = y->next)
+        if (y->op == &heedi_op_pool)
+            return y;
+    return NULL;
+}
+
+/* Of one input, weights that sum to 1: the explained position, or in each of
+ * its texts what the pooled row is made of. */
+static void begin(heedi_flow *f, int64_t s)
+{
+    const heedi_exec *e = f->r.e;
+    const heedi_node *pool = pooling(e);
+    const int64_t parts = f->r.j->parts, row0 = heedi_first_row(f->r.j, e, s);
+    for (int64_t p = s * parts; pool && p < (s + 1) * parts; p++) {
+        const int64_t n = heedi_len(&e->batch, p);
+        double sum = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += heedi_pool_weight(pool->args, i, n);
+        for (int64_t i = 0; i < n; i++)
+            f->v[e->batch.start[p] + i] =
+                heedi_pool_weight(pool->args, i, n) / sum;
+    }
+    if (pool)
+        return;
+    f->at[s * parts] = row0 + heedi_outcome_of(&f->r, s)->aim.at;
+    f->v[f->at[s * parts]] = 1;
+}
+
 static heed_status settle(heedi_flow *f, int64_t s)
 {
     heedi_outcome *o = heedi_outcome_of(&f->r, s);
     const heedi_job *j = f->r.j;
-    const int64_t row0 = f->r.e->batch.start[s];
-    if (f->how.no_self)
-        f->v[f->at[s]] -= f->stay[s];
+    const int64_t row0 = heedi_first_row(j, f->r.e, s);
     for (int64_t t = 0; t < j->len[s]; t++) {
-        const double x = f->v[row0 + t];
+        const double x =
+            f->v[row0 + t] - (f->how.no_self ? f->stay[row0 + t] : 0);
         if (!isfinite(x))
             return heedi_fail(j->ctx, HEED_ENUMERIC,
                               "%s: the relevance of token %lld is not finite",
@@ -386,17 +417,16 @@ static heed_status settle(heedi_flow *f, int64_t s)
 static heed_status one_round(heedi_flow *f)
 {
     heedi_rounds *r = &f->r;
+    const size_t bytes = (size_t)r->j->rows * sizeof *f->v;
     HEEDI_TRY(r->j->info->has_target ? heedi_rounds_aim(r)
                                      : heedi_rounds_place(r));
-    memset(f->v, 0, (size_t)r->j->rows * sizeof *f->v);
-    for (int64_t s = 0; s < r->j->n; s++) {
-        const bool has = heedi_has_target(r, s);
-        f->stay[s] = has;
-        f->at[s] =
-            has ? r->e->batch.start[s] + heedi_outcome_of(r, s)->aim.at : -1;
-        if (has)
-            f->v[f->at[s]] = 1;
-    }
+    memset(f->v, 0, bytes);
+    for (int64_t s = 0; s < r->e->batch.n_seq; s++)
+        f->at[s] = -1;
+    for (int64_t s = 0; s < r->j->n; s++)
+        if (heedi_has_target(r, s))
+            begin(f, s);
+    memcpy(f->stay, f->v, bytes);
     HEEDI_TRY(f->how.passes(f));
     for (int64_t s = 0; s < r->j->n; s++)
         if (heedi_has_target(r, s))
@@ -408,6 +438,8 @@ static heed_status all_rounds(heedi_job *j, heedi_exec *e,
                               const heedi_flow_how *how)
 {
     heedi_flow f = {.how = *how};
+    if (how->start_layer < 0)
+        f.how.start_layer += e->m->dim['L'];
     HEEDI_TRY(heedi_rounds_init(&f.r, j, e));
     HEEDI_TRY(allocate(&f));
     HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
@@ -424,8 +456,7 @@ static heed_status all_rounds(heedi_job *j, heedi_exec *e,
 heed_status heedi_run_flow(heedi_job *j, const heedi_flow_how *how)
 {
     heedi_exec e;
-    HEEDI_TRY(
-        heedi_exec_init(&e, j->ctx, j->q->model, j->len, j->n, j->id, &j->o));
+    HEEDI_TRY(heedi_job_exec(j, &e));
     heed_status st = all_rounds(j, &e, how);
     heedi_exec_clear(&e);
     return st;

@@ -1,7 +1,8 @@
 /* flow.h - one row of the product of all layers' mixing matrices.
  *
  * Rollout and its kin multiply (I + A_L) ... (I + A_1) and read the row of the
- * explained position. That row alone is v <- v + v A_l from the last layer
+ * explained position, or, of a pooled text, the mean over the rows that are
+ * pooled. That row alone is v <- v + v A_l from the last layer
  * down, T numbers for each sequence: no T x T array exists. A layer's A is made
  * of its matrices of all heads or channels (implicit.h): their mean or another
  * fusion, or of g M v, and then what a method makes of that. It comes in one of
@@ -72,7 +73,8 @@ typedef struct heedi_flow_how {
     bool gradient; /* of panels: positive parts of g M v of each channel, g the
                       gradient of the matrix's output: passes are watched */
     bool no_self;  /* less what only stayed at the explained position */
-    int64_t start_layer; /* the first layer that counts, from 0 */
+    int64_t start_layer; /* the first layer that counts, from 0; below 0:
+                            from the end, -1 is the last one */
     bool outputs;        /* room for what f->output and f->quotient hold */
     bool tokens;         /* room for f->token */
     /* Passes of one round, which hand mixing operations to
@@ -84,8 +86,9 @@ struct heedi_flow {
     heedi_flow_how how;
     heedi_rounds r;
     double *v, *next; /* (rows) */
-    double *stay;     /* of each sequence: the path that stays */
-    int64_t *at;      /* row of the batch that is explained; -1: none */
+    double *stay;     /* (rows): of v, the path that stays where it began */
+    int64_t *at;      /* row of the batch that is explained; -1: none,
+                         or a pooled text */
     double *part;     /* what each of a few tiles adds, (., longest) */
     bool *used;       /* of each of these tiles: it adds something */
     heed_real *tile;  /* of each thread */

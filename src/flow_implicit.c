@@ -93,8 +93,7 @@ static void add_panel(heedi_flow *f, const heedi_node *y, const heedi_view *v)
     for (int64_t i = 0; heedi_flow_norms(f, y) && i < v->nq; i++) {
         const double sum = heedi_flow_divisor(f, v->out + i * len, len);
         row[i] /= sum;
-        if (row0 + v->q0 + i == f->at[v->seq])
-            f->stay[v->seq] /= sum;
+        f->stay[row0 + v->q0 + i] /= sum;
     }
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < len; c++)
@@ -206,8 +205,7 @@ static void norm_rows(heedi_flow *f)
                 f->warned = true;
             }
             f->v[r] /= sum;
-            if (r == f->at[s])
-                f->stay[s] /= sum;
+            f->stay[r] /= sum;
         }
 }
 
@@ -246,7 +244,7 @@ void heedi_flow_vector(heedi_flow *f, const heedi_node *y)
         else
             heedi_flow_fused(f, f->how.heads, &v);
         const double sum = heedi_flow_divisor(f, v.out, len);
-        f->stay[s] /= sum;
+        f->stay[f->at[s]] /= sum;
         for (int64_t c = 0; c < len; c++)
             to[c] = (to[c] + (double)v.out[c]) / sum;
     }

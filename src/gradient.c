@@ -57,6 +57,19 @@ static heed_status copy_ledger(const heedi_rounds *r, int64_t s)
     return HEED_OK;
 }
 
+/* The sum of the positive parts of x g of a token: at the leaf, or, of a
+ * learned token, where it enters. */
+static double positive(const heedi_rounds *r, int64_t row, int64_t t)
+{
+    const heedi_exec *e = r->e;
+    const bool learned = e->prefix && t < e->m->patch.prefix;
+    const heedi_node *y = learned ? e->prefix : e->leaf;
+    double sum = 0;
+    for (int64_t i = (row + t) * y->cols; i < (row + t + 1) * y->cols; i++)
+        sum += fmax(0, (double)y->x[i] * (double)y->g[i]);
+    return sum;
+}
+
 /* Tokens, positions and types together are the relevance. */
 static heed_status read_parts(heedi_rounds *r, int64_t s)
 {
@@ -64,7 +77,6 @@ static heed_status read_parts(heedi_rounds *r, int64_t s)
     heedi_exec *e = r->e;
     heedi_outcome *o = heedi_outcome_of(r, s);
     const int64_t row = heedi_first_row(j, e, s), len = j->len[s];
-    const int64_t c = e->leaf->cols;
     o->parts = heedi_arena_alloc(&j->mem, sizeof *o->parts);
     o->positive = heedi_arena_alloc(&j->mem, (size_t)len * sizeof *o->positive);
     if (!o->parts || !o->positive)
@@ -73,10 +85,9 @@ static heed_status read_parts(heedi_rounds *r, int64_t s)
                                e->m->n_rope > 0 && e->m->rope[0].interleaved));
     o->magnitude = 0;
     for (int64_t t = 0; t < len; t++) {
-        const heed_real *x = e->leaf->x + (row + t) * c;
-        const heed_real *g = e->leaf->g + (row + t) * c;
-        for (int64_t i = 0; i < c; i++)
-            o->positive[t] += fmax(0, (double)x[i] * (double)g[i]);
+        o->positive[t] = positive(r, row, t);
+        if (e->readout.type_plus)
+            o->positive[t] += e->readout.type_plus[row + t];
         const double more = heedi_readout_row(&e->readout, row + t);
         const double all = (double)o->relevance[t] + more;
         o->parts->token[t] = o->relevance[t];

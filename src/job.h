@@ -22,7 +22,8 @@ typedef struct heedi_outcome {
     double sum, magnitude; /* sum R, sum |R| over tokens before the reduction */
     double absorbed, residual;
     heedi_parts *parts;  /* what `relevance` is made of, or NULL */
-    double *positive;    /* T: sum of the positive parts of x g at the leaf;
+    double *positive;    /* T: sum of the positive parts of x g of a token, by
+                            channel, and of its type's share of the sum;
                             only with HEEDI_READ_CHANNEL */
     heedi_ledger ledger; /* of this sequence alone (n_seq == 1), or n_ops 0 */
 } heedi_outcome;

@@ -104,3 +104,13 @@ const heedi_rglru_table *heedi_rglru_kernels(void)
     };
     return tables[heedi_isa_index()];
 }
+
+const heedi_ssd_table *heedi_ssd_kernels(void)
+{
+    static const heedi_ssd_table *const tables[] = {
+#define X(isa) &heedi_ssd_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}

@@ -291,6 +291,28 @@ static inline int64_t heedi_hidden_work(int64_t end, int64_t nq,
            HEEDI_HIDDEN_SUB * heedi_hidden_line(width) + np;
 }
 
+/* ssd.c: one chunk of one head of a state space whose decay is a number for
+ * each head and step, exp(l), l <= 0. Matrices (len, SSD_CHUNK), of which a
+ * row r has the columns up to r, zeros up to len, and anything beyond. */
+enum { HEEDI_SSD_CHUNK = 64 };
+typedef struct heedi_ssd_table {
+    /* m[r][c] = exp(l[c+1] + ... + l[r]), in[r] = exp(l[0] + ... + l[r]) of
+     * SSD_CHUNK values. What is no normal number is 0. */
+    void (*decays)(int64_t len, const heed_real *l, heed_real *m,
+                   heed_real *in);
+    /* m[r][c] = gram[r][c] decay[r][c] dt[c], skip added on the diagonal */
+    void (*weights)(int64_t len, const heed_real *gram, const heed_real *decay,
+                    const heed_real *dt, heed_real skip, heed_real *m);
+    /* y[r] = w[r] x[r], rows of n values; y without gaps */
+    void (*rows)(int64_t len, int64_t n, const heed_real *x, int64_t ld,
+                 const heed_real *w, heed_real *y);
+    /* From the gradient gm of `weights`: gg += of gram, gdt += of dt, gl = of
+     * the l in the decays. */
+    void (*pairs)(int64_t len, const heed_real *gm, const heed_real *gram,
+                  const heed_real *decay, const heed_real *dt, heed_real *gg,
+                  heed_real *gdt, heed_real *gl);
+} heedi_ssd_table;
+
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
 typedef struct heedi_decode_table {
@@ -309,7 +331,8 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
     extern const heedi_gla_table heedi_gla_table_##isa;       \
     extern const heedi_wkv_table heedi_wkv_table_##isa;       \
     extern const heedi_rglru_table heedi_rglru_table_##isa;   \
-    extern const heedi_hidden_table heedi_hidden_table_##isa;
+    extern const heedi_hidden_table heedi_hidden_table_##isa; \
+    extern const heedi_ssd_table heedi_ssd_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 
@@ -320,5 +343,6 @@ const heedi_gla_table *heedi_gla_kernels(void);
 const heedi_wkv_table *heedi_wkv_kernels(void);
 const heedi_rglru_table *heedi_rglru_kernels(void);
 const heedi_hidden_table *heedi_hidden_kernels(void);
+const heedi_ssd_table *heedi_ssd_kernels(void);
 
 #endif

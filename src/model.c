@@ -300,11 +300,20 @@ heed_status heedi_choose_head(heed_model *m, const heedi_weight *embedding,
 
 static const heedi_family *family_of(const heed_model *m)
 {
-    for (const heedi_family *const *f = heedi_families; *f; f++)
+    const heedi_family *rest = NULL;
+    for (const heedi_family *const *f = heedi_families; *f; f++) {
         if (strcmp(m->ckpt->arch,
-                   m->gguf ? (*f)->info.gguf : (*f)->info.name) == 0)
+                   m->gguf ? (*f)->info.gguf : (*f)->info.name) != 0)
+            continue;
+        if (!m->gguf || !(*f)->gguf_if) {
+            rest = *f;
+            continue;
+        }
+        heedi_value v = heedi_key_value(m, "", (*f)->gguf_if);
+        if (v.kind == HEEDI_BOOL && v.i)
             return *f;
-    return NULL;
+    }
+    return rest;
 }
 
 static const char *base_name(const char *path)

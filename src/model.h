@@ -33,17 +33,34 @@ typedef struct heedi_key {
     int64_t def;           /* -1: must be given; 0: set by the family */
 } heedi_key;
 
+/* Rules that were published for models of a family, for a method to choose by
+ * name: rows as --rule takes them. */
+typedef struct heedi_composite {
+    const char *name;
+    const char *const *rows; /* ends at NULL */
+} heedi_composite;
+
+/* Another default of a method's option for models of a family. */
+typedef struct heedi_preference {
+    const char *method, *option, *value;
+} heedi_preference;
+
 enum { HEEDI_MAX_ROPE = 2 };
 
 typedef struct heedi_family {
     heed_family_info info;
-    const char *prefix;         /* that base-model checkpoints lack: "model." */
-    const heedi_param *params;  /* ends at shape == NULL */
-    const heedi_key *keys;      /* ends at letter == 0 */
-    bool gamma_beta;            /* old names of LayerNorm's weight and bias */
+    const char *gguf_if;       /* a key, after "ARCH.", that is true in its GGUF
+                                  files and in no others of the architecture;
+                                  NULL: the rest is of this family */
+    const char *prefix;        /* that base-model checkpoints lack: "model." */
+    const heedi_param *params; /* ends at shape == NULL */
+    const heedi_key *keys;     /* ends at letter == 0 */
+    bool gamma_beta;           /* old names of LayerNorm's weight and bias */
     const char *const *ignored; /* globs of tensors that are no part of the
                                    mathematics; ends at NULL */
-    size_t size;                /* of its own struct */
+    const heedi_composite *composites; /* ends at name == NULL; or NULL */
+    const heedi_preference *prefers;   /* ends at method == NULL; or NULL */
+    size_t size;                       /* of its own struct */
 
     /* Read the rest of the configuration into m->impl; dimensions by letter
      * are there already, tensors are not. */

@@ -6,7 +6,7 @@ static size_t sum_of(int what, int64_t rows, int64_t slots, int64_t heads,
                      int64_t rot)
 {
     int64_t n = 3 * slots * rows + rows;
-    n += what & HEEDI_READ_CHANNEL ? (2 * slots * rot + 1) * rows : 0;
+    n += what & HEEDI_READ_CHANNEL ? (2 * slots * rot + 2) * rows : 0;
     n += what & HEEDI_READ_HEAD ? slots * heads * rows : 0;
     n += what & HEEDI_READ_DISTANCE ? slots * rows : 0;
     return (size_t)n * sizeof(double);
@@ -43,7 +43,8 @@ heed_status heedi_readout_init(heedi_readout *r, heedi_arena *mem, int what,
         r->channel = at;
         at += 2 * slots * rows * rot;
         r->plus = at;
-        at += rows;
+        r->type_plus = at + rows;
+        at += 2 * rows;
     }
     if (what & HEEDI_READ_HEAD) {
         r->head = at;

@@ -33,6 +33,7 @@ typedef struct heedi_readout {
     double *channel;   /* (slots, rows, 2, rot): cos, sin; or NULL */
     double *plus;      /* rows: of what a learned table gets, positive parts
                           by dimension; or NULL */
+    double *type_plus; /* rows: the same of token types; or NULL */
     double *head;      /* (slots, heads, rows), or NULL */
     double *distance;  /* (slots, rows): distance d of a sequence at its
                           row d; or NULL */

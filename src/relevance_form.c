@@ -184,3 +184,8 @@ void heedi_form_pass(const heedi_node *y, heedi_run *run)
     for (int64_t i = 0; i < n; i++)
         give(y, 0, i, y->g[i]);
 }
+
+void heedi_form_select(const heedi_node *y, heedi_run *run)
+{
+    y->op->vjp(y, run);
+}

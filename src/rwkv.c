@@ -18,6 +18,6 @@ heedi_node *heedi_rwkv_channel_mix(heedi_tape *t, const heedi_channel_mix *c,
                     ((heedi_with){.name = "mlp.act", .args = relu2}), k);
     k = heedi_linear(t, "mlp.value", c->value, NULL, k);
     r = heedi_linear(t, "mlp.receptance", c->receptance, NULL, r);
-    return heedi_apply(t, &heedi_op_gate, ((heedi_with){.name = "mlp.gate"}), r,
+    return heedi_apply(t, &heedi_op_gate, ((heedi_with){.name = "mlp.glu"}), r,
                        k);
 }

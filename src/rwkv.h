@@ -10,7 +10,7 @@ heedi_node *heedi_rwkv_shift(heedi_tape *t, const char *name,
                              const heed_real *mu, heedi_node *n);
 
 /* sigmoid(W_r n_r) (W_v relu(W_k n_k)^2), n_r and n_k being n shifted: the
- * feed-forward part, "mlp.shift_k" ... "mlp.gate". */
+ * feed-forward part, "mlp.shift_k" ... "mlp.glu". */
 typedef struct heedi_channel_mix {
     const heed_real *mu_k, *mu_r;
     const heedi_weight *key, *receptance, *value;

@@ -25,18 +25,20 @@ void heedi_standardise(const heedi_node *y, const heedi_run *run,
         mean /= (double)c;
         for (int64_t i = 0; i < c; i++)
             var += ((double)x[i] - mean) * ((double)x[i] - mean);
-        const heed_real inv = (heed_real)(1 / sqrt(var / (double)c + a->eps));
-        const heed_real mu = (heed_real)mean;
+        const double inv = 1 / sqrt(var / (double)c + a->eps);
         for (int64_t i = 0; i < c; i++)
-            o[i] = (x[i] - mu) * inv * w[i] + (beta ? beta[i] : 0);
+            o[i] = (heed_real)(((double)x[i] - mean) * inv * (double)w[i] +
+                               (beta ? (double)beta[i] : 0));
         if (keep) {
-            keep[2 * r] = inv;
-            keep[2 * r + 1] = mu;
+            keep[2 * r] = (heed_real)inv;
+            keep[2 * r + 1] = (heed_real)mean;
         }
     }
 }
 
-/* v = w g / s; gx += v - mean v - full * xhat mean(xhat v) */
+/* v = w g / s; gx += v - mean v - full * xhat mean(xhat v). In double, as the
+ * forward pass is: a rule that divides by a small value of y hands back a large
+ * g, which the mean spreads over all others. */
 void heedi_standardise_back(const heedi_node *y, const heedi_run *run,
                             int64_t groups, bool full)
 {
@@ -47,18 +49,19 @@ void heedi_standardise_back(const heedi_node *y, const heedi_run *run,
         const heed_real *x = y->in[0]->x + r * c, *g = y->g + r * c;
         const heed_real *w = y->vec + r % groups * c;
         heed_real *gx = y->in[0]->g + r * c;
-        const heed_real inv = keep[2 * r], mu = keep[2 * r + 1];
+        const double inv = (double)keep[2 * r], mu = (double)keep[2 * r + 1];
         double mean = 0, along = 0;
         for (int64_t i = 0; i < c; i++)
-            mean += (double)(w[i] * g[i]);
-        mean /= (double)c;
+            mean += (double)w[i] * (double)g[i];
         for (int64_t i = 0; full && i < c; i++)
-            along += (double)((x[i] - mu) * inv * w[i] * g[i]);
+            along += ((double)x[i] - mu) * inv * (double)w[i] * (double)g[i];
+        mean /= (double)c;
         along /= (double)c;
-        const heed_real m = (heed_real)mean, k = (heed_real)along;
-        for (int64_t i = 0; i < c; i++)
-            gx[i] +=
-                inv * (w[i] * g[i] - m - (full ? (x[i] - mu) * inv * k : 0));
+        for (int64_t i = 0; i < c; i++) {
+            const double v = (double)w[i] * (double)g[i] - mean;
+            const double t = full ? ((double)x[i] - mu) * inv * along : 0;
+            gx[i] += (heed_real)(inv * (v - t));
+        }
     }
 }
 

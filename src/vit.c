@@ -13,6 +13,16 @@ const heedi_key heedi_vit_keys[] = {
     {0},
 };
 
+#define DENSE "head=gamma:0.05", "mlp.*=gamma:0.05", "patch=gamma:100"
+static const char *const whole[] = {"attn=cp", DENSE, NULL}, *const half[] = {
+                                                                 "attn=cp:0.5",
+                                                                 DENSE, NULL};
+const heedi_composite heedi_vit_composites[] = {
+    {"pa_lrp", whole}, {"pa_vit", half}, {0}};
+
+const heedi_preference heedi_vit_prefers[] = {
+    {"transformer_attribution", "start_layer", "1"}, {0}};
+
 heed_status heedi_vit_configure(heed_model *m, int64_t prefix)
 {
     heedi_vit *a = m->impl;

@@ -39,6 +39,13 @@ enum { HEEDI_VIT_PARAMS(HEEDI_PARAM_INDEX, "") HEEDI_N_VIT_PARAMS };
 
 extern const heedi_key heedi_vit_keys[];
 
+/* PA-LRP: that of the official code for DeiT as "pa_vit", in which V gets a
+ * half only; and as "pa_lrp" the same without that loss. */
+extern const heedi_composite heedi_vit_composites[];
+/* As the code of Chefer et al. 2021 has it for ViT: the first layer is left
+ * out. */
+extern const heedi_preference heedi_vit_prefers[];
+
 typedef struct heedi_vit_layer {
     heedi_layernorm_args norm1, norm2;
 } heedi_vit_layer;

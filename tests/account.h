@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "exec.h"
 #include "optest.h"
+#include "patches.h"
 #include "readout.h"
 #include "target.h"
 
@@ -69,14 +70,24 @@ static inline void account_run(heed_ctx *ctx, const heed_model *m,
                                void (*check)(const heedi_exec *e))
 {
     int32_t id[T];
-    const int64_t len = T, v = heed_model_about(m)->vocab;
+    const bool vision = m->patch.rows > 0;
+    const int64_t len = vision ? heedi_patch_tokens(m) : T;
+    const int64_t v = heedi_target_room(m);
+    const int64_t pixels = vision ? len * heedi_patch_size(m) : 0;
+    heed_real *x = malloc((size_t)(pixels + 1) * sizeof *x);
+    uint32_t seed = 3;
     heedi_exec e;
     heedi_exec_options o = {.rules = {HEEDI_RELEVANCE, rule},
                             .account = true,
                             .detail = true,
                             .head_full = true,
                             .readout = HEEDI_READ_POSITION};
-    some_ids(id, T, 3, (int32_t)v);
+    for (int64_t i = 0; i < pixels; i++)
+        x[i] = i < m->patch.prefix * heedi_patch_size(m) ? 0 : rnd(&seed);
+    o.pixels = vision ? x : NULL;
+    assert_true(len <= T);
+    if (!vision)
+        some_ids(id, T, 3, (int32_t)heed_model_about(m)->vocab);
     if (heedi_exec_init(&e, ctx, m, &len, 1, id, &o) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
     heed_target target = HEED_TARGET;
@@ -86,7 +97,7 @@ static inline void account_run(heed_ctx *ctx, const heed_model *m,
     heed_real *z = heedi_arena_alloc(&e.mem, (size_t)v * sizeof *z);
     assert_non_null(z);
     assert_int_equal(heedi_exec_forward(&e, NULL, NULL), HEED_OK);
-    assert_int_equal(heedi_aim_at(&aim, &e, &target, 0, T, z, NULL), HEED_OK);
+    assert_int_equal(heedi_aim_at(&aim, &e, &target, 0, len, z, NULL), HEED_OK);
     assert_int_equal(heedi_head_seed(&e, &aim.seed, 1, &aim.seed_value),
                      HEED_OK);
     assert_int_equal(heedi_exec_backward(&e, NULL, NULL), HEED_OK);
@@ -94,6 +105,7 @@ static inline void account_run(heed_ctx *ctx, const heed_model *m,
     if (check)
         check(&e);
     heedi_exec_clear(&e);
+    free(x);
 }
 
 /* Exactly one operation is beyond `least`, all others within the tolerance. */

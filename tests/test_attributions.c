@@ -20,7 +20,7 @@ enum { N_MODELS = sizeof models / sizeof *models };
 
 static const struct {
     const char *key; /* of the array, without the target */
-    const char *method, *option[4];
+    const char *method, *option[6];
 } calls[] = {
     {"rollout", "attention_rollout", {0}},
     {"rollout_raw", "rollout", {"row_norm", "off"}},
@@ -32,10 +32,15 @@ static const struct {
     {"attn_grad_norm", "attn_grad", {"row_norm", "on"}},
     {"attn_grad_late", "attn_grad", {"start_layer", "1"}},
     {"attn_grad_no_self", "attn_grad", {"self", "off"}},
-    {"tattr", "transformer_attribution", {0}},
-    {"tattr_norm", "tattr", {"row_norm", "on"}},
-    {"tattr_late", "tattr", {"start_layer", "1"}},
-    {"tattr_no_self", "tattr", {"self", "off"}},
+    /* its defaults are the family's */
+    {"tattr",
+     "transformer_attribution",
+     {"row_norm", "off", "start_layer", "0"}},
+    {"tattr_norm", "tattr", {"row_norm", "on", "start_layer", "0"}},
+    {"tattr_late", "tattr", {"row_norm", "off", "start_layer", "1"}},
+    {"tattr_no_self",
+     "tattr",
+     {"self", "off", "row_norm", "off", "start_layer", "0"}},
 };
 enum { N_CALLS = sizeof calls / sizeof *calls };
 
@@ -121,6 +126,131 @@ static int one_length(world *w, const expect *x, const char *prefix,
     return bad;
 }
 
+/* ---- models that read both ways ---- */
+
+/* Of tokens, or of pixels where they are given. */
+static void explain(world *w, call c, const heed_pixels *p)
+{
+    heed_setting set[4];
+    heed_target target = c.target;
+    heed_input in = {p ? NULL : w->t, &target, 1, p};
+    heed_request q = request(&c, w, &in, set);
+    heed_result_free(w->r);
+    assert_int_equal(heed_result_new(&w->r, w->ctx), HEED_OK);
+    heed_sink sink = heed_result_sink(w->r);
+    if (heed_attribute(w->ctx, &q, &sink) != HEED_OK)
+        fail_msg("%s", heed_error(w->ctx));
+    snprintf(w->name, sizeof w->name, "explanations/%s",
+             heed_method_named(c.method)->name);
+    w->group = w->name;
+}
+
+static heed_pixels picture(const world *w, const expect *x, const char *prefix)
+{
+    const heed_model_info *m = heed_model_about(w->m);
+    int64_t n;
+    const double *v = expect_get(x, prefix, "pixels", &n);
+    heed_pixels p = {.channels = m->image_channels,
+                     .height = m->image_height,
+                     .width = m->image_width};
+    p.x = malloc((size_t)(n + 1) * sizeof *p.x);
+    for (int64_t i = 0; i < n; i++)
+        p.x[i] = (heed_real)v[i];
+    return p;
+}
+
+static world enter_input(const char *model, const expect *x, const char *prefix)
+{
+    int64_t n, k;
+    int32_t id[64] = {1};
+    const int64_t *ids = expect_get(x, prefix, "ids", &n);
+    const int64_t *segment = expect_get(x, prefix, "segments", &k);
+    for (int64_t i = 0; i < n; i++)
+        id[i] = (int32_t)ids[i];
+    world w = enter(model, id, n > 0 ? n : 1);
+    for (int64_t i = 0; i < k; i++)
+        w.t->token[i].segment = (uint8_t)segment[i];
+    return w;
+}
+
+static int one_encoder(const char *model, const expect *x,
+                       double worst[N_COLUMNS])
+{
+    char prefix[64];
+    int bad = 0;
+    snprintf(prefix, sizeof prefix, "%s/input", model);
+    world w = enter_input(model, x, prefix);
+    const bool pair = heed_model_about(w.m)->head == HEED_HEAD_EMBEDDING;
+    heed_pixels p = picture(&w, x, prefix);
+    for (int i = 0; i < N_CALLS; i++) {
+        const int col = column_of(calls[i].key);
+        char key[64];
+        int64_t n;
+        snprintf(key, sizeof key, "%s_end", calls[i].key);
+        const double *want = expect_get(x, prefix, key, &n);
+        call c = {.method = calls[i].method, .target = HEED_TARGET};
+        memcpy(c.option, calls[i].option, sizeof calls[i].option);
+        if (pair && col >= RELEVANCE)
+            continue;
+        if (!pair)
+            c.target = target_of(x, prefix, "end");
+        assert_non_null(want);
+        explain(&w, c, heed_model_about(w.m)->image_height ? &p : NULL);
+        const double d = apart(relevance(&w), want, n);
+        worst[col] = d <= worst[col] ? worst[col] : d;
+        bad += !(d <= (pair ? limit : limit_of(x, prefix, col, "end")));
+    }
+    free(p.x);
+    leave(&w);
+    return bad;
+}
+
+static const char *const encoders[] = {"bert/plain",      "bert/masked",
+                                       "bert/embed_mean", "vit/vit_plain",
+                                       "vit/deit_plain",  "vit/deit_teacher"};
+enum { N_ENCODERS = sizeof encoders / sizeof *encoders };
+
+/* The defaults of families are those of the official code. */
+static void test_defaults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *option[4];
+    } rows[] = {{"bert/plain", {"row_norm", "on", "start_layer", "1"}},
+                {"vit/vit_plain", {"row_norm", "off", "start_layer", "1"}}};
+    expect x;
+    assert_true(
+        expect_open(&x, "tests/golden/attributions/expect.safetensors"));
+    for (int i = 0; i < 2; i++) {
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, "%s/input", rows[i].model);
+        world w = enter_input(rows[i].model, &x, prefix);
+        heed_pixels p = picture(&w, &x, prefix);
+        const heed_pixels *in = i == 1 ? &p : NULL;
+        call c = {.method = "tattr", .target = HEED_TARGET};
+        c.target.at = 0;
+        explain(&w, c, in);
+        heed_real *by_default = copy(&w), *again = copy(&w);
+        memcpy(c.option, rows[i].option, sizeof rows[i].option);
+        explain(&w, c, in);
+        assert_true(same(&w, by_default));
+        c.option[3] = "0";
+        explain(&w, c, in);
+        assert_false(same(&w, again));
+        free(p.x);
+        leave(&w);
+    }
+    expect_close(&x);
+}
+
+static void print_row(const char *model, const double worst[N_COLUMNS])
+{
+    printf("%-22s", model);
+    for (int c = 0; c < N_COLUMNS; c++)
+        printf(" %9.1e", worst[c]);
+    printf("\n");
+}
+
 static void test_golden(void **state)
 {
     (void)state;
@@ -148,10 +278,12 @@ static void test_golden(void **state)
             bad += one_length(&w, &x, prefix, worst);
             leave(&w);
         }
-        printf("%-22s", models[m]);
-        for (int c = 0; c < N_COLUMNS; c++)
-            printf(" %9.1e", worst[c]);
-        printf("\n");
+        print_row(models[m], worst);
+    }
+    for (int m = 0; m < N_ENCODERS; m++) {
+        double worst[N_COLUMNS] = {0};
+        bad += one_encoder(encoders[m], &x, worst);
+        print_row(encoders[m], worst);
     }
     expect_close(&x);
     assert_int_equal(bad, 0);
@@ -329,7 +461,7 @@ static const struct {
     {"mamba_attribution", "start_layer", "2", "the model has layers 0 to 1"},
     {"unified_attribution", "grad_axis", "both",
      "must be one of auto|row|column"},
-    {"rollout", "start_layer", "-1", "must be from 0"},
+    {"rollout", "start_layer", "-3", "the model has layers 0 to 1"},
     {"rollout", "start_layer", "0.5", "must be a whole number"},
     {"rollout", "start_layer", "2", "the model has layers 0 to 1"},
     {"attn_grad", "start_layer", "2", "the model has layers 0 to 1"},
@@ -374,9 +506,9 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_golden),  test(test_from_maps),
-                                       test(test_rows),    test(test_alike),
-                                       test(test_targets), test(test_add_norm),
-                                       test(test_refusals)};
+    const struct CMUnitTest tests[] = {
+        test(test_golden),   test(test_defaults), test(test_from_maps),
+        test(test_rows),     test(test_alike),    test(test_targets),
+        test(test_add_norm), test(test_refusals)};
     RUN(tests);
 }

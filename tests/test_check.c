@@ -24,7 +24,12 @@ static const char *const models[] = {"act_relu6",
                                      "../bloom/three_heads",
                                      "../mamba/plain",
                                      "../mamba/gguf_tied.gguf",
+                                     "../falcon_mamba/eps_large",
+                                     "../mamba2/limits",
+                                     "../mamba2/gguf_groups.gguf",
                                      "../rwkv/narrow",
+                                     "../rwkv6/plain",
+                                     "../rwkv6/gguf.gguf",
                                      "../recurrent_gemma/plain",
                                      "../recurrent_gemma/cap3"};
 enum { N_MODELS = sizeof models / sizeof *models };

@@ -21,7 +21,10 @@ static const char *const models[] = {"plain",
                                      "../bloom/plain",
                                      "../gptj/plain",
                                      "../gpt_neox/plain",
+                                     "../falcon_mamba/eps_large",
+                                     "../mamba2/groups2",
                                      "../rwkv/narrow",
+                                     "../rwkv6/plain",
                                      "../recurrent_gemma/window5"};
 enum { N_MODELS = sizeof models / sizeof *models };
 

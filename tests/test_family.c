@@ -71,6 +71,16 @@ static const struct refusal {
     {"bloom/plain", "\"hidden_size\": 24", "\"hidden_size\": 32", HEED_ESHAPE,
      "tensor transformer.word_embeddings.weight has shape (61, 24), the "
      "configuration says (61, 32)"},
+    {"rwkv6/plain", "\"head_size\": 8", "\"head_size\": 7", HEED_EFORMAT,
+     "width 24 is no multiple of the head size 7"},
+    {"rwkv6/plain", "\"head_size\": 8", "\"head_size\": 4", HEED_ESHAPE,
+     "time_faaaa has shape (3, 8), the configuration says (6, 4)"},
+    {"rwkv6/plain", "{", "{\"attention_hidden_size\": 48, ", HEED_ESHAPE,
+     "the configuration says (1, 1, 48)"},
+    {"rwkv6/wider", "\"intermediate_size\": 50", "\"intermediate_size\": 51",
+     HEED_ESHAPE, "feed_forward.key.weight has shape (50, 20)"},
+    {"rwkv6/plain", "{", "{\"head_size_divisor\": -8, ", HEED_EFORMAT,
+     "'head_size_divisor' is -8"},
     {"recurrent_gemma/plain", "\"num_attention_heads\": 3",
      "\"num_attention_heads\": 5", HEED_EFORMAT,
      "width 24, lru_width 24, 5 heads of 0 and 5 key/value heads do not fit "

@@ -492,6 +492,18 @@ static void test_mamba(void **state)
     family("tests/golden/mamba");
 }
 
+static void test_falcon_mamba(void **state)
+{
+    (void)state;
+    family("tests/golden/falcon_mamba");
+}
+
+static void test_mamba2(void **state)
+{
+    (void)state;
+    family("tests/golden/mamba2");
+}
+
 static void test_rwkv(void **state)
 {
     (void)state;
@@ -542,6 +554,8 @@ int main(void)
         test(test_rwkv),
         test(test_rwkv6),
         test(test_recurrent_gemma),
+        test(test_falcon_mamba),
+        test(test_mamba2),
     };
     RUN(tests);
 }

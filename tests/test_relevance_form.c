@@ -29,6 +29,7 @@ static const form forms[] = {
     {&heedi_op_rmsnorm, heedi_form_pass, NULL},
     {&heedi_op_layernorm, heedi_form_pass, NULL},
     {&heedi_op_position, heedi_form_pass, NULL},
+    {&heedi_op_segment, heedi_form_pass, NULL},
 };
 enum { N_FORMS = sizeof forms / sizeof *forms };
 

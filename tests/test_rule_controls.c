@@ -92,6 +92,23 @@ static const struct control {
     {"bias", "llama/bias_sharded", "blk.0.attn.o", "gamma:0.25", NULL,
      HEEDI_ENTRY_bias, 0},
     {"bias", "gptj/plain", "head", "gamma:0.25", NULL, HEEDI_ENTRY_bias, 0},
+    {"leak", "gpt2/plain", "blk.0.mlp.norm", "constant_mean", NULL,
+     HEEDI_ENTRY_leak, 0},
+    {"beta", "gpt2/plain", "blk.0.mlp.norm", "constant_mean", NULL,
+     HEEDI_ENTRY_beta, 0},
+    {"type", "bert/plain", "type", NULL, &heedi_rule_segment_read,
+     HEEDI_ENTRY_type, 0},
+    {"types unread", "bert/plain", "type", NULL, NULL, HEEDI_ENTRY_unread, 0},
+    {"table", "bert/plain", "position", NULL, &heedi_rule_position_read,
+     HEEDI_ENTRY_position, 0},
+    {"learned tokens", "vit/deit_plain", "prefix", NULL, NULL,
+     HEEDI_ENTRY_prefix, 0},
+    {"table", "vit/deit_plain", "position", NULL, &heedi_rule_position_read,
+     HEEDI_ENTRY_position, 0},
+    {"bias of patches", "vit/vit_plain", "patch", "gamma:100", NULL,
+     HEEDI_ENTRY_bias, 0},
+    {"leak", "vit/vit_plain", "blk.0.attn", "cp:0.5", NULL, HEEDI_ENTRY_leak,
+     0},
     {"bias", "llama/bias_sharded", "blk.0.attn.v", "alpha_beta:2:0.1", NULL,
      HEEDI_ENTRY_bias, 0},
     {"eps", "llama/bias_sharded", "blk.0.attn.v", "alpha_beta:2:0.1", NULL,
@@ -191,6 +208,9 @@ static const struct damage {
     {"mamba/plain", "blk.0.mixer.act", "act_lxt", NULL},
     {"llama/plain", "blk.0.attn.q", "epsilon:0.01", NULL},
     {"gpt2/plain", "blk.0.mlp.fc", "gamma:0.25", NULL},
+    {"gpt2/plain", "blk.1.attn.norm", "constant_mean", NULL},
+    {"bert/plain", "blk.1.mlp.fc", "gamma:0.25", NULL},
+    {"bert/plain", "type", NULL, &heedi_rule_segment_read},
     {"llama/plain", "blk.0.mlp.down", "alpha_beta:2:1e-3", NULL},
     {"mamba/plain", "blk.0.mixer.conv", "zplus", NULL},
     {"llama/plain", "blk.0.attn.v", "w2", NULL},
@@ -259,10 +279,12 @@ static void test_sound(void **state)
                                           "lrp_epsilon",    "lrp_gamma",
                                           "lrp_alpha_beta", "lrp_zplus"};
     static const char *const models[] = {
-        "llama/plain", "gpt2/plain",  "gpt_neox/plain",       "gptj/plain",
-        "bloom/plain", "mamba/plain", "recurrent_gemma/plain"};
+        "llama/plain", "gpt2/plain",  "gpt_neox/plain",
+        "gptj/plain",  "bloom/plain", "mamba/plain",
+        "bert/plain",  "bert/masked", "recurrent_gemma/plain"};
+    enum { N_MODELS = sizeof models / sizeof *models };
     heed_ctx *ctx = new_ctx();
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < N_MODELS; i++) {
         heed_model *m = model_at(ctx, models[i]);
         heed_tokens *t = some_tokens(ctx, m, 9, 1);
         for (int k = 0; k < 6; k++) {

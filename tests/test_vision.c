@@ -148,7 +148,8 @@ static void test_relevance(void **state)
 static void test_same_bits(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"attn_lrp",    "input_x_gradient",
+    static const char *const methods[] = {"attn_lrp",    "pa_lrp",
+                                          "cp_lrp",      "input_x_gradient",
                                           "saliency",    "integrated_gradients",
                                           "smooth_grad", "attention"};
     static const char *const names[] = {"vit_long", "deit_teacher"};
@@ -255,6 +256,24 @@ static void test_refused(void **state)
     in[0] = (heed_input){.pixels = &p, .target = &target, .n_targets = 1};
     wrong(ctx, &q, HEED_EINVAL, "5 is out of range");
     in[0] = (heed_input){.pixels = &p};
+    static const struct {
+        heed_setting set[3];
+        heed_status st;
+        const char *why;
+    } presets[] = {
+        {{{"preset", "bertpe"}},
+         HEED_ENOTSUP,
+         "preset bertpe is not for 'vit'"},
+        {{{"preset", "pa_vit"}, {"aggregate", "paper"}},
+         HEED_EINVAL,
+         "not by aggregate paper"},
+        {{{"preset", "deit"}}, HEED_EINVAL, "must be one of none|pa_vit"},
+    };
+    q.method = "pa_lrp";
+    for (int i = 0; i < 3; i++) {
+        q.settings = presets[i].set;
+        wrong(ctx, &q, presets[i].st, presets[i].why);
+    }
     q.method = "ig";
     q.settings = pad;
     wrong(ctx, &q, HEED_EINVAL, "of an image it can only be zero or mean");

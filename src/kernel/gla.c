@@ -22,34 +22,35 @@ INLINE void put(heed_real *p, int64_t k, vec v)
 
 /* ---- decays ---- */
 
-/* exp(w), or softplus(-w) / tau: minus the log of the decay; and minus its
- * derivative. */
-INLINE heed_real rate(heed_real w, heed_real tau, heed_real *slope)
+/* Of lanes in [-LARGEST, LARGEST], from e = exp(-|w|): exp(w), or softplus(-w)
+ * / tau, which is minus the log of the decay; and minus its derivative. Loops
+ * over arrays, which the compiler turns into vectors. */
+INLINE void rates(const heed_real *w, const heed_real *e, heed_real tau,
+                  heed_real *rate, heed_real *slope)
 {
-    if (tau == 0) {
-        const heed_real e = v_exp(w > LARGEST ? LARGEST : w);
-        *slope = -e;
-        return e;
+    for (int i = 0; i < L && tau == 0; i++)
+        slope[i] = -(rate[i] = w[i] > 0 ? 1 / e[i] : e[i]);
+    for (int i = 0; i < L && tau != 0; i++) {
+        const heed_real sum = 1 + e[i];
+        slope[i] = (w[i] > 0 ? e[i] : 1) / (sum * tau);
+        rate[i] = (v_log1p(e[i]) + (w[i] > 0 ? 0 : -w[i])) / tau;
     }
-    const heed_real e = v_exp(w > 0 ? -w : w); /* of -|w|; a NaN stays one */
-    const heed_real big = 1 / (1 + e);
-    *slope = (w > 0 ? e * big : big) / tau;
-    return (v_log1p(e) + (w > 0 ? 0 : -w)) / tau;
 }
 
 static void decay(const heedi_gla_gate *s, heed_real *d, heed_real *slope)
 {
     for (int64_t t = 0; t < s->len; t++) {
-        const vec w = load(s->w + t * s->ld, s->lanes);
-        vec e = {0}, q = {0};
-        for (int i = 0; i < L; i++) {
-            heed_real up;
-            e[i] = rate(w[i], s->tau, &up);
-            q[i] = up;
+        heed_real w[L], e[L], rate[L], up[L];
+        put(w, 0, load(s->w + t * s->ld, s->lanes));
+        for (int i = 0; i < L; i++) { /* a NaN stays one */
+            w[i] = w[i] > LARGEST ? LARGEST : w[i] < -LARGEST ? -LARGEST : w[i];
+            e[i] = w[i] > 0 ? -w[i] : w[i];
         }
-        put(d + t * s->to, 0, exp_scaled(e * -EXP_SCALE));
+        put(e, 0, exp_scaled(at(e, 0) * EXP_SCALE));
+        rates(w, e, s->tau, rate, up);
+        put(d + t * s->to, 0, exp_scaled(at(rate, 0) * -EXP_SCALE));
         if (slope)
-            put(slope + t * s->to, 0, q);
+            memcpy(slope + t * s->to, up, sizeof up);
     }
 }
 
@@ -67,6 +68,21 @@ INLINE heed_real present(const heedi_gla *s, int64_t t)
     return lane_sum(sum);
 }
 
+/* The compiler keeps an array in registers only if it sees its indices early:
+ * hence written-out loops over the vectors of channels. */
+#define EACH(n, f) \
+    f(0);          \
+    if (n > 1) {   \
+        f(1);      \
+    }              \
+    if (n > 2) {   \
+        f(2);      \
+    }              \
+    if (n > 3) {   \
+        f(3);      \
+    }
+#define LANES_OF(j) (j == n - 1 ? last : L)
+
 /* n vectors of channels, of which the last has `last`. */
 INLINE void pass_n(const heedi_gla *s, const int n, const int64_t last,
                    const bool inclusive, heed_real *state, heed_real *y)
@@ -74,26 +90,31 @@ INLINE void pass_n(const heedi_gla *s, const int n, const int64_t last,
     for (int64_t t = 0; t < s->len; t++) {
         const heed_real *r = s->read + t * s->ld, *w = s->write + t * s->ld;
         const heed_real *d = s->decay + t * s->ld_decay;
+        const heed_real *from = s->x + t * s->ld_x;
         heed_real *h = state, *out = y + t * s->ld_x;
-        vec x[4], sum[4];
-        for (int j = 0; j < n; j++) {
-            x[j] = load(s->x + t * s->ld_x + j * L, j == n - 1 ? last : L);
-            sum[j] = (vec){0};
-        }
-        for (int64_t i = 0; i < s->keys; i++, h += n * L)
-            for (int j = 0; j < n; j++) {
-                const vec was = at(h, j), is = was * d[i] + x[j] * w[i];
-                sum[j] += (inclusive ? is : was) * r[i];
-                put(h, j, is);
-            }
         const heed_real now = present(s, t);
-        for (int j = 0; j < n; j++) {
-            const int64_t lanes = j == n - 1 ? last : L;
-            vec v = sum[j] + x[j] * now;
-            if (s->add)
-                v += load(out + j * L, lanes);
-            store(out + j * L, lanes, v);
+        vec x[4], sum[4];
+#define F(j)                                \
+    x[j] = load(from + j * L, LANES_OF(j)); \
+    sum[j] = x[j] * now
+        EACH(n, F)
+#undef F
+        for (int64_t i = 0; i < s->keys; i++, h += n * L) {
+#define F(j)                                     \
+    {                                            \
+        const vec was = at(h, j);                \
+        const vec is = was * d[i] + x[j] * w[i]; \
+        sum[j] += (inclusive ? is : was) * r[i]; \
+        put(h, j, is);                           \
+    }
+            EACH(n, F)
+#undef F
         }
+#define F(j)                        \
+    store(out + j * L, LANES_OF(j), \
+          s->add ? sum[j] + load(out + j * L, LANES_OF(j)) : sum[j])
+        EACH(n, F)
+#undef F
     }
 }
 

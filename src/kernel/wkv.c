@@ -41,7 +41,7 @@ INLINE dvec pick(dmask m, dvec a, dvec b)
 /* exp(x), x <= 0 but for rounding */
 INLINE dvec falls(dvec x)
 {
-    return wide(exp_scaled(narrow(x * EXP_SCALE)));
+    return wide(exp_scaled(narrow(x * (double)EXP_SCALE)));
 }
 
 /* m, a e^(old - m) + b e^(new - m) with m the larger exponent: what is left of

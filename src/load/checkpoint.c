@@ -50,7 +50,10 @@ static heed_status find_arch(heedi_checkpoint *c, bool dir)
     if (dir && v.kind == HEEDI_ABSENT &&
         heedi_config(c, "ssm_cfg").kind == HEEDI_OBJECT &&
         heedi_config(c, "d_model").kind == HEEDI_INT) {
-        c->arch = "mamba";
+        heedi_value layer = heedi_config(c, "ssm_cfg.layer");
+        const bool two =
+            layer.kind == HEEDI_STR && strcmp(layer.s, "Mamba2") == 0;
+        c->arch = two ? "mamba2" : "mamba";
         return HEED_OK;
     }
     if (v.kind != HEEDI_STR)

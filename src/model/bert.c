@@ -356,6 +356,16 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
     return b <= m->dim['L'] ? block(m, b - 1, t, x) : a->head->build(m, t, x);
 }
 
+/* PA-LRP's own code for BERT: attention weights are constant, half is lost. */
+static const char *const bertpe[] = {"attn=cp:0.5", NULL};
+/* As in the code of its authors, for 12 layers the last one alone. */
+static const heedi_preference prefers[] = {
+    {"transformer_attribution", "row_norm", "on"},
+    {"transformer_attribution", "start_layer", "-1"},
+    {0}};
+
+static const heedi_composite composites[] = {{"bertpe", bertpe}, {0}};
+
 static const char *const ignored[] = {"*position_ids", "*token_type_ids",
                                       "cls.seq_relationship.*", NULL};
 
@@ -369,6 +379,8 @@ const heedi_family heedi_family_bert = {
     .keys = keys,
     .gamma_beta = true,
     .ignored = ignored,
+    .composites = composites,
+    .prefers = prefers,
     .size = sizeof(bert),
     .configure = configure,
     .finish = finish,

@@ -1,4 +1,6 @@
+#include "choices.h"
 #include "standardise.h"
+#include "threads.h"
 
 /* y = w (x - mean) / s + beta, s = sqrt(var + eps) with the biased variance.
  * The vector is the gain w. Relevance holds s constant and the mean live:
@@ -23,6 +25,34 @@ static void forward(const heedi_node *y, heedi_run *run)
     const heedi_layernorm_args *a = y->args;
     const heedi_groupnorm_args whole = {1, a->eps, a->beta};
     heedi_standardise(y, run, &whole);
+}
+
+/* The mean is constant too: gx = w g / s, and <w mean / s, g> is lost. */
+void heedi_layernorm_constant(const heedi_node *y, heedi_run *run)
+{
+    const heedi_batch *b = run->batch;
+    const int64_t c = y->cols;
+    const heed_real *keep = y->saved;
+    heedi_standardise_deposit(y, run,
+                              ((const heedi_layernorm_args *)y->args)->beta);
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < b->n_small; k++) {
+        run->partial[k] = 0;
+        for (int64_t r = b->small[k].row; r < b->small[k].row + b->small[k].n;
+             r++) {
+            const double inv = (double)keep[2 * r],
+                         mu = (double)keep[2 * r + 1];
+            for (int64_t i = r * c; i < (r + 1) * c; i++) {
+                const double v =
+                    inv * (double)y->vec[i - r * c] * (double)y->g[i];
+                y->in[0]->g[i] += (heed_real)v;
+                run->partial[k] -= mu * v;
+            }
+        }
+    }
+    for (int64_t k = 0; run->ledger && k < b->n_small; k++)
+        heedi_deposit(run->ledger, b->small[k].seq, y->id, HEEDI_ENTRY_leak,
+                      run->partial[k]);
 }
 
 static void vjp(const heedi_node *y, heedi_run *run)

@@ -16,14 +16,17 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-/* The weight of row i of n. */
+double heedi_pool_weight(const heedi_pool_args *a, int64_t i, int64_t n)
+{
+    return a->how == HEEDI_POOL_MEAN   ? 1 / (double)n
+           : a->how == HEEDI_POOL_ROOT ? 1 / sqrt((double)n)
+           : a->how == HEEDI_POOL_LAST ? i == n - 1
+                                       : i == 0;
+}
+
 static heed_real weight(const heedi_node *y, int64_t i, int64_t n)
 {
-    const heedi_pool_args *a = y->args;
-    return (heed_real)(a->how == HEEDI_POOL_MEAN   ? 1 / (double)n
-                       : a->how == HEEDI_POOL_ROOT ? 1 / sqrt((double)n)
-                       : a->how == HEEDI_POOL_LAST ? i == n - 1
-                                                   : i == 0);
+    return (heed_real)heedi_pool_weight(y->args, i, n);
 }
 
 static void forward(const heedi_node *y, heedi_run *run)

@@ -25,19 +25,6 @@ static void vjp(const heedi_node *y, heedi_run *run)
     heedi_addend_pass(y, run);
 }
 
-/* Positive parts of P g, whose P share() has left in the working memory. */
-static void positive(const heedi_node *y, const heedi_run *run, double *plus)
-{
-    const heed_real *p = run->scratch;
-    const int64_t c = y->cols;
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < run->batch->rows; r++)
-        for (int64_t i = r * c; i < (r + 1) * c; i++) {
-            const double x = (double)p[i] * (double)y->g[i];
-            plus[r] += x > 0 ? x : 0;
-        }
-}
-
 void heedi_position_read(const heedi_node *y, heedi_run *run)
 {
     heedi_readout *o = run->readout;
@@ -46,7 +33,7 @@ void heedi_position_read(const heedi_node *y, heedi_run *run)
         row = o->add + heedi_readout_slot(o, y) * o->rows;
     heedi_addend_share(y, run, at, HEEDI_ENTRY_position, row);
     if (o && o->plus)
-        positive(y, run, o->plus);
+        heedi_addend_positive(y, run, o->plus);
     heedi_addend_pass(y, run);
 }
 

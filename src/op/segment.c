@@ -32,6 +32,8 @@ void heedi_segment_read(const heedi_node *y, heedi_run *run)
     if (o)
         o->typed = true;
     heedi_addend_share(y, run, at, HEEDI_ENTRY_type, o ? o->type : NULL);
+    if (o && o->type_plus)
+        heedi_addend_positive(y, run, o->type_plus);
     heedi_addend_pass(y, run);
 }
 

@@ -15,10 +15,10 @@
  * everything goes to v, and what computes k needs no backward pass.
  * Tasks are groups of channels, so that no sum crosses threads.
  *
- * Nothing is kept between the passes. Working memory of a thread: the states
- * before every 64 steps of the longest sequence, which the backward pass makes
- * again, 6 bytes for a position and channel; and what those of 64 steps need,
- * 25 KiB. */
+ * Nothing is kept between the passes. Working memory of a thread: 25 KiB for
+ * what 64 steps need, and 14 bytes for each position of the longest sequence:
+ * the states before every 64 steps, which the backward pass makes again, and
+ * the keys of one channel. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {

@@ -11,7 +11,7 @@ run() {
     echo "exit $status"
 }
 
-for m in llama gpt2 mamba rwkv; do
+for m in llama gpt2 mamba falcon_mamba mamba2 rwkv; do
     echo "# $m"
     run -m "tests/golden/$m/plain"
     cut -f 1,5 "$out"

@@ -147,8 +147,10 @@ u32 mamba.ssm.state_size '\020' 3 'ssm'
 u32 mamba.ssm.time_step_rank '\000' 3 'time_step_rank'
 u32 mamba.ssm.time_step_rank '\003' 3 'ssm'
 u32 mamba.ssm.time_step_rank '\377\377\377\377' 3 'time_step_rank'
-u32 mamba.ssm.dt_b_c_rms '\001' 4 'dt_b_c_rms'
 u32 mamba.vocab_size '\076' 3 'token_embd.weight'
+fresh_gguf
+poke $G $(($(find_text $G mamba.ssm.dt_b_c_rms) + 20)) '\000'
+gp 'mamba.ssm.dt_b_c_rms of another type' 3 "'mamba.ssm.dt_b_c_rms' is not true or false"
 fresh_gguf
 poke $G "$(find_text $G blk.0.ssm_a)" x
 gp 'no ssm_a' 3 'blk.0.ssm_a is missing'

@@ -16,6 +16,9 @@ Relevance of the attention weights is that of relevance_form.py. Arrays (F64, I6
       which every weight and the output of every operation is off by up to half a unit in the last place of float32:
       R / z is large where z is small
 
+Models that read both ways have "NAME/input/" with the input (subjects.py) and "end" alone; of two texts there is no
+target, each begins with the mean of its rows (of rollout they are one text), and there is no tattr.
+
 Prints one line per model: how far vector and matrix form are apart, the row sums of rollout from 1, float32.
 """
 import argparse
@@ -26,6 +29,7 @@ import no_torchvision  # noqa: F401
 import numpy as np
 import torch
 
+import bert
 import bloom
 import common
 import float64
@@ -34,11 +38,15 @@ import gpt_neox
 import gptj
 import llama
 import relevance_form
+import rules
 import store
+import subjects
+import vit
 
 FAMILIES = {"llama": llama, "gpt2": gpt2, "gpt_neox": gpt_neox, "gptj": gptj, "bloom": bloom}
 MODELS = ("llama/plain", "llama/gqa2_tied_bf16", "gpt2/plain", "gpt_neox/plain", "gpt_neox/sequential", "gptj/plain",
           "bloom/plain", "bloom/late_bf16")
+ENCODERS = ("bert/plain", "bert/masked", "bert/embed_mean", "vit/vit_plain", "vit/deit_plain", "vit/deit_teacher")
 DRAWS = 8
 
 
@@ -123,6 +131,71 @@ def one(name):
     return made
 
 
+VARIANTS = {
+    "rollout": {"": {"row_norm": True}, "_raw": {"row_norm": False}, "_late": {"row_norm": True, "first": 1},
+                "_no_self": {"row_norm": True, "no_self": True}},
+    "attn_grad": {"": {"row_norm": False}, "_norm": {"row_norm": True}, "_late": {"row_norm": False, "first": 1},
+                  "_no_self": {"row_norm": False, "no_self": True}},
+}
+VARIANTS["tattr"] = VARIANTS["attn_grad"]
+
+
+def positive(grads, other):
+    return [(g[0] * (w[0] if w.dim() == 4 else w)).clamp(min=0).mean(0).detach() for g, w in zip(grads, other)]
+
+
+def encoder(name):
+    """A model that reads both ways: the row of the explained position, or, of two texts that are compared, the mean of
+    their rows, each by itself."""
+    family, key = name.split("/")
+    f = {"bert": bert, "vit": vit}[family]
+    model = rules.model_of(f, key, f.MODELS[key])
+    subject = subjects.of(family, f, __import__(family + "_lrp").Forward, model, key, f.MODELS[key])
+    e, pair = {k: v for k, v in subject.arrays().items() if k != "target"}, isinstance(subject, subjects.Similarity)
+    model.requires_grad_(True)  # gradients of attention weights need a leaf
+    if family == "vit":
+        outs = [model(pixel_values=subject.ids[None], output_attentions=True)]
+        model_input = subject.ids
+    elif pair:
+        outs = [model(input_ids=i[None], output_attentions=True) for i in subject.ids.split(subject.lens)]
+    else:
+        model_input = (subject.ids, subject.segments)
+        outs = [model(input_ids=subject.ids[None], token_type_ids=subject.segments[None], output_attentions=True)]
+    rows_of = lambda r: r.mean(0) if pair else r[at]  # noqa: E731
+    if pair:
+        assert subject.how == "mean"
+        u, v = (out.last_hidden_state[0].mean(0) for out in outs)
+        value = u @ v / (u.norm() * v.norm())
+    else:
+        logits = outs[0].logits if outs[0].logits.dim() == 2 else outs[0].logits[0]
+        at, best = subject.target
+        value, e["end"] = logits[at, best], np.array(subject.target)
+
+    def put(tag, layers_of):
+        for suffix, how in VARIANTS[tag].items():
+            e[f"{tag}{suffix}_end"] = np.concatenate([rows_of(product(y, **how)[0]).numpy() for y in layers_of])
+
+    grads = [torch.autograd.grad(value, out.attentions, retain_graph=True) for out in outs]
+    put("attn_grad", [positive(g, out.attentions) for g, out in zip(grads, outs)])
+    if pair:  # there is no target that would compare them: one text
+        segments = torch.from_numpy(e["segments"])[None]
+        outs = [model(input_ids=subject.ids[None], token_type_ids=segments, output_attentions=True)]
+    put("rollout", [[w[0].mean(0).detach() for w in out.attentions] for out in outs])
+    for how, fuse in (("max", torch.Tensor.amax), ("min", torch.Tensor.amin)):
+        e[f"rollout_{how}_end"] = np.concatenate([
+            rows_of(product([fuse(w[0], 0).detach() for w in out.attentions], True)[0]).numpy() for out in outs])
+    if not pair:
+        put("tattr", [positive(grads[0], relevance_form.of(family, model, model_input, at, {best: 1.0}, logits.detach()))])
+        noise, want, off = llama.seed("noise", name), e["tattr_no_self_end"], 0
+        for _ in range(DRAWS):
+            rough = relevance_form.of(family, model, model_input, at, {best: 1.0}, None, noise)
+            rough = product(positive(grads[0], rough), False, no_self=True)[0][at].numpy()
+            off = max(off, np.abs(rough - want).max())
+        e["float32_end"] = np.array([float(f"{off / max(np.abs(want).max(), 1e-9):.2g}")])
+    print(f"{name:24}{'':20}{float(e.get('float32_end', [0])[0]):10.1e}", flush=True)
+    return {f"{name}/input/{k}": y for k, y in e.items()}
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("outdir", type=pathlib.Path)
@@ -134,6 +207,8 @@ def main():
     made = {}
     for name in MODELS:
         made.update(one(name))
+    for name in ENCODERS:
+        made.update(encoder(name))
     store.save(o.outdir / "expect.safetensors", made)
 
 

@@ -39,9 +39,9 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
 from transformers.models.bert import modeling_bert
 
-import bert_gguf
 import common
 import store
+from bert_gguf import write as write_gguf
 from bert_lrp import Forward, Pair
 from bert_models import BASE, CLASS, GGUF, MODELS
 from llama import LENGTHS, LXT_AS_IS, seed
@@ -291,7 +291,7 @@ def main():
             continue
         weights, folder = common.rounded(row, draw(name, row)), o.outdir / name
         if name in GGUF:
-            weights = bert_gguf.write(o.outdir / (name + ".gguf"), row, weights)
+            weights = write_gguf(o.outdir / (name + ".gguf"), row, weights)
             file = o.outdir / (name + ".expect.safetensors")
         else:
             write_folder(folder, row, weights)

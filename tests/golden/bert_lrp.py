@@ -35,15 +35,11 @@ class Forward(Account):
             return x.sum(0, keepdim=True) / n if n else x[:1] if pooling == "cls" else x[-1:]
         if hasattr(model, "classifier"):
             p = self.linear(0, "bias_pooler", core.pooler.dense, x[:1])
-            p = p * FACTOR["tanh"](p).detach() if self.rules else torch.tanh(p)
+            p = self.activation(p, torch.tanh, FACTOR["tanh"])
             return self.linear(0, "bias_head", model.classifier, p)
         m = model.cls.predictions
         y = self.activation(self.linear(0, "bias_transform", m.transform.dense, x))
         return self.linear(0, "bias_head", m.decoder, self.norm(0, "beta_transform", m.transform.LayerNorm, y))
-
-    def read(self):
-        relevance, sinks = super().read()
-        return relevance, {**sinks, "unread_type": [float((self.types * self.embed.grad).sum())]}
 
 
 class Pair:
@@ -61,4 +57,4 @@ class Pair:
         for _, sinks in parts:
             for k, v in sinks.items():
                 sums[k] = [a + b for a, b in zip(sums.get(k, [0.0] * len(v)), v)]
-        return closed(float(self.value.detach()), torch.cat([r for r, _ in parts]), sums)
+        return closed(float(self.value.detach()), torch.cat([r for r, _ in parts]), sums, self.one[0].tol)

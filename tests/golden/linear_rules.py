@@ -95,15 +95,18 @@ RULES = {f.__name__: f for f in (epsilon, gamma, alpha_beta, zplus, w2, flat, zb
 NAMES = {"bias_qkv": "attn.q", "bias_c_attn": "attn.q", "bias_c_proj": "attn.o", "bias_fc": "mlp.fc",
          "bias_mlp_proj": "mlp.proj", "bias_in": "mixer.x", "bias_conv": "mixer.conv", "bias_out": "mixer.out",
          "bias_x": "mixer.x", "bias_y": "mixer.y",
-         "bias_head": "head", **{"bias_" + c: "attn." + c for c in "qkvo"},
+         "bias_head": "head", "bias_patch": "patch", "bias_pooler": "pooler",
+         "bias_transform": "transform", **{"bias_" + c: "attn." + c for c in "qkvo"},
          **{"bias_" + c: "mlp." + c for c in ("gate", "up", "down")},
          "map_v": "mixer.v", "map_out": "mixer.out", "map_key": "mlp.key", "map_value": "mlp.value"}
+
+OUTSIDE = ("head", "patch", "pooler", "transform")  # of the layers
 
 
 def chosen(table, l, name):
     """The last row (glob, rule, numbers ...) that means this map, or None."""
     short = NAMES[name]
-    names = [short] if short == "head" else [short, f"blk.{l}.{short}"]
+    names = [short] if short in OUTSIDE else [short, f"blk.{l}.{short}"]
     rows = [row for row in table if any(fnmatch.fnmatchcase(n, row[0]) for n in names)]
     return rows[-1][1:] if rows else None
 

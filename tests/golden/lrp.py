@@ -16,8 +16,12 @@ class Method:
     share: float | None = None  # attention weights are constant, V takes this share (CP-LRP: 1)
     gate: bool = True  # gates of the feed-forward parts are live
     positions: bool = False  # what encodings of positions take is read out (PA-LRP)
+    all_parts: bool = True  # ... and the tests compare every part of it
+    read: str = "both"  # ... "tokens" or "positions" alone make up relevance
+    preset: str = ""  # ... "pa_vit": a map of pixels; "bertpe": without token types
     key: bool = False  # ... a score bias belongs to the key alone
     absolute: bool = False  # ... ALiBi is slope j
+    mean: bool = True  # that of a LayerNorm is live
     act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
     table: tuple = ()  # of linear maps: (glob, rule, numbers ...)
 
@@ -42,12 +46,13 @@ class Account:
 
     tol = 1e-12  # of what must agree in rounding
     learned = absolute = None  # position embeddings; score biases in their absolute form
-    factor = act = None
+    entered = types = tokens = None  # where positions enter, if not at embed; token types; learned tokens, leaves too
+    factor = act = pixels = None  # pixels: the shape of a picture
 
     def __init__(self, rules):
         self.method = rules if isinstance(rules, Method) else Method()
         self.rules, self.acts = bool(rules), []
-        self.seen, self.biases, self.noted, self.tables, self.scale_of = {}, {}, {}, {}, {}
+        self.seen, self.biases, self.noted, self.tables, self.scale_of, self.means = {}, {}, {}, {}, {}, {}
 
     def product(self, a, b):
         return (a @ b.detach() + a.detach() @ b) / 2 if self.rules else a @ b
@@ -55,12 +60,12 @@ class Account:
     def gated(self, a, b):
         return (a * b.detach() + a.detach() * b) / 2 if self.rules else a * b
 
-    def activation(self, x):
-        act = self.method.act
-        if not self.rules or act == "exact":
-            return _Activation.apply(x, self.act, self.factor) if self.rules else self.act(x)
+    def activation(self, x, act=None, factor=None):
+        f, factor, how = act or self.act, factor or self.factor, self.method.act
+        if not self.rules or how == "exact":
+            return _Activation.apply(x, f, factor) if self.rules else f(x)
         x.retain_grad()
-        y = self.act(x) if act == "derivative" else _Activation.apply(x, self.act, lambda x: self.act(x) / (x + 1e-10))
+        y = f(x) if how == "derivative" else _Activation.apply(x, f, lambda x: f(x) / (x + 1e-10))
         y.retain_grad()
         self.acts.append((x, y))
         return y
@@ -73,9 +78,12 @@ class Account:
         return self.gated(self.activation(a), u)
 
     def norm(self, l, name, m, x):
-        x = x - x.mean(-1, keepdim=True)
-        r = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.eps)
-        return self.shifted(l, name, m.weight * (x * (r.detach() if self.rules else r)), m.bias)
+        mean = x.mean(-1, keepdim=True)
+        r = torch.rsqrt((x - mean).pow(2).mean(-1, keepdim=True) + m.eps)
+        if self.rules and not self.method.mean:
+            mean = mean.detach()
+            self.means[l, name] = -m.weight * mean * r
+        return self.shifted(l, name, m.weight * ((x - mean) * (r.detach() if self.rules else r)), m.bias)
 
     def linear(self, l, name, m, x):
         return self.map(l, name, linear_rules.Dense, m.weight, m.bias, x)
@@ -157,6 +165,9 @@ class Account:
         value.backward()
         return closed(float(value.detach()), *self.read(), self.tol)
 
+    def sum_grad(self):
+        return (self.embed if self.entered is None else self.entered).grad
+
     def read(self):
         """After a backward pass: relevance of the embeddings, and the sinks."""
         layers = range(self.layers)
@@ -172,7 +183,14 @@ class Account:
             self.parts = positions.read(self)
             sinks["position"] = [float(self.parts["position"].sum())] if self.parts else []
         elif self.learned is not None:
-            sinks["unread"] = [float((self.learned * self.embed.grad).sum())]
+            sinks["unread"] = [float((self.learned * self.sum_grad()).sum())]
+        if self.types is not None:
+            share = self.types * self.sum_grad()
+            sinks["type" if self.method.positions else "unread_type"] = [float(share.sum())]
+        if self.means:
+            sinks["leak_mean"] = [float((v * self.seen[at][1].grad).sum().detach()) for at, v in self.means.items()]
+        if self.tokens is not None:
+            sinks["prefix"] = [dot(self.tokens)]
         return (self.embed * self.embed.grad).detach(), sinks
 
 

@@ -37,9 +37,9 @@ from mamba_lrp import Forward
 from mamba_models import GGUF, MODELS  # noqa: F401
 
 
-def draw(name, row):
+def draw(name, row, kind=MambaConfig):
     """Weights in float32, in the order of transformers' state_dict: activations of order 1, logits of order 1 to 10."""
-    c, r = MambaConfig(**copy.deepcopy(row["config"])), seed("weights", "mamba", row.get("like", name))
+    c, r = kind(**copy.deepcopy(row["config"])), seed("weights", kind.model_type, row.get("like", name))
     d, di, n, rank, v = c.hidden_size, c.intermediate_size, c.state_size, c.time_step_rank, c.vocab_size
     w = {"backbone.embeddings.weight": r.standard_normal((v, d)) * (0.7 if c.tie_word_embeddings else 1)}
 
@@ -80,8 +80,9 @@ def parts(model):
     return model.backbone.embeddings, model.backbone.layers
 
 
-def write_folder(folder, row, weights):
-    config, tensors = {"architectures": ["MambaForCausalLM"], "model_type": "mamba", **row["config"]}, dict(weights)
+def write_folder(folder, row, weights, kind=MambaForCausalLM):
+    config = {"architectures": [kind.__name__], "model_type": kind.config_class.model_type, **row["config"]}
+    tensors = dict(weights)
     if row.get("head"):
         tensors["lm_head.weight"] = tensors["backbone.embeddings.weight"]
     if "native" in row:

@@ -21,7 +21,7 @@ def gguf_name(key):
     return f"blk.{i}.{'attn_norm' if name == 'norm' else BLOCK[name.removeprefix('mixer.')]}.{kind}"
 
 
-def metadata(w, c):
+def metadata(w, c, norms):
     w.add_vocab_size(c.vocab_size)
     w.add_context_length(2**20)
     w.add_embedding_length(c.hidden_size)
@@ -33,14 +33,14 @@ def metadata(w, c):
     w.add_ssm_state_size(c.state_size)
     w.add_ssm_time_step_rank(c.time_step_rank)
     w.add_layer_norm_rms_eps(c.layer_norm_epsilon)
-    w.add_ssm_dt_b_c_rms(False)
+    w.add_ssm_dt_b_c_rms(norms)
 
 
-def write(path, row, weights):
-    """-> the weights as they come back, in the order of transformers."""
-    c = MambaConfig(**copy.deepcopy(row["config"]))
+def write(path, row, weights, kind=MambaConfig, norms=False):
+    """-> the weights as they come back, in the order of transformers. norms: those of Falcon Mamba."""
+    c = kind(**copy.deepcopy(row["config"]))
     w, back, turn = gguf.GGUFWriter(str(path), "mamba"), {}, 0
-    metadata(w, c)
+    metadata(w, c, norms)
     for key, a in weights.items():
         name, kind = gguf_name(key), "F32"
         stem, shape = name.split(".")[-2 if name.endswith((".weight", ".bias")) else -1], a.shape

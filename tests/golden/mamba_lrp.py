@@ -23,7 +23,7 @@ class Forward(Account):
             a, z = (self.keep(l, k, y) for k, y in zip(("a", "z"), xz.chunk(2, -1)))
             p = self.map(l, "bias_conv", Conv, m.conv1d.weight[:, 0], m.conv1d.bias, a)
             h = self.keep(l, "h", self.activation(p))
-            dt, b, c = (self.constant(h) @ m.x_proj.weight.T).split([rank, n, n], -1)
+            dt, b, c = self.selected(m, (self.constant(h) @ m.x_proj.weight.T).split([rank, n, n], -1))
             delta = torch.nn.functional.softplus(dt @ m.dt_proj.weight.T + m.dt_proj.bias)
             decay = torch.exp(-torch.exp(m.A_log) * delta[:, :, None])
             drive = delta[:, :, None] * b[:, None, :]
@@ -32,6 +32,9 @@ class Forward(Account):
             o = self.keep(l, "o", self.gated(y, self.activation(z)))
             x = x + self.linear(l, "bias_out", m.out_proj, o)
         self.logits = self.linear(0, "bias_head", model.lm_head, self.norm(0, None, core.norm_f, x))
+
+    def selected(self, m, parts):
+        return parts
 
     def constant(self, x):
         return x.detach() if self.rules else x

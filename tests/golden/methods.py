@@ -2,13 +2,14 @@
 """methods.py OUTDIR [FAMILY ...]
 
 Writes OUTDIR/expect.safetensors: integrated gradients by captum 0.9 and occlusion by plain loops, in float64, of the
-models named "plain" of llama.py, mamba.py and gpt2.py, on their own texts of T = 2 and T = 37 tokens. Needs what
-llama.py needs, and captum. Only the token embeddings are replaced; gpt2's position embeddings stay as they are. Arrays
+models named "plain" of llama.py, mamba.py, gpt2.py and bert.py, on their own texts of T = 2 and T = 37 tokens. Needs
+what llama.py needs, and captum. Only the token embeddings are replaced; position embeddings, and bert's of the type 0,
+stay as they are. Arrays
 (F64, I64), with the prefix "llama/T37/" and so on; B is zero (the embedding 0 in every position) or token5 (the
 embedding of token 5 in every position). From zero the integral of a model with RMSNorm does not converge with so few
 points: the norm's eps makes a step at 0, of which the sum gets too little or, at the end point, far too much.
 
-  ids (T)                     target (position, id)       the best next token at the end, as in the model's own file
+  ids (T)                     target (position, id)       the best next token at the end, as in the model's own file; bert: the best label, at 0
   value (1)                   its logit; base_zero, base_token5 (1) the logit at the baseline
   ig_B_RULE (T)               integrated gradients, summed over the width; RULE is gauss16 or gauss50 (Gauss-Legendre),
                               middle16 or middle50 (midpoints), trapezoid16 or trapezoid50 (that many points, both ends
@@ -26,13 +27,14 @@ import numpy as np
 import torch
 from captum.attr import IntegratedGradients, LayerIntegratedGradients
 
+import bert
 import float64
 import gpt2
 import llama
 import mamba
 import store
 
-FAMILIES = {"llama": llama, "mamba": mamba, "gpt2": gpt2}
+FAMILIES = {"llama": llama, "mamba": mamba, "gpt2": gpt2, "bert": bert}
 RULES = {"gauss": "gausslegendre", "middle": "riemann_middle", "captum_trapezoid": "riemann_trapezoid"}
 TOKEN = 5
 
@@ -65,11 +67,15 @@ def close(a, b, what):
 def one(model, ids):
     embedding = model.get_input_embeddings()
     x, e = embedding(ids).detach(), {}
-    best = int(model(ids[None], use_cache=False).logits[0, -1].argmax())
-    f = lambda y: model(inputs_embeds=y, use_cache=False).logits[:, -1, best]  # noqa: E731
-    by_ids = lambda i: model(i, use_cache=False).logits[:, -1, best]  # noqa: E731
+    labels = hasattr(model, "classifier")
+    more = {} if labels else {"use_cache": False}
+    last = lambda out: out.logits if labels else out.logits[:, -1]  # noqa: E731
+    best = int(last(model(ids[None], **more))[0].argmax())
+    f = lambda y: last(model(inputs_embeds=y, **more))[:, best]  # noqa: E731
+    by_ids = lambda i: last(model(i, **more))[:, best]  # noqa: E731
     value = float(f(x[None])[0])
-    e["ids"], e["target"], e["value"] = ids.numpy(), np.array([len(ids) - 1, best]), np.array([value])
+    at = 0 if labels else len(ids) - 1
+    e["ids"], e["target"], e["value"] = ids.numpy(), np.array([at, best]), np.array([value])
     fives = torch.full_like(ids, TOKEN)
     for name, base in (("zero", torch.zeros_like(x)), ("token5", embedding(fives).detach())):
         at_base = float(f(base[None])[0])

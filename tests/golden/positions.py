@@ -59,7 +59,7 @@ def _biased(account, l):
 
 
 def _learned(account):
-    each = account.learned * account.embed.grad
+    each = account.learned * account.sum_grad()
     zero, plus = torch.zeros(len(each)), each.clamp(min=0).sum(1)
     return {"position": each.sum(1), "cos": zero, "sin": zero, "joint": plus, "cos_sin": plus}
 
@@ -72,15 +72,24 @@ def read(account):
     return {k: torch.stack([row[k] for row in rows]).detach() for k in rows[0]} if rows else None
 
 
-def aggregates(relevance, parts):
-    """relevance (T, C) of the tokens. As the official code: tokens signed, cosines and sines by magnitude, the rest
-    signed, then divided by the largest; as the paper: positive parts by channel."""
-    token = relevance.sum(1)
+def by_token(account, relevance):
+    """(T) signed sums and sums of positive parts by channel, of the tokens; the same of their types, or None."""
+    parts = [relevance] if account.tokens is None else [(account.tokens * account.tokens.grad).detach(), relevance]
+    tokens = tuple(torch.cat([f(y).sum(1) for y in parts]) for f in (torch.clone, lambda y: y.clamp(min=0)))
+    if account.types is None:
+        return tokens, None
+    types = account.types * account.sum_grad()
+    return tokens, (types.sum(1), types.clamp(min=0).sum(1))
+
+
+def aggregates(tokens, types, parts):
+    """tokens, types: of by_token(). As the official code: tokens and types signed, cosines and sines by magnitude, the
+    rest signed, then divided by the largest; as the paper: positive parts by channel."""
+    token, plus = (tokens[i] + types[i] if types else tokens[i] for i in range(2))
     if parts is None:
         zero = torch.zeros(len(token))
         parts = dict.fromkeys(("position", "cos", "sin", "joint", "cos_sin"), zero[None])
     c, s = parts["cos"], parts["sin"]
     code = token + (c.abs() + s.abs() + (parts["position"] - c - s)).sum(0)
-    plus = relevance.clamp(min=0).sum(1)
     return {"sum": token + parts["position"].sum(0), "code": code / code.abs().max(),
             "joint": plus + parts["joint"].sum(0), "cos_sin": plus + parts["cos_sin"].sum(0)}

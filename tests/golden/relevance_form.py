@@ -6,8 +6,9 @@ import math
 import torch
 
 import bloom_lrp
-import gpt_neox_lrp
 import gptj_lrp
+import positions
+import vit_lrp
 from transformers.models.llama.modeling_llama import rotate_half
 
 
@@ -79,11 +80,11 @@ def gate(act, a, u):
     return product(torch.mul, passes(act, a), u)
 
 
-def attend(kept, q, k, v, scale, bias=None):
+def attend(kept, q, k, v, scale, bias=None, causal=True):
     """(H, T, D), keys and values of fewer heads -> (T, H D)."""
     t, groups = q.shape[1], len(q) // len(k)
     k, v = (y.repeat_interleave(groups, 0) for y in (k, v))
-    mask = torch.full((t, t), -math.inf).triu(1).to(q.dtype)
+    mask = (torch.full((t, t), -math.inf).triu(1) if causal else torch.zeros(t, t)).to(q.dtype)
     more = mask if bias is None else mask + bias
     s = product(lambda q, k: q @ k.transpose(1, 2), q, k)
     w = passes(lambda s: torch.softmax(s * scale + more, -1), s)
@@ -141,7 +142,7 @@ def gpt_neox(model, ids, cast, kept):
     for block in core.layers:
         a, m = block.attention, block.mlp
         q, k, v = fused(a.query_key_value, layernorm(block.input_layernorm, x, cast), heads, d, cast)
-        q, k = (product(lambda y: gpt_neox_lrp.rotate(y, cos, sin), y) for y in (q, k))
+        q, k = (product(lambda y: rotate(y, cos, sin, False), y) for y in (q, k))
         y = add(x, lin(a.dense, attend(kept, q, k, v, d**-0.5), cast))
         n = layernorm(block.post_attention_layernorm, x if cfg.use_parallel_residual else y, cast)
         f = passes(m.act, lin(m.dense_h_to_4h, n, cast))
@@ -150,17 +151,15 @@ def gpt_neox(model, ids, cast, kept):
 
 
 def gptj(model, ids, cast, kept):
-    def rotate(x, r):
-        return gptj_lrp.rotate(x.double(), r).to(x.dtype)
-
     cfg, core, t = model.config, model.transformer, len(ids)
     x = start(core.wte.weight[ids], cast)
     d = cfg.n_embd // cfg.n_head
+    cos, sin = gptj_lrp.tables(t, cfg.rotary_dim)
     for block in core.h:
         a, m = block.attn, block.mlp
         n = layernorm(block.ln_1, x, cast)
         q, k, v = (lin(getattr(a, c + "_proj"), n, cast).view(t, -1, d).transpose(0, 1) for c in "qkv")
-        q, k = (product(lambda y: rotate(y, cfg.rotary_dim), y) for y in (q, k))
+        q, k = (product(lambda y: rotate(y, cos, sin, True), y) for y in (q, k))
         o = lin(a.out_proj, attend(kept, q, k, v, d**-0.5), cast)
         f = lin(m.fc_out, passes(m.act, lin(m.fc_in, n, cast)), cast)
         x = add(add(x, o), f)
@@ -182,6 +181,56 @@ def bloom(model, ids, cast, kept):
         f = passes(m.gelu_impl, lin(m.dense_h_to_4h, n, cast))
         x = add(n if late else x, lin(m.dense_4h_to_h, f, cast))
     return linear(layernorm(core.ln_f, x, cast), cast(model.lm_head.weight))
+
+
+def rotate(x, cos, sin, neighbours):
+    """The first dimensions of (H, T, D), as many as tables have."""
+    y, rest = x[..., :cos.shape[-1]], x[..., cos.shape[-1]:]
+    return torch.cat((y * cos + positions.turned(y, neighbours) * sin, rest), -1)
+
+
+def encoder(a, n, heads, cast, kept):
+    """Attention both ways of a BERT or ViT block; a: of it, with query, key and value."""
+    q, k, v = (lin(m, n, cast).view(len(n), heads, -1).transpose(0, 1) for m in (a.query, a.key, a.value))
+    return attend(kept, q, k, v, q.shape[-1] ** -0.5, causal=False)
+
+
+def bert(model, text, cast, kept):
+    """text: (ids, segments)"""
+    ids, segments = text
+    core = getattr(model, "bert", model)
+    e, heads = core.embeddings, model.config.num_attention_heads
+    x = e.word_embeddings.weight[ids] + e.token_type_embeddings.weight[segments] + e.position_embeddings.weight[:len(ids)]
+    x = layernorm(e.LayerNorm, start(x, cast), cast)
+    for block in core.encoder.layer:
+        a = block.attention
+        o = lin(a.output.dense, encoder(a.self, x, heads, cast, kept), cast)
+        x = layernorm(a.output.LayerNorm, add(x, o), cast)
+        f = passes(block.intermediate.intermediate_act_fn, lin(block.intermediate.dense, x, cast))
+        x = layernorm(block.output.LayerNorm, add(x, lin(block.output.dense, f, cast)), cast)
+    if hasattr(model, "classifier"):
+        return lin(model.classifier, passes(torch.tanh, lin(core.pooler.dense, x[:1], cast)), cast)
+    m = model.cls.predictions
+    y = passes(m.transform.transform_act_fn, lin(m.transform.dense, x, cast))
+    return lin(m.decoder, layernorm(m.transform.LayerNorm, y, cast), cast)
+
+
+def vit(model, pixels, cast, kept):
+    core = getattr(model, model.config.model_type)
+    e, heads, patch = core.embeddings, model.config.num_attention_heads, core.embeddings.patch_embeddings.projection
+    tokens = [e.cls_token[0]] + ([e.distillation_token[0]] if hasattr(e, "distillation_token") else [])
+    x = vit_lrp.unfold(pixels, tuple(e.patch_embeddings.patch_size)) @ patch.weight.flatten(1).T + patch.bias
+    x = start(torch.cat([*tokens, x]) + e.position_embeddings[0], cast)
+    for block in core.encoder.layer:
+        n = layernorm(block.layernorm_before, x, cast)
+        o = encoder(block.attention.attention, n, heads, cast, kept)
+        x = add(x, lin(block.attention.output.dense, o, cast))
+        f = lin(block.intermediate.dense, layernorm(block.layernorm_after, x, cast), cast)
+        x = add(x, lin(block.output.dense, passes(block.intermediate.intermediate_act_fn, f), cast))
+    x = layernorm(core.layernorm, x, cast)
+    heads = [model.cls_classifier, model.distillation_classifier] if hasattr(model, "cls_classifier") else [model.classifier]
+    w, b = torch.cat([m.weight for m in heads], 1) / len(heads), sum(m.bias for m in heads) / len(heads)
+    return linear(x[:len(heads)].reshape(1, -1), cast(w), cast(b))
 
 
 def start(x, cast):

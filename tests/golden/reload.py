@@ -145,6 +145,8 @@ def main():
         else:
             kind, config, state = loaded[file]
         config.tie_word_embeddings = False
+        config.rescale_every = 0  # of RWKV: it changes what an epsilon is in; and its cache has one width for all
+        config.use_cache = False
         model = kind(config).double().eval()
         model.load_state_dict({k: a.double() for k, a in state.items()})
         with torch.no_grad():

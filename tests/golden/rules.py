@@ -2,7 +2,8 @@
 """rules.py OUTDIR [FAMILY ...]
 
 What the rules beyond attn_lrp make of every golden model, restated in float64 from their definitions (lrp.py,
-linear_rules.py, positions.py), for the model's longest text of at most 40 tokens and the best next token at its end.
+linear_rules.py, positions.py), of what subjects.py says: the model's longest text of at most 40 tokens and the best next
+token at its end, label or masked token; two texts and their similarity; a picture and its class.
 Needs what llama.py needs. OUTDIR/FAMILY/NAME.expect.safetensors has, with the prefix "CASE/" of each row of CASES that
 the model can have; T tokens, n layers with an encoding of positions, H heads, F pairs of dimensions that turn:
 
@@ -10,16 +11,21 @@ the model can have; T tokens, n layers with an encoding of positions, H heads, F
   sink_ENTRY (1)              of the account, summed over operations
   position, cos, sin (n, T)   pa cases but pa_gamma: what is read of positions; head (n, H, T), frequency (n, F, T),
                               distance (n, T), where all n have them
+  type (T)                    pa cases, where there are token types: their part of relevance
+  pixel (h w)                 of pictures, pa cases: relevance of pixels
   code, joint, cos_sin (T)    aggregate code, and paper with channel joint and cos_sin
 
   float32, float32_account (1)   how far the same restatement in float32 is off: of relevance, relative to the largest
-                              value, and of the sinks, relative to the larger of |value| and the sum of |relevance|
+                              value, and of the sinks and what does not close, relative to the larger of |value| and
+                              the sum of |relevance|; of w2, flat and zbox the largest of this and of what the
+                              restatement changes by if weights are off by half a unit in the last place
 
-and, without a prefix, ids (T), target (position, id), value (1). Prints how well the account closes at worst, for each
-model.
+and, without a prefix, ids (T), segments (T) or pixels (channels, h, w), target (position, id), value (1). Prints how
+well the account closes at worst, for each model.
 """
 import argparse
 import copy
+import dataclasses
 import importlib
 import pathlib
 import tempfile
@@ -32,14 +38,18 @@ import common
 import float64
 import positions
 import store
-from llama import LENGTHS, seed
+import subjects
+from llama import seed
 from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
-ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma")
-SCAN = ("mamba",)
-FAMILIES = ATTENTION + SCAN + ("rwkv",)
+ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma", "bert", "vit")
+SCAN = ("mamba", "falcon_mamba", "mamba2")
+TEXT = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma", *SCAN, "rwkv", "bert")
+FAMILIES = TEXT + ("vit",)
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
+DRAWS = 4
+FIRST, FIRST_RULES = ("blk.0.attn.[qkv]", "blk.0.mixer.[xz]"), {"w2": (), "flat": (), "zbox": (-3.0, 3.0)}
 
 CASES = {
     "cp_lrp": Method(share=1.0, gate=False),
@@ -54,25 +64,36 @@ CASES = {
     "act_derivative": Method(act="derivative"),
     "mixed": Method(table=MIXED),
     "cp_half": Method(share=0.5),
-    "pa_gamma": Method(positions=True, table=(("*", "gamma", 0.1),)),
-    "w2": Method(table=(("blk.0.attn.[qkv]", "w2"), ("blk.0.mixer.[xz]", "w2"))),
-    "flat": Method(table=(("blk.0.attn.[qkv]", "flat"), ("blk.0.mixer.[xz]", "flat"))),
-    "zbox": Method(table=(("blk.0.attn.[qkv]", "zbox", -3.0, 3.0), ("blk.0.mixer.[xz]", "zbox", -3.0, 3.0))),
+    "ln_mean": Method(mean=False),
+    "pa_gamma": Method(positions=True, all_parts=False, table=(("*", "gamma", 0.1),)),
+    **{"pa_" + k: Method(positions=True, all_parts=False, read=k) for k in ("tokens", "positions")},
+    **{k: Method(table=tuple((at, k, *more) for at in FIRST)) for k, more in FIRST_RULES.items()},
 }
+# Of pictures: the composite of pa_lrp, and rules of first maps on the patches.
+COMPOSITE = (("head", "gamma", 0.05), ("mlp.*", "gamma", 0.05), ("patch", "gamma", 100.0))
+PA_VIT = Method(share=0.5, positions=True, all_parts=False, table=COMPOSITE, preset="pa_vit")
+OF = {"bert": {
+    "pa_preset": Method(share=0.5, positions=True, all_parts=False, preset="bertpe"),
+}, "vit": {
+    "pa_lrp": Method(share=1.0, positions=True, table=COMPOSITE),
+    "pa_gamma": Method(share=1.0, positions=True, all_parts=False, table=(("*", "gamma", 0.1),)),
+    "pa_preset": PA_VIT,
+    **{"pa_" + k: dataclasses.replace(PA_VIT, read=k) for k in ("tokens", "positions")},
+    **{k: Method(table=(("patch", k, *more),)) for k, more in FIRST_RULES.items()},
+}}
 ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
-        **{k: ATTENTION + SCAN for k in ("w2", "flat", "zbox")}}
-
-ENTRY = {"kappa": "kappa", "pos_bias": "pos_bias", "unread": "unread", "gate": "gate", "leak": "leak", "eps": "eps",
-         "position": "position"}
-
+        "ln_mean": ("gpt2", "gpt_neox", "gptj", "bloom", "bert", "vit"), "pa_tokens": ("gpt2", "bert", "vit"),
+        "pa_positions": ("gpt2", "bert", "vit"), **{k: ATTENTION + SCAN for k in FIRST_RULES}}
 
 def entry(sink):
-    return ENTRY.get(sink) or sink.split("_")[0]
+    return sink if sink == "pos_bias" else sink.split("_")[0]
 
 
 def model_of(family, name, row):
     """As the file has it."""
     weights = family.draw(name, copy.deepcopy(row))
+    if family.__name__ == "vit":
+        return family.build(name, row, common.rounded(row, weights))
     if name not in family.GGUF:
         return family.build(copy.deepcopy(row), common.rounded(row, weights))
     with tempfile.TemporaryDirectory() as d:
@@ -81,57 +102,118 @@ def model_of(family, name, row):
     return family.build(row, *back) if isinstance(back, tuple) else family.build(copy.deepcopy(row), back)
 
 
-def case(forward, model, ids, best, method):
-    f = forward(model, ids, method)
-    r, sinks, rest = f.explain(f.logits[-1, best])
+def case(subject, method):
+    f, value = subject.run(method)
+    r, sinks, rest = f.explain() if isinstance(subject, subjects.Similarity) else f.explain(value)
     e = {}
     for k, v in sinks.items():
         e["sink_" + entry(k)] = e.get("sink_" + entry(k), 0) + np.array([sum(v)])
-    every = positions.aggregates(torch.from_numpy(r), f.parts) if method.positions else {}
-    e["relevance"] = every.pop("sum").numpy() if every else r.sum(1)
-    if method.positions and not method.table:
-        e.update({k: v.numpy() for k, v in every.items()})
-        stored = ("position", "cos", "sin", "head", "frequency", "distance")
-        e.update({k: f.parts[k].numpy() for k in stored if k in (f.parts or {})})
-    return e, rest, f
+    one = subject.inside(f)
+    e["relevance"] = joined([positions.by_token(g, (g.embed * g.embed.grad).detach())[0][0] for g in one])
+    if method.positions:
+        parts, types, every = read_positions(one)
+        position = parts["position"].sum(0) if parts else 0 * e["relevance"]
+        part = {"both": every.pop("sum"), "tokens": e["relevance"] + (0 if types is None else types),
+                "positions": position}
+        if method.preset == "bertpe":
+            part["both"] = e["relevance"] + position
+        e["relevance"] = part[method.read]
+        if types is not None:
+            e["type"] = types
+        if one[0].pixels is not None:
+            e["pixel"], patches = pixel_map(f, method, position, value)
+            e["relevance"] = patches if method.preset else e["relevance"]
+        if method.all_parts:
+            e.update(every)
+            e.update(parts)
+    return e, rest, value
 
 
-def in_float32(forward, model, ids, best, expect):
-    """Adds to `expect` how far the same restatement in float32 is off."""
+def pixel_map(f, method, position, value):
+    """Relevance of pixels (h w), 0 where they are cut off. Of the official map: divided by the value, what a position has
+    in equal parts over its patch, nothing below 0; and the sum of each patch, 0 of learned tokens."""
+    (channels, h, w), (a, b), n = f.pixels, f.size, len(f.tokens)
+    r = (f.embed * f.embed.grad).detach().numpy().reshape(-1, channels, a, b).sum(1)
+    sums = np.zeros(n + len(r), r.dtype)
+    if method.preset:
+        r = 0 * r if method.read == "positions" else r
+        more = 0 if method.read == "tokens" else position[n:, None, None] / (a * b)
+        r = np.maximum(0, (r + more) / value.detach().numpy())
+        sums[n:] = r.sum((1, 2))
+    image = np.zeros((h, w), r.dtype)
+    image[:h // a * a, :w // b * b] = r.reshape(h // a, w // b, a, b).swapaxes(1, 2).reshape(h // a * a, w // b * b)
+    return image.reshape(-1), sums
+
+
+def joined(arrays):
+    return np.concatenate([a.detach().numpy() for a in arrays], -1)
+
+
+def read_positions(one):
+    """Of a model's run, or of two that are one input: parts by name, types, aggregates."""
+    cat = lambda d: {k: torch.cat([x[k] for x in d], -1) for k in d[0]} if d[0] else None  # noqa: E731
+    sums = [positions.by_token(f, (f.embed * f.embed.grad).detach()) for f in one]
+    pairs = [None if s[0] is None else tuple(torch.cat(y).detach() for y in zip(*s)) for s in zip(*sums)]
+    parts = cat([f.parts for f in one])
+    every = {k: v.numpy() for k, v in positions.aggregates(*pairs, parts).items()}
+    stored = ("position", "cos", "sin", "head", "frequency", "distance")
+    return ({k: parts[k].numpy() for k in stored if k in (parts or {})},
+            None if pairs[1] is None else pairs[1][0].numpy(), every)
+
+
+def apart(e, rest, key, expect):
+    """How far a run is off: of relevance, and of the account."""
+    r, want = e["relevance"], expect[key + "/relevance"]
+    sinks = [np.abs(v - expect[f"{key}/{k}"])[0] for k, v in e.items() if k.startswith("sink_")]
+    scale = max(np.abs(want).sum(), np.abs(expect["value"][0]))
+    return np.abs(r - want).max() / (np.abs(want).max() or 1), max(max(sinks, default=0.0) / scale, rest)
+
+
+def rough(subject, cases, expect, name):
+    """What rules that divide by values near 0 are worth in float32, whatever the order of its sums: in float64, with
+    weights that are off by up to half a unit in the last place of float32."""
+    noise, weights = seed("rough", name), list(subject.model.parameters())
+    whole, worst = [w.clone() for w in weights], {}
+    Account.tol = 1
+    for _ in range(DRAWS):
+        for w, x in zip(weights, whole):
+            w.copy_(x * torch.from_numpy(1 + noise.uniform(-1, 1, x.shape) * 2.0**-24))
+        for key in FIRST_RULES:
+            worst[key] = np.maximum(apart(*case(subject, cases[key])[:2], key, expect), worst.get(key, 0))
+    for w, x in zip(weights, whole):
+        w.copy_(x)
+    Account.tol = 1e-12
+    return worst
+
+
+def in_float32(subject, cases, expect, worst):
+    """Adds to `expect` how far the same restatement in float32 is off, or `worst` of the case if that is more."""
     Account.tol = 1
     torch.set_default_dtype(FLOAT32)
-    model.to(FLOAT32)
-    for part in model.modules():  # tables of rotations are made in float64
+    subject.model.to(FLOAT32)
+    for part in subject.model.modules():  # tables of rotations are made in float64
         if hasattr(part, "inv_freq"):
             part.double()
     for key in [k.split("/")[0] for k in expect if k.endswith("/relevance")]:
-        e = case(forward, model, ids, best, CASES[key])[0]
-        r, want = e["relevance"], expect[key + "/relevance"]
-        assert r.dtype == np.float32
-        expect[key + "/float32"] = np.array([np.abs(r - want).max() / np.abs(want).max()])
-        sinks = [np.abs(v - expect[f"{key}/{k}"])[0] for k, v in e.items() if k.startswith("sink_")]
-        scale = max(np.abs(want).sum(), np.abs(expect["value"][0]))
-        expect[key + "/float32_account"] = np.array([max(sinks, default=0.0) / scale])
+        e, rest, _ = case(subject, cases[key])
+        assert e["relevance"].dtype == np.float32
+        both = np.maximum(apart(e, rest, key, expect), worst.get(key, 0))
+        expect[key + "/float32"], expect[key + "/float32_account"] = both[:1], both[1:]
     Account.tol = 1e-12
     torch.set_default_dtype(torch.float64)
 
 
-def one(family, forward, name, row):
-    expect, worst, like = {}, 0.0, row.get("like", name)
-    model = model_of(family, name, row)
-    t = max(t for t in row.get("lengths", LENGTHS) if t <= 40)
-    ids = torch.from_numpy(seed("ids", like, t).integers(0, model.config.vocab_size, t))
-    best = int(forward(model, ids, False).logits[-1].argmax())
-    for key, method in CASES.items():
-        if family.__name__ not in ONLY.get(key, FAMILIES):
-            continue
-        e, rest, f = case(forward, model, ids, best, method)
+def one(kind, family, forward, name, row):
+    expect, worst = {}, 0.0
+    subject = subjects.of(kind, family, forward, model_of(family, name, row), name, row)
+    cases = {k: m for k, m in {**CASES, **OF.get(kind, {})}.items() if kind in ONLY.get(k, FAMILIES)}
+    for key, method in cases.items():
+        e, rest, value = case(subject, method)
         worst = max(worst, rest)
         expect.update({f"{key}/{k}": v for k, v in e.items()})
-    expect["value"] = f.logits[-1, best].detach().numpy().reshape(1)
-    in_float32(forward, model, ids, best, expect)
-    expect["ids"], expect["target"] = ids.numpy(), np.array([t - 1, best])
-    return expect, worst
+    expect["value"] = value.detach().numpy().reshape(1)
+    in_float32(subject, cases, expect, rough(subject, cases, expect, name))
+    return {**expect, **subject.arrays()}, worst
 
 
 def main():
@@ -147,9 +229,9 @@ def main():
         family = importlib.import_module(kind)
         forward = importlib.import_module(kind + "_lrp").Forward
         (o.outdir / kind).mkdir(parents=True, exist_ok=True)
-        for name, row in {**family.MODELS, **family.GGUF}.items():
+        for name, row in {**family.MODELS, **getattr(family, "GGUF", {})}.items():
             if o.names in name:
-                expect, worst = one(family, forward, name, row)
+                expect, worst = one(kind, family, forward, name, row)
                 store.save(o.outdir / kind / (name + ".expect.safetensors"), expect)
                 print(f"{kind + '/' + name:36}{worst:10.1e}", flush=True)
 

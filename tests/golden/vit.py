@@ -101,21 +101,17 @@ def relevance(model, pixels, e):
     """The restated model must give logits and gradient; with the rules, relevance of both targets."""
     out, close = {}, 0.0
     f = Forward(model, pixels, rules=False)
-    f.logits[e["target"][1]].backward()
-    diff = max(np.abs(f.logits.detach().numpy() - e["logits"][0]).max() / np.abs(e["logits"]).max(),
-               np.abs(f.embed.grad.numpy() - e["grad_logit"][len(f.learned):]).max() / np.abs(e["grad_logit"]).max())
+    f.logits[0, e["target"][1]].backward()
+    diff = max(np.abs(f.logits.detach().numpy() - e["logits"]).max() / np.abs(e["logits"]).max(),
+               np.abs(f.embed.grad.numpy() - e["grad_logit"][len(f.tokens):]).max() / np.abs(e["grad_logit"]).max())
     assert diff < 1e-12, f"the restated model differs by {diff}"
     for tag in ("lrp", "lrp_contrast"):
-        f, at = Forward(model, pixels), torch.zeros(len(e["logits"][0]))
-        if tag == "lrp":
-            at[e["target"][1]] = 1
-        else:
-            at[e["contrast"][1]], at[e["contrast"][2]] = 1, -1
-        r, learned, sinks, rest = f.explain(at)
-        close = max(close, rest)
+        f = Forward(model, pixels)
+        z = f.logits[0]
+        r, sinks, rest = f.explain(z[e["target"][1]] if tag == "lrp" else z[e["contrast"][1]] - z[e["contrast"][2]])
+        close, learned = max(close, rest), (f.tokens * f.tokens.grad).detach().sum(1).numpy()
         if tag == "lrp":
             out["lrp"] = np.concatenate([np.zeros((len(learned), r.shape[1])), r])
-        sinks["prefix"] = [learned.sum()]
         out[tag + "_token"] = np.concatenate([learned, r.sum(1)])
         out.update({k + tag.removeprefix("lrp"): np.array(v) for k, v in sinks.items()})
     return out, close

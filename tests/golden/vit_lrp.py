@@ -1,12 +1,12 @@
-"""attn_lrp on ViT and DeiT, restated in float64 as a gradient pass: the rules of gpt2_lrp.py with attention both ways.
-Read at the pixels that enter the patch projection, and at the learned tokens, which replace its first rows."""
+"""attn_lrp on ViT and DeiT, restated in float64 by the rules of lrp.py: attention both ways. Read at the pixels that
+enter the patch projection, and at the learned tokens, which replace its first rows. Two heads are one map of both
+tokens, W = 1/2 [W1 W2]."""
 import torch
 import torch.nn.functional as F
 
-import gpt2_lrp
+from linear_rules import Dense
 from llama_lrp import FACTOR
-
-SINKS = ("bias_q", "bias_k", "bias_v", "bias_o", "bias_fc", "bias_mlp_proj", "beta_ln1", "beta_ln2")
+from lrp import Account
 
 
 def unfold(pixels, size):
@@ -15,56 +15,36 @@ def unfold(pixels, size):
     return F.unfold(pixels[None, :, :h, :w], size, stride=size)[0].T
 
 
-class Forward(gpt2_lrp.Forward):
+class Forward(Account):
+    """self.logits: (1, V)."""
+
     def __init__(self, model, pixels, rules=True):
-        cfg, self.rules, self.seen = model.config, rules, {}
+        super().__init__(rules)
+        cfg = model.config
         core = getattr(model, cfg.model_type)
         e, self.layers, heads = core.embeddings, len(core.encoder.layer), cfg.num_attention_heads
         self.act, self.factor = core.encoder.layer[0].intermediate.intermediate_act_fn, FACTOR[cfg.hidden_act]
         learned = [e.cls_token[0]] + ([e.distillation_token[0]] if cfg.model_type == "deit" else [])
-        self.learned = torch.cat(learned).detach().clone().requires_grad_()
-        size = tuple(e.patch_embeddings.patch_size)
-        self.embed = unfold(pixels, size).detach().clone().requires_grad_()
-        patch = e.patch_embeddings.projection
-        x = self.shifted(0, "bias_patch", self.embed @ patch.weight.flatten(1).T, patch.bias)
-        x = torch.cat([self.learned, x])
-        self.positions, t = e.position_embeddings[0].detach(), len(x)
-        x = self.keep(0, "sum", x + self.positions)
+        self.tokens = torch.cat(learned).detach().clone().requires_grad_()
+        patch, self.pixels, self.size = e.patch_embeddings.projection, pixels.shape, e.patch_embeddings.patch_size
+        rows = unfold(pixels, tuple(self.size))
+        self.embed = rows.detach().to(patch.weight.dtype).clone().requires_grad_()
+        x = self.map(0, "bias_patch", Dense, patch.weight.flatten(1), patch.bias, self.embed)
+        self.learned = e.position_embeddings[0].detach()
+        x = self.entered = self.keep(0, "sum", torch.cat([self.tokens, x]) + self.learned)
         for l, block in enumerate(core.encoder.layer):
-            n, a = self.norm(l, "beta_ln1", block.layernorm_before, x), block.attention.attention
+            n, a, t = self.norm(l, "beta_ln1", block.layernorm_before, x), block.attention.attention, len(x)
             q, k, v = (self.linear(l, "bias_" + c, m, n).view(t, heads, -1).transpose(0, 1)
                        for c, m in (("q", a.query), ("k", a.key), ("v", a.value)))
-            q = self.keep(l, "q", q)
-            s = self.keep(l, "s", self.product(q, k.transpose(1, 2)) * (cfg.hidden_size // heads) ** -0.5)
-            w = self.keep(l, "w", torch.softmax(s, -1))
-            o = self.keep(l, "o", self.product(w, v))
-            x = x + self.linear(l, "bias_o", block.attention.output.dense, o.transpose(0, 1).reshape(t, -1))
+            o = self.attention(l, q, k, v, (cfg.hidden_size // heads) ** -0.5, causal=False)
+            x = x + self.linear(l, "bias_o", block.attention.output.dense, o)
             f = self.linear(l, "bias_fc", block.intermediate.dense, self.norm(l, "beta_ln2", block.layernorm_after, x))
-            f = f * self.factor(f).detach() if rules else self.act(f)
-            x = x + self.linear(l, "bias_mlp_proj", block.output.dense, f)
+            x = x + self.linear(l, "bias_mlp_proj", block.output.dense, self.activation(f))
         x = self.norm(0, "beta_f", core.layernorm, x)
-        if hasattr(model, "cls_classifier"):
-            y = [(model.cls_classifier, x[0]), (model.distillation_classifier, x[1])]
-            self.logits, self.bias = sum(m.weight @ h + m.bias for m, h in y) / 2, sum(m.bias for m, _ in y) / 2
-        else:
-            self.logits, self.bias = model.classifier.weight @ x[0] + model.classifier.bias, model.classifier.bias
+        both = hasattr(model, "cls_classifier")
+        maps = (model.cls_classifier, model.distillation_classifier) if both else (model.classifier,)
+        w, b = torch.cat([m.weight for m in maps], 1) / len(maps), sum(m.bias for m in maps) / len(maps)
+        self.logits = self.map(0, "bias_head", Dense, w, b, x[:len(maps)].reshape(1, -1))
 
     def linear(self, l, name, m, x):
-        return self.shifted(l, name, x @ m.weight.T, torch.zeros(len(m.weight)) if m.bias is None else m.bias)
-
-    def explain(self, seed):
-        """seed: coefficients of the logits -> (patches, pixels) relevance, (learned) relevance, {sink: (L,) or (1,)}."""
-        value = self.logits @ seed
-        value.backward()
-        sinks = {"kappa": [self.kappa(l) for l in range(self.layers)]}
-        for name in SINKS:
-            sinks[name] = [self.absorbed(l, name) for l in range(self.layers)]
-        sinks["bias_patch"], sinks["beta_f"] = [self.absorbed(0, "bias_patch")], [self.absorbed(0, "beta_f")]
-        sinks["unread"] = [float((self.positions * self.seen[0, "sum"].grad).sum())]
-        sinks["bias_head"] = [float(self.bias @ seed)]
-        relevance = (self.embed * self.embed.grad).detach()
-        learned, value = (self.learned * self.learned.grad).detach().sum(1), float(value.detach())
-        rest = value - float(relevance.sum()) - float(learned.sum()) - sum(map(sum, sinks.values()))
-        total = max(abs(value), float(relevance.sum(1).abs().sum() + learned.abs().sum()))
-        assert abs(rest) < 1e-12 * total, (rest, total)
-        return relevance.numpy(), learned.numpy(), sinks, abs(rest) / total
+        return self.map(l, name, Dense, m.weight, torch.zeros(len(m.weight)) if m.bias is None else m.bias, x)
