@@ -372,16 +372,11 @@ static heed_status visit(void *ud, heedi_exec *e, int64_t block)
     return HEED_OK;
 }
 
-/* What the chains of a recurrent layer have. */
-static const struct {
-    const char *name;
-    int up, down;
-} models[] = {
-    {"llama/plain", 0, 0},        {"mamba/plain", 2, 1},
-    {"mamba/no_conv_bias", 2, 1}, {"mamba/state8_conv2_rank3", 2, 1},
-    {"mamba/act_gelu", 2, 1},     {"recurrent_gemma/plain", 1, 1},
-    {"rwkv/plain", 0, 1},         {"rwkv6/plain", 0, 2},
-};
+"rwkv6/plain", "rwkv6/wider", "rwkv6/extreme_decay", "llama/plain",
+    "mamba/plain", "mamba/no_conv_bias", "mamba/state8_conv2_rank3",
+    "mamba/act_gelu", "recurrent_gemma/plain", "rwkv/plain",
+}
+;
 
 static void check_chain(const heedi_implicit *m)
 {
