@@ -379,7 +379,8 @@ static const struct {
 } models[] = {
     {"llama/plain", 0, 0},        {"mamba/plain", 2, 1},
     {"mamba/no_conv_bias", 2, 1}, {"mamba/state8_conv2_rank3", 2, 1},
-    {"mamba/act_gelu", 2, 1},     {"recurrent_gemma/plain", 1, 1},
+    {"mamba/act_gelu", 2, 1},     {"mamba2/plain", 2, 2},
+    {"recurrent_gemma/plain", 1, 1},
     {"rwkv/plain", 0, 1},         {"rwkv6/plain", 0, 2},
 };
 
