@@ -381,7 +381,8 @@ static const struct {
     {"mamba/no_conv_bias", 2, 1},    {"mamba/state8_conv2_rank3", 2, 1},
     {"mamba/act_gelu", 2, 1},        {"mamba2/plain", 2, 2},
     {"recurrent_gemma/plain", 1, 1}, {"rwkv/plain", 0, 1},
-    {"rwkv6/plain", 0, 2},
+    {"rwkv6/plain", 0, 2},           {"rwkv6/wider", 0, 2},
+    {"rwkv6/extreme_decay", 0, 2},
 };
 
 static void check_chain(const heedi_implicit *m)
