@@ -50,6 +50,7 @@ typedef struct heedi_attention_args {
 typedef struct heedi_conv_args {
     int64_t width;
     const heed_real *w; /* (width, channels), the last row meets the present */
+    bool reversed;      /* it looks ahead; the sequence cannot be continued */
 } heedi_conv_args;
 
 /* A selective state space (S6): channels in groups of HEEDI_LANES. */
@@ -57,6 +58,8 @@ typedef struct heedi_scan_args {
     int64_t channels, n_state;
     const heed_real *a; /* (groups, n_state, LANES): -exp(A_log), 0 beyond */
     const heed_real *d; /* (groups LANES): the skip, 0 beyond */
+    bool reversed;      /* time runs from the last position to the first; the
+                           sequence cannot be continued */
 } heedi_scan_args;
 
 /* Gated linear attention: heads side by side, each with so many keys and

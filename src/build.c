@@ -89,7 +89,7 @@ heed_status heedi_filter_rows(heed_model *m, const heedi_weight *w, int64_t c0,
             f[i * n + c] = row[i];
     }
     heedi_free(m->ctx, row);
-    *out = (heedi_conv_args){width, f};
+    *out = (heedi_conv_args){.width = width, .w = f};
     return st;
 }
 

@@ -295,8 +295,8 @@ size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
     return own > rows ? own : rows;
 }
 
-static void by_rows(const heedi_node *y, const heedi_run *run,
-                    const heedi_fold *f)
+void heedi_fold_rows(const heedi_node *y, const heedi_run *run,
+                     const heedi_fold *f)
 {
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < f->nq; i += HEEDI_FOLD_ROWS) {
@@ -350,9 +350,9 @@ void heedi_fold_run(const heedi_node *y, const heedi_run *run,
 {
     heedi_fold plain = *f;
     plain.skip = NULL;
-    if (!y->op->mixing->fold || f->pick || (f->filter && f->reversed) ||
+    if (!y->op->mixing->fold || f->pick ||
         (f->skip && f->f != HEEDI_FOLD_SUM)) {
-        by_rows(y, run, f);
+        heedi_fold_rows(y, run, f);
         return;
     }
     y->op->mixing->fold(y, run, &plain);

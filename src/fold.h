@@ -18,6 +18,10 @@ size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
 /* f->out; all threads. Cannot fail. */
 void heedi_fold_run(const heedi_node *y, const heedi_run *run,
                     const heedi_fold *f);
+/* The same by rows alone: what an operation's own fold calls for what it does
+ * not do. */
+void heedi_fold_rows(const heedi_node *y, const heedi_run *run,
+                     const heedi_fold *f);
 
 /* Entries of M of the head that column d is of, rows f->q0 + i ..., to those
  * that are folded: m[i][c] becomes left K post of column d, with the skip;

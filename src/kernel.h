@@ -104,13 +104,14 @@ typedef struct heedi_vector_table {
 
 /* scan.c: the selective scan of HEEDI_LANES neighbouring channels over one
  * sequence:  h[n] = exp(dt a[n]) h[n] + dt b[n] x,  y = sum c[n] h[n] + d x.
- * x, dt, y, gy, gx, gdt: rows of ld values, of which the first `lanes` count;
- * b, c, gb, gc: rows of n_state. a: (n_state, LANES), at most 0. A state is
- * (n_state, LANES). Decays that are no normal number are 0; nothing else is
- * exponentiated, so nothing overflows. */
+ * x, dt, y, gy, gx, gdt: rows ld values apart, of which the first `lanes`
+ * count; b, c: rows of n_state values, ldb apart; steps follow each other as
+ * rows do, so that both distances are negative where time runs back. a:
+ * (n_state, LANES), at most 0. A state is (n_state, LANES). Decays that are no
+ * normal number are 0; nothing else is exponentiated, so nothing overflows. */
 enum { HEEDI_LANES = 16, HEEDI_SCAN_CHUNK = 64, HEEDI_SCAN_PIECE = 8 };
 typedef struct heedi_scan {
-    int64_t len, n_state, ld, lanes;
+    int64_t len, n_state, ld, ldb, lanes;
     const heed_real *x, *dt, *b, *c, *a, *d;
 } heedi_scan;
 typedef struct heedi_scan_grad {
@@ -247,15 +248,16 @@ typedef struct heedi_rglru_table {
                          heed_real *w);
 } heedi_rglru_table;
 /* hidden.c: rows q0 ... q0+nq-1 of the matrices of HEEDI_LANES channels of a
- * selective scan, folded as op.h says (heedi_fold), added to acc. Pointers are
- * to the first of these channels, at the first row of the sequence; rows of ld
- * values, of which the first `lanes` count. b: (n_state, ldb), columns of the
- * sequence, ldb as heedi_hidden_columns(q0 + nq), 0 beyond; c: rows of n_state;
- * a: (n_state, LANES). acc: rows of lda values, rows rounded up to SUB, columns
- * as ldb; lda a multiple of LANES. */
+ * selective scan, folded as op.h says (heedi_fold), added to acc. Rows and
+ * columns are steps. Pointers are to the first of these channels, at the first
+ * step of the sequence; steps lie ld values apart, or minus so many, of which
+ * the first `lanes` count. b: (n_state, ldb), columns of the sequence, ldb as
+ * heedi_hidden_columns(q0 + nq), 0 beyond; c: n_state values, steps ldc apart;
+ * a: (n_state, LANES); filter: rows of ldw values. acc: rows of lda values,
+ * rows rounded up to SUB, columns as ldb; lda a multiple of LANES. */
 enum { HEEDI_HIDDEN_SUB = 16, HEEDI_HIDDEN_COLS = 48 };
 typedef struct heedi_hidden {
-    int64_t q0, nq, n_state, ld, lanes, ldb, lda, width;
+    int64_t q0, nq, n_state, ld, lanes, ldb, ldc, lda, width, ldw;
     const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a;
     heedi_fold_kind f;
     heed_real *acc;

@@ -101,7 +101,7 @@ static heed_status arrange(heed_model *m, int64_t l, heedi_mamba_layer *k)
         skip[c] = d[c];
     }
     heedi_free(m->ctx, row);
-    k->scan = (heedi_scan_args){e, n, a, skip};
+    k->scan = (heedi_scan_args){e, n, a, skip, false};
     return st;
 }
 

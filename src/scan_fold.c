@@ -1,4 +1,5 @@
 #include "args.h"
+#include "fold.h"
 #include "scan.h"
 
 #include <math.h>
@@ -7,7 +8,8 @@
 
 /* Rows of the matrices of all channels, folded (src/kernel/hidden.c). Channels
  * are summed in GROUPS parts, whatever the number of threads, each in its own
- * accumulator, which are added in their order. */
+ * accumulator, which are added in their order. Rows and columns are counted in
+ * steps until then: from the end where time runs back. */
 enum { GROUPS = 8, ALIGN = 64 / sizeof(heed_real) };
 
 static int64_t n_groups(const heedi_node *y)
@@ -51,7 +53,8 @@ typedef struct call {
     const heedi_node *y;
     const heedi_run *run;
     const heedi_fold *f;
-    int64_t end, ld, rows; /* columns that anything enters; padded */
+    int64_t q0, end, ld, rows; /* first step; columns that anything enters;
+                                  padded */
     heed_real *b, *acc, *work;
 } call;
 
@@ -60,7 +63,11 @@ static call call_of(const heedi_node *y, const heedi_run *run,
 {
     const heedi_scan_args *a = y->args;
     const uintptr_t at = (uintptr_t)f->scratch;
-    call k = {.y = y, .run = run, .f = f, .end = f->q0 + f->nq};
+    const int64_t len = heedi_len(run->batch, f->seq);
+    call k = {.y = y, .run = run, .f = f, .q0 = f->q0};
+    if (a->reversed)
+        k.q0 = len - f->q0 - f->nq;
+    k.end = k.q0 + f->nq;
     k.ld = heedi_hidden_columns(k.end);
     k.rows = padded(f->nq);
     k.b = (heed_real *)((at + 63) / 64 * 64);
@@ -72,13 +79,15 @@ static call call_of(const heedi_node *y, const heedi_run *run,
 static void turn_b(const call *k)
 {
     const int64_t n = ((const heedi_scan_args *)k->y->args)->n_state;
-    const heed_real *b = k->y->in[2]->x + k->run->batch->start[k->f->seq] * n;
+    const int64_t step = heedi_scan_step(k->y) * n;
+    const heed_real *b =
+        k->y->in[2]->x + heedi_scan_row(k->y, k->run->batch, k->f->seq, 0) * n;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
         memset(k->b + i * k->ld + k->end, 0,
                (size_t)(k->ld - k->end) * sizeof *b);
         for (int64_t c = 0; c < k->end; c++)
-            k->b[i * k->ld + c] = b[c * n + i];
+            k->b[i * k->ld + c] = b[c * step + i];
     }
 }
 
@@ -93,21 +102,24 @@ static void one_group(const call *k, int64_t group)
     const heedi_fold *f = k->f;
     const heedi_scan_args *a = y->args;
     const int64_t n = heedi_scan_groups(y), parts = n_groups(y);
-    const int64_t row = k->run->batch->start[f->seq];
+    const int64_t row = heedi_scan_row(y, k->run->batch, f->seq, 0);
+    const int64_t step = heedi_scan_step(y);
     heed_real *acc = k->acc + group * k->rows * k->ld;
     for (int64_t i = 0; i < k->rows * k->ld; i++)
         acc[i] = f->f == HEEDI_FOLD_MAX ? -(heed_real)HUGE_VAL : 0;
     for (int64_t g = n * group / parts; g < n * (group + 1) / parts; g++) {
         const int64_t c = g * HEEDI_LANES, left = y->cols - c;
         const int64_t from = row * y->cols + c;
-        const heedi_hidden h = {.q0 = f->q0,
+        const heedi_hidden h = {.q0 = k->q0,
                                 .nq = f->nq,
                                 .n_state = a->n_state,
-                                .ld = y->cols,
+                                .ld = step * y->cols,
                                 .lanes =
                                     left < HEEDI_LANES ? left : HEEDI_LANES,
                                 .ldb = k->ld,
+                                .ldc = step * a->n_state,
                                 .lda = k->ld,
+                                .ldw = y->cols,
                                 .width = f->filter ? f->width : 1,
                                 .dt = y->in[1]->x + from,
                                 .left = at(f->left, from),
@@ -130,18 +142,19 @@ static void gather(const call *k)
     const heedi_fold *f = k->f;
     const int64_t len = heedi_len(k->run->batch, f->seq);
     const int64_t size = k->rows * k->ld, parts = n_groups(k->y);
+    const bool back = heedi_scan_step(k->y) < 0;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < f->nq; i++) {
         const heed_real *x = k->acc + i * k->ld;
-        heed_real *out = f->out + i * len;
+        heed_real *out = f->out + (back ? f->nq - 1 - i : i) * len;
         memset(out, 0, (size_t)len * sizeof *out);
-        for (int64_t c = 0; c <= f->q0 + i; c++) {
+        for (int64_t c = 0; c <= k->q0 + i; c++) {
             double sum = (double)x[c];
             for (int64_t g = 1; g < parts; g++) {
                 const double a = (double)x[g * size + c];
                 sum = f->f != HEEDI_FOLD_MAX ? sum + a : a > sum ? a : sum;
             }
-            out[c] = (heed_real)(sum + 0.0); /* no -0 */
+            out[back ? len - 1 - c : c] = (heed_real)(sum + 0.0); /* no -0 */
         }
     }
 }
@@ -150,6 +163,11 @@ void heedi_scan_fold(const heedi_node *y, const heedi_run *run,
                      const heedi_fold *f)
 {
     const call k = call_of(y, run, f);
+    if (f->filter &&
+        (f->reversed != (heedi_scan_step(y) < 0) || f->width > WIDEST)) {
+        heedi_fold_rows(y, run, f);
+        return;
+    }
     turn_b(&k);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t g = 0; g < n_groups(y); g++)

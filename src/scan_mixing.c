@@ -10,14 +10,16 @@
  *     M[r][c] = sum over n of C_r[n] exp(A[n] sum of dt_k, c < k <= r)
  *               dt_c B_c[n]
  * on x; beside it stay D x_r and what a carried state gives. Every exponent is
- * at most 0. */
+ * at most 0. Rows and columns are counted in steps: from the end where time
+ * runs back, so that the matrix is upper triangular. */
 
 static int64_t heads(const heedi_node *y)
 {
     return y->cols;
 }
 
-/* exp(A[n] dt_c) of one channel, n_state of each column c0 ... c0+len-1. */
+/* exp(A[n] dt) of one channel, n_state of each of len steps, the first of which
+ * is at `row`. */
 static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t d,
                    heed_real *out)
 {
@@ -26,7 +28,8 @@ static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t d,
     const heed_real *rate =
         a->a + (size_t)(d / HEEDI_LANES) * heedi_scan_unit(y) + d % HEEDI_LANES;
     for (int64_t c = 0; c < len; c++) {
-        const heed_real dt = y->in[1]->x[(row + c) * y->cols + d];
+        const heed_real dt =
+            y->in[1]->x[(row + heedi_scan_step(y) * c) * y->cols + d];
         for (int64_t i = 0; i < n; i++)
             out[c * n + i] = dt * rate[i * HEEDI_LANES];
     }
@@ -35,14 +38,16 @@ static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t d,
         (all + HEEDI_LANES - 1) / HEEDI_LANES * HEEDI_LANES, out, out);
 }
 
-/* Columns c0 ... c0+len-1 of row r; g: what is left of C_r beyond them. */
-static void columns(const heedi_node *y, int64_t row0, int64_t c0, int64_t len,
-                    int64_t d, const heed_real *decay, heed_real *g,
-                    heed_real *out)
+/* len columns of a row, the first of which is at `row`; g: what is left of C_r
+ * beyond them. */
+static void columns(const heedi_node *y, int64_t row, int64_t len, int64_t d,
+                    const heed_real *decay, heed_real *g, heed_real *out)
 {
     const int64_t n = ((const heedi_scan_args *)y->args)->n_state;
+    const int64_t step = heedi_scan_step(y);
     for (int64_t c = len - 1; c >= 0; c--) {
-        const heed_real *b = y->in[2]->x + (row0 + c0 + c) * n;
+        const int64_t at = row + step * c;
+        const heed_real *b = y->in[2]->x + at * n;
         const heed_real *e = decay + c * n;
         heed_real sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -50,37 +55,48 @@ static void columns(const heedi_node *y, int64_t row0, int64_t c0, int64_t len,
             sum += g[i] * b[i];
             g[i] *= e[i];
         }
-        out[c0 + c] = sum * y->in[1]->x[(row0 + c0 + c) * y->cols + d];
+        out[step * c] = sum * y->in[1]->x[at * y->cols + d];
     }
 }
 
-/* Chunks of columns from the last to the first, for each HEEDI_SCAN_PIECE rows,
- * so that a decay is made once for all of them. */
-static void rows(const heedi_node *y, const heedi_run *run, const heedi_view *v)
+/* Of steps r0 ... r0+m-1, m <= HEEDI_SCAN_PIECE. Chunks of columns from the
+ * last to the first, so that a decay is made once for all rows. out: row 0,
+ * column 0. */
+static void piece(const heedi_node *y, const heedi_run *run,
+                  const heedi_view *v, int64_t r0, int64_t m, heed_real *out)
 {
     const int64_t n = ((const heedi_scan_args *)y->args)->n_state;
-    const int64_t row0 = run->batch->start[v->seq];
     const int64_t len = heedi_len(run->batch, v->seq);
+    const int64_t row0 = heedi_scan_row(y, run->batch, v->seq, 0);
+    const int64_t step = heedi_scan_step(y);
     heed_real *decay = heedi_scan_own(y, run);
     heed_real *g = decay + (HEEDI_SCAN_CHUNK + 1) * n * HEEDI_LANES;
-    memset(v->out, 0, (size_t)(v->nq * len) * sizeof *v->out);
-    for (int64_t i0 = 0; i0 < v->nq; i0 += HEEDI_SCAN_PIECE) {
-        const int64_t left = v->nq - i0;
-        const int64_t m = left < HEEDI_SCAN_PIECE ? left : HEEDI_SCAN_PIECE;
-        const int64_t r0 = v->q0 + i0, end = r0 + m;
-        for (int64_t i = 0; i < m; i++)
-            memcpy(g + i * n, y->in[3]->x + (row0 + r0 + i) * n,
-                   (size_t)n * sizeof *g);
-        for (int64_t c1 = end; c1 > 0;) {
-            const int64_t c0 = (c1 - 1) / HEEDI_SCAN_CHUNK * HEEDI_SCAN_CHUNK;
-            decays(y, row0 + c0, c1 - c0, v->head, decay);
-            for (int64_t i = 0; i < m; i++) {
-                const int64_t last = r0 + i < c1 - 1 ? r0 + i : c1 - 1;
-                columns(y, row0, c0, last - c0 + 1, v->head, decay, g + i * n,
-                        v->out + (i0 + i) * len);
-            }
-            c1 = c0;
+    for (int64_t i = 0; i < m; i++)
+        memcpy(g + i * n, y->in[3]->x + (row0 + step * (r0 + i)) * n,
+               (size_t)n * sizeof *g);
+    for (int64_t c1 = r0 + m; c1 > 0;) {
+        const int64_t c0 = (c1 - 1) / HEEDI_SCAN_CHUNK * HEEDI_SCAN_CHUNK;
+        decays(y, row0 + step * c0, c1 - c0, v->head, decay);
+        for (int64_t i = 0; i < m; i++) {
+            const int64_t last = r0 + i < c1 - 1 ? r0 + i : c1 - 1;
+            columns(y, row0 + step * c0, last - c0 + 1, v->head, decay,
+                    g + i * n, out + step * (i * len + c0));
         }
+        c1 = c0;
+    }
+}
+
+static void rows(const heedi_node *y, const heedi_run *run, const heedi_view *v)
+{
+    const int64_t len = heedi_len(run->batch, v->seq);
+    const bool back = heedi_scan_step(y) < 0;
+    const int64_t first = back ? len - v->q0 - v->nq : v->q0; /* step */
+    memset(v->out, 0, (size_t)(v->nq * len) * sizeof *v->out);
+    for (int64_t i = 0; i < v->nq; i += HEEDI_SCAN_PIECE) {
+        const int64_t left = v->nq - i;
+        const int64_t m = left < HEEDI_SCAN_PIECE ? left : HEEDI_SCAN_PIECE;
+        piece(y, run, v, first + i, m,
+              back ? v->out + (v->nq - i) * len - 1 : v->out + i * len);
     }
 }
 
@@ -130,10 +146,10 @@ static void times(const heedi_node *y, const heedi_run *run, bool transposed,
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t g = 0; g < heedi_scan_groups(y); g++) {
-            const int64_t at = b->start[seq] * y->cols + g * HEEDI_LANES;
+            const int64_t at =
+                heedi_scan_row(y, b, seq, 0) * y->cols + g * HEEDI_LANES;
             heed_real *h = heedi_scan_own(y, run);
-            heedi_scan s =
-                heedi_scan_part(y, b->start[seq], heedi_len(b, seq), g);
+            heedi_scan s = heedi_scan_part(y, b, seq, 0, heedi_len(b, seq), g);
             s.d = no_skip;
             memset(h, 0, heedi_scan_unit(y) * sizeof *h);
             if (transposed) {

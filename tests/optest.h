@@ -259,6 +259,23 @@ static inline double optest_tol(double f, double d)
     return sizeof(heed_real) == 4 ? f : d;
 }
 
+/* Its time runs from the last position to the first. */
+static inline bool optest_reversed(const heedi_node *y)
+{
+    return (y->op == &heedi_op_scan &&
+            ((const heedi_scan_args *)y->args)->reversed) ||
+           (y->op == &heedi_op_conv1d &&
+            ((const heedi_conv_args *)y->args)->reversed);
+}
+
+/* What comes later enters what was before: it cannot be continued. */
+static inline bool optest_ahead(const heedi_node *y)
+{
+    return optest_reversed(y) ||
+           (y->op == &heedi_op_attention &&
+            ((const heedi_attention_args *)y->args)->bidirectional);
+}
+
 static inline bool optest_seen(const heedi_attention_args *a, int64_t i,
                                int64_t j)
 {

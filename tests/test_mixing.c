@@ -42,7 +42,9 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
     const bool softmax = strcmp(y->op->mixing->mixer, "softmax") == 0;
     double sum = 0;
     for (int64_t j = 0; j < len; j++) {
-        const bool out = softmax ? !optest_seen(y->args, q, j) : j > q;
+        const bool out = softmax              ? !optest_seen(y->args, q, j)
+                         : optest_reversed(y) ? j < q
+                                              : j > q;
         sum += (double)m[j];
         if (out ? m[j] != 0
                 : !(y->op->mixing->positive ? m[j] >= 0 : m[j] == m[j]))

@@ -412,9 +412,8 @@ static double pieces_error(const heedi_op *op, const heedi_example *row,
 /* It says so by a state of no bytes. */
 static bool cannot_continue(const heedi_op *op, const heedi_example *row)
 {
-    const heedi_attention_args *a = row->args;
-    heedi_node y = {.op = op, .args = a};
-    if (op != &heedi_op_attention || !a->bidirectional)
+    const heedi_node y = {.op = op, .args = row->args, .cols = row->in[0]};
+    if (!optest_ahead(&y))
         return false;
     assert_int_equal(op->state(&y, 5), 0);
     return true;

@@ -25,7 +25,7 @@ static const heedi_scan_args *arguments(heedi_arena *mem, int64_t channels,
             a[(c / HEEDI_LANES * n + k) * HEEDI_LANES + c % HEEDI_LANES] =
                 (heed_real)(-0.3 - (double)k - 0.01 * (double)(c % 7));
     }
-    *s = (heedi_scan_args){channels, n, a, d};
+    *s = (heedi_scan_args){channels, n, a, d, false};
     return s;
 }
 
@@ -317,7 +317,7 @@ static void test_memory(void **state)
     heed_ctx *ctx = new_ctx();
     heedi_arena mem;
     heedi_arena_init(&mem, ctx);
-    const heedi_scan_args args = {E, N, NULL, NULL};
+    const heedi_scan_args args = {E, N, NULL, NULL, false};
     const heedi_node y = {.op = &heedi_op_scan, .args = &args, .cols = E};
     size_t at_most = 0;
     for (int64_t len = 1024; len <= 65536; len *= 8) {
@@ -420,10 +420,10 @@ static void test_tables(void **state)
             in[i] = optest_value(&seed);
         for (int i = 0; i < MANY; i++)
             in[MANY + i] = (heed_real)fabs((double)in[MANY + i]);
-        const heedi_scan s = {
-            T,    states[j], HEEDI_LANES,   HEEDI_LANES,
-            in,   in + MANY, in + 3 * MANY, in + 3 * MANY + T * 33,
-            a->a, a->d};
+        const heedi_scan s = {T,         states[j],     HEEDI_LANES,
+                              states[j], HEEDI_LANES,   in,
+                              in + MANY, in + 3 * MANY, in + 3 * MANY + T * 33,
+                              a->a,      a->d};
         for (int k = 0; k <= heedi_isa_index(); k++) {
             out[k] = heedi_arena_alloc(&mem, 4 * MANY * sizeof *in);
             run_table(tables[k], &s, in + 2 * MANY, &mem, out[k]);

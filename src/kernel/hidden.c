@@ -134,7 +134,7 @@ static void row_factors(const heedi_hidden *h, const room *r, int64_t d,
     const heed_real *rate = r->rate + d * r->np;
     double sum = 0;
     for (int64_t i = 0; i < n; i++) {
-        const heed_real *c = h->c + (from + i) * h->n_state;
+        const heed_real *c = h->c + (from + i) * h->ldc;
         const heed_real left =
             h->left && d < h->lanes ? h->left[(from + i) * h->ld + d] : 1;
         sum += (double)r->dt[d * r->ld + from + i];
@@ -176,8 +176,8 @@ static void column_factors(const heedi_hidden *h, const room *r, int64_t d,
         for (int64_t v = 0; h->filter && v < nv * L; v += L) {
             vec x = {0};
             for (int64_t k = 0; k < h->width; k++)
-                x +=
-                    get(to + v + k) * h->filter[(h->width - 1 - k) * h->ld + d];
+                x += get(to + v + k) *
+                     h->filter[(h->width - 1 - k) * h->ldw + d];
             put(q + v, x * get(r->post + d * r->ld + c0 + v));
         }
     }
@@ -322,7 +322,7 @@ INLINE void run(const heedi_hidden *h, const room *r, int64_t d, int64_t from,
         s[n] = in * u * get(h->b + n * h->ldb + c) * exp_scaled(sum * rate[n]);
     for (int64_t i = 0; i < rows; i++) {
         const int64_t row = from + i;
-        const heed_real *cr = h->c + row * n_state;
+        const heed_real *cr = h->c + row * h->ldc;
         vec y0 = {0}, y1 = {0}, here = {0};
         if (row >= c && row < c + L)
             here[row - c] = u[row - c];
@@ -354,7 +354,8 @@ static void finish(const heedi_hidden *h, const room *r, int64_t d,
         for (int64_t v = 0; v < nv * L; v += L) {
             vec a = {0};
             for (int64_t k = 0; h->filter && k < h->width; k++)
-                a += get(x + v + k) * h->filter[(h->width - 1 - k) * h->ld + d];
+                a +=
+                    get(x + v + k) * h->filter[(h->width - 1 - k) * h->ldw + d];
             a = h->filter ? a * get(post + v) : get(x + v);
             put(to + v, folded(h->f, get(to + v), a * left));
         }

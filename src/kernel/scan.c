@@ -69,7 +69,7 @@ INLINE void forward_n(const heedi_scan *s, const int64_t n, const int64_t lanes,
         }
         const vec x = load(s->x + t * s->ld, lanes);
         const vec dt = load(s->dt + t * s->ld, lanes);
-        const heed_real *b = s->b + t * n, *c = s->c + t * n;
+        const heed_real *b = s->b + t * s->ldb, *c = s->c + t * s->ldb;
         __builtin_prefetch(s->x + (t + 8) * s->ld);
         __builtin_prefetch(s->dt + (t + 8) * s->ld);
         const vec u = dt * x, e = dt * EXP_SCALE;
@@ -130,7 +130,7 @@ INLINE void relevance_n(const heedi_scan *s, const int64_t n,
     for (int64_t t = s->len - 1; t >= 0; t--) {
         const vec o = load(gy + t * s->ld, lanes);
         const vec dt = load(s->dt + t * s->ld, lanes);
-        const heed_real *b = s->b + t * n, *c = s->c + t * n;
+        const heed_real *b = s->b + t * s->ldb, *c = s->c + t * s->ldb;
         if (t >= 8) {
             __builtin_prefetch(gy + (t - 8) * s->ld);
             __builtin_prefetch(s->dt + (t - 8) * s->ld);
@@ -186,7 +186,7 @@ INLINE void replay_n(const heedi_scan *s, const int64_t n, const int64_t lanes,
         const vec dt = load(s->dt + t * s->ld, lanes);
         const vec u = dt * load(s->x + t * s->ld, lanes);
         const vec e = dt * EXP_SCALE;
-        const heed_real *b = s->b + t * n;
+        const heed_real *b = s->b + t * s->ldb;
         step += n;
 #define F(k, odd)                            \
     step[k].a = exp_scaled(e * at(s->a, k)); \
@@ -206,7 +206,7 @@ INLINE void vjp_n(const heedi_scan *s, const int64_t n, const int64_t lanes,
         const vec x = load(s->x + row, lanes);
         const vec dt = load(s->dt + row, lanes);
         const vec o = load(gy + row, lanes), u = dt * x;
-        const heed_real *b = s->b + t * n, *c = s->c + t * n;
+        const heed_real *b = s->b + t * s->ldb, *c = s->c + t * s->ldb;
         const pair *was = step + t * n, *is = was + n;
         pair *sum = (pair *)(void *)to->sum + t * n;
         vec s0 = {0}, s1 = {0}, q0 = {0}, q1 = {0};

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-/* y[t] = b + sum_k w[k] x[t - (K-1) + k], one filter for each channel, causal.
- * The vector is the bias. The state is the last K-1 inputs. */
+/* y[t] = b + sum_k w[k] x[t - (K-1) + k], one filter for each channel, causal;
+ * reversed, x[t + (K-1) - k]. The vector is the bias. The state is the last K-1
+ * inputs. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
 {
@@ -21,7 +22,7 @@ static size_t state(const heedi_node *y, int64_t len)
 {
     const heedi_conv_args *a = y->args;
     (void)len;
-    return (size_t)(a->width * y->cols) * sizeof(heed_real);
+    return a->reversed ? 0 : (size_t)(a->width * y->cols) * sizeof(heed_real);
 }
 
 static void state_init(const heedi_node *y, int64_t len)
@@ -30,8 +31,8 @@ static void state_init(const heedi_node *y, int64_t len)
     (void)len;
 }
 
-/* The input `back` steps before row r of a sequence, or NULL before the
- * start. */
+/* The input `back` steps before row r of a sequence, or after it if reversed;
+ * NULL beyond the sequence. */
 static const heed_real *past(const heedi_node *y, const heedi_batch *b,
                              const heed_real *x, int64_t seq, int64_t r,
                              int64_t back)
@@ -39,7 +40,9 @@ static const heed_real *past(const heedi_node *y, const heedi_batch *b,
     const heedi_conv_args *a = y->args;
     const heed_real *s = heedi_state(y, seq);
     const int64_t start = b->start[seq];
-    int64_t i = r - start - back; /* in this call */
+    int64_t i = r - start + (a->reversed ? back : -back); /* in this call */
+    if (a->reversed && i >= heedi_len(b, seq))
+        return NULL;
     if (i >= 0)
         return x + (start + i) * y->cols;
     if (!s || -i > a->width - 1)
@@ -103,8 +106,10 @@ static void under(const heedi_node *y, const heedi_run *run, const heed_real *w,
             if (assign)
                 memset(gx + r * c, 0, (size_t)c * sizeof *gx);
             for (int64_t i = 0; i < a->width; i++) {
-                int64_t to = r + a->width - 1 - i; /* that x[r] enters */
-                if (to < b->start[b->small[k].seq + 1])
+                const int64_t back = a->width - 1 - i;
+                const int64_t to = a->reversed ? r - back : r + back;
+                const int64_t *start = b->start + b->small[k].seq;
+                if (to >= start[0] && to < start[1]) /* x[r] enters it */
                     v->scale_add((size_t)c, g + to * c, w + i * c, 1,
                                  gx + r * c);
             }
@@ -166,15 +171,17 @@ static const heedi_map map = {room, to, from};
 static heedi_filter filter_of(const heedi_node *y)
 {
     const heedi_conv_args *a = y->args;
-    return (heedi_filter){.width = a->width, .w = a->w};
+    return (heedi_filter){
+        .width = a->width, .w = a->w, .reversed = a->reversed};
 }
 
 static const heed_real filter[4 * 20] = {
     (heed_real)0.5,  (heed_real)-1.25, (heed_real)0.75, (heed_real)0.3,
     (heed_real)-0.4, (heed_real)1.5,   (heed_real)0.2,  (heed_real)-0.6,
     (heed_real)0.9,  (heed_real)-0.1,  (heed_real)1.1,  (heed_real)0.35};
-static const heedi_conv_args two = {2, filter}, four = {4, filter},
-                             one = {1, filter};
+static const heedi_conv_args two = {2, filter, false},
+                             four = {4, filter, false},
+                             one = {1, filter, false}, back = {4, filter, true};
 
 const heedi_op heedi_op_conv1d = {
     .name = "conv1d",
@@ -187,6 +194,7 @@ const heedi_op heedi_op_conv1d = {
             {.in = {3}, .n_vec = 3, .args = &four},
             {.in = {5}, .args = &two},
             {.in = {7}, .n_vec = 7, .args = &one},
+            {.in = {5}, .n_vec = 5, .args = &back},
             {.in = {0}},
         },
     .refused =

@@ -8,7 +8,8 @@
 
 /* The selective scan of Mamba (Gu and Dao 2023, arXiv:2312.00752), inputs x,
  * dt > 0, B, C:
- *     h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t,   y_t = C_t h_t + D x_t.
+ *     h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t,   y_t = C_t h_t + D x_t,
+ * t running from the last position to the first if it is reversed.
  * Relevance (MambaLRP, Jafari et al. 2024, arXiv:2406.07592) holds dt, B and C
  * constant: everything goes to x, and their projections need no backward.
  * Tasks are groups of channels, so that no sum crosses threads.
@@ -132,15 +133,29 @@ static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
            sizeof(heed_real);
 }
 
-heedi_scan heedi_scan_part(const heedi_node *y, int64_t row, int64_t len,
-                           int64_t group)
+int64_t heedi_scan_step(const heedi_node *y)
+{
+    return ((const heedi_scan_args *)y->args)->reversed ? -1 : 1;
+}
+
+int64_t heedi_scan_row(const heedi_node *y, const heedi_batch *b, int64_t seq,
+                       int64_t t)
+{
+    return heedi_scan_step(y) > 0 ? b->start[seq] + t
+                                  : b->start[seq + 1] - 1 - t;
+}
+
+heedi_scan heedi_scan_part(const heedi_node *y, const heedi_batch *b,
+                           int64_t seq, int64_t t, int64_t len, int64_t group)
 {
     const heedi_scan_args *a = y->args;
+    const int64_t row = heedi_scan_row(y, b, seq, t);
     const int64_t c0 = group * HEEDI_LANES, at = row * y->cols + c0;
-    const int64_t left = y->cols - c0;
+    const int64_t left = y->cols - c0, step = heedi_scan_step(y);
     return (heedi_scan){.len = len,
                         .n_state = a->n_state,
-                        .ld = y->cols,
+                        .ld = step * y->cols,
+                        .ldb = step * a->n_state,
                         .lanes = left < HEEDI_LANES ? left : HEEDI_LANES,
                         .x = y->in[0]->x + at,
                         .dt = y->in[1]->x + at,
@@ -159,13 +174,14 @@ static void forward(const heedi_node *y, heedi_run *run)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t g = 0; g < heedi_scan_groups(y); g++) {
             heed_real *h = heedi_scan_own(y, run);
-            heedi_scan s =
-                heedi_scan_part(y, b->start[seq], heedi_len(b, seq), g);
+            const heedi_scan s =
+                heedi_scan_part(y, b, seq, 0, heedi_len(b, seq), g);
+            const int64_t row = heedi_scan_row(y, b, seq, 0);
             if (y->state)
                 h = (heed_real *)heedi_state(y, seq) + (size_t)g * n;
             else
                 memset(h, 0, n * sizeof *h);
-            k->forward(&s, h, y->x + b->start[seq] * y->cols + g * HEEDI_LANES,
+            k->forward(&s, h, y->x + row * y->cols + g * HEEDI_LANES,
                        marks(y, b, seq, g));
         }
 }
@@ -178,9 +194,10 @@ static void relevance(const heedi_node *y, heedi_run *run)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t g = 0; g < heedi_scan_groups(y); g++) {
             heed_real *h = heedi_scan_own(y, run);
-            const int64_t at = b->start[seq] * y->cols + g * HEEDI_LANES;
-            heedi_scan s =
-                heedi_scan_part(y, b->start[seq], heedi_len(b, seq), g);
+            const int64_t row = heedi_scan_row(y, b, seq, 0);
+            const int64_t at = row * y->cols + g * HEEDI_LANES;
+            const heedi_scan s =
+                heedi_scan_part(y, b, seq, 0, heedi_len(b, seq), g);
             memset(h, 0, heedi_scan_unit(y) * sizeof *h);
             k->relevance(&s, h, y->g + at, y->in[0]->g + at, !y->first[0]);
         }
@@ -210,15 +227,16 @@ static void vjp_chunk(const heedi_node *y, const heedi_run *run,
 {
     const heedi_scan_args *a = y->args;
     const heedi_scan_table *k = heedi_scan_kernels();
-    const int64_t g0 = band * BAND, row = run->batch->start[c->seq] + c->t0;
+    const heedi_batch *b = run->batch;
+    const int64_t g0 = band * BAND;
     const int64_t g1 =
         g0 + BAND < heedi_scan_groups(y) ? g0 + BAND : heedi_scan_groups(y);
     heed_real *mine = heedi_scan_own(y, run), *carry = carries(y, run);
     heed_real *steps = mine + STEPS * heedi_scan_unit(y);
     heed_real *sum = mine + SUMS * heedi_scan_unit(y);
     for (int64_t g = g0; g < g1; g++) {
-        const heedi_scan s = heedi_scan_part(y, row, c->len, g);
-        const heed_real *h = marks(y, run->batch, c->seq, g);
+        const heedi_scan s = heedi_scan_part(y, b, c->seq, c->t0, c->len, g);
+        const heed_real *h = marks(y, b, c->seq, g);
         k->restate(
             &s, h + (size_t)(c->t0 / HEEDI_SCAN_CHUNK) * heedi_scan_unit(y),
             mine, mine + (size_t)(1 + (g - g0) * PIECES) * heedi_scan_unit(y));
@@ -229,8 +247,10 @@ static void vjp_chunk(const heedi_node *y, const heedi_run *run,
             c->len - t < HEEDI_SCAN_PIECE ? c->len - t : HEEDI_SCAN_PIECE;
         memset(sum, 0, 2 * (size_t)len * heedi_scan_unit(y) * sizeof *sum);
         for (int64_t g = g0; g < g1; g++) {
-            const heedi_scan s = heedi_scan_part(y, row + t, len, g);
-            const int64_t at = (row + t) * y->cols + g * HEEDI_LANES;
+            const heedi_scan s =
+                heedi_scan_part(y, b, c->seq, c->t0 + t, len, g);
+            const int64_t row = heedi_scan_row(y, b, c->seq, c->t0 + t);
+            const int64_t at = row * y->cols + g * HEEDI_LANES;
             const heedi_scan_grad to = {.x = y->in[0]->g + at,
                                         .dt = y->in[1]->g + at,
                                         .add_x = !y->first[0],
@@ -271,7 +291,7 @@ static void gather(const heedi_node *y, const heedi_run *run, const stretch *w,
 {
     const heedi_scan_args *a = y->args;
     const heedi_node *to = y->in[2 + which];
-    const int64_t row = run->batch->start[w->seq] + w->t0 + t;
+    const int64_t row = heedi_scan_row(y, run->batch, w->seq, w->t0 + t);
     heed_real *g = to->g + row * a->n_state;
     if (y->first[2 + which])
         memset(g, 0, (size_t)a->n_state * sizeof *g);
@@ -309,8 +329,9 @@ static void vjp(const heedi_node *y, heedi_run *run)
 static size_t state(const heedi_node *y, int64_t len)
 {
     (void)len;
-    return (size_t)heedi_scan_groups(y) * heedi_scan_unit(y) *
-           sizeof(heed_real);
+    return heedi_scan_step(y) < 0 ? 0
+                                  : (size_t)heedi_scan_groups(y) *
+                                        heedi_scan_unit(y) * sizeof(heed_real);
 }
 
 static void state_init(const heedi_node *y, int64_t len)
@@ -331,9 +352,10 @@ static const heed_real decay[2 * 2 * 16] = {
     R16((heed_real)-0.7), R16((heed_real)-1.9), R16((heed_real)-0.2),
     R16((heed_real)-3)};
 static const heed_real skip[32] = {R16((heed_real)0.8), R16((heed_real)-0.3)};
-static const heedi_scan_args small = {3, 2, decay, skip},
-                             wide = {18, 2, decay, skip},
-                             single = {1, 1, decay, skip};
+static const heedi_scan_args small = {3, 2, decay, skip, false},
+                             wide = {18, 2, decay, skip, false},
+                             single = {1, 1, decay, skip, false},
+                             back = {18, 2, decay, skip, true};
 
 const heedi_op heedi_op_scan = {
     .name = "scan",
@@ -350,6 +372,7 @@ const heedi_op heedi_op_scan = {
             {.in = {3, 3, 2, 2}, .args = &small},
             {.in = {18, 18, 2, 2}, .args = &wide},
             {.in = {1, 1, 1, 1}, .args = &single},
+            {.in = {18, 18, 2, 2}, .args = &back},
             {.in = {0}},
         },
     .refused =
