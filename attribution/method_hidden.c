@@ -26,7 +26,7 @@ static sense sense_of(const heedi_job *j, bool core)
     sense s = {.code = j->opt[opt_form] != 0};
     s.core = !chosen(j, opt_kind, !core);
     s.vector = chosen(j, opt_rollout, s.code);
-    s.positive = chosen(j, opt_reduce, s.code);
+    s.positive = chosen(j, opt_head, s.code);
     s.hidden_code = chosen(j, opt_s6_row, s.code && s.core);
     s.greatest = chosen(j, opt_grad_reduce, s.code);
     s.residual = j->opt[opt_grad_site] != 0;

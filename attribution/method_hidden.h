@@ -22,8 +22,8 @@
       "and filters it (auto: the method's own)")                               \
     O(rollout, "auto|matrix|vector", "auto", 0, 0,                             \
       "products of matrices, or the explained row added to every row")         \
-    O(reduce, "auto|mean|pos_mean", "auto", 0, 0,                              \
-      "over channels; pos_mean: of positive parts (code)")                     \
+    O(head, "auto|mean|pos_mean", "auto", 0, 0,                                \
+      "over heads or channels; pos_mean: of positive parts (code)")            \
     O(norm, "auto|none|block|after_product", "auto", 0, 0,                     \
       "of vectors, min-max: of all channels before the mean, or of the "       \
       "product (code: by the kind)")                                           \

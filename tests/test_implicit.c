@@ -52,7 +52,7 @@ static const struct {
     {"mamba", UNIFIED, {"kind", "core"}},
     {"mamba_column", MAMBA, {"grad_axis", "column"}},
     {"mamba_in", MAMBA, {"grad_site", "residual_in"}},
-    {"mamba_pos", MAMBA, {"reduce", "pos_mean"}},
+    {"mamba_pos", MAMBA, {"head", "pos_mean"}},
     {"mamba_late", MAMBA, {"start_layer", "1"}},
     {"mamba_code", MAMBA, {"form", "code"}},
     {"mamba_code_exact",
