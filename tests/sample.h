@@ -213,6 +213,26 @@ static inline heed_status sample_targets(const heed_sink *s, heed_ctx *ctx)
     return sample_ledger(s, ctx, "explanations/input_x_gradient/ledger", 3);
 }
 
+/* How far rows reach, of the same layers. */
+static inline heed_status sample_profile(const heed_sink *s, heed_ctx *ctx)
+{
+    static const char *const g = "attention";
+    static const double distance[SAMPLE_LAYERS] = {2.5, 1.25};
+    double share[SAMPLE_LAYERS][SAMPLE_POS];
+    for (int l = 0; l < SAMPLE_LAYERS; l++)
+        for (int t = 0; t < SAMPLE_POS; t++)
+            share[l][t] = 0.4 / (double)(1 + t * (l + 1));
+    heed_var v = {.group = g,
+                  .name = "lag_share",
+                  .type = HEED_F64,
+                  .nd = 2,
+                  .dim = {"layer", "lag"},
+                  .len = {SAMPLE_LAYERS, SAMPLE_POS}};
+    TRY_(heed_put(s, ctx, &v, share));
+    return s->attr(s->ud, ctx, g, "mean_distance",
+                   (heed_attr){HEED_F64, SAMPLE_LAYERS, distance});
+}
+
 /* Maps of layers 3 and 7, a slab at a time. */
 static inline heed_status sample_attention(const heed_sink *s, heed_ctx *ctx,
                                            int64_t n)
@@ -250,6 +270,7 @@ static inline heed_status sample_attention(const heed_sink *s, heed_ctx *ctx,
                     row[k] /= sum;
                 TRY_(s->write(s->ud, ctx, v.group, v.name, start, count, row));
             }
+    TRY_(sample_profile(s, ctx));
     TRY_(heed_put_str(s, ctx, "attention", "kind", "softmax"));
     TRY_(heed_put_str(s, ctx, "attention", "variant", "exact"));
     TRY_(heed_put_str(s, ctx, "attention", "normalisation", "none"));

@@ -222,11 +222,14 @@ static output inputs_of(const optest *t, int64_t seq, int64_t row, int64_t c)
         return o;
     }
     const heedi_conv_args *a = y->args;
-    for (int64_t k = 0; k < a->width; k++)
-        if (row - (a->width - 1) + k >= t->batch.start[seq]) {
-            o.at[o.n] = (row - (a->width - 1) + k) * y->cols + c;
-            o.w[o.n++] = (double)a->w[k * y->cols + c];
-        }
+    for (int64_t k = 0; k < a->width; k++) {
+        const int64_t back = a->width - 1 - k;
+        const int64_t from = a->reversed ? row + back : row - back;
+        if (from < t->batch.start[seq] || from >= t->batch.start[seq + 1])
+            continue;
+        o.at[o.n] = from * y->cols + c;
+        o.w[o.n++] = (double)a->w[k * y->cols + c];
+    }
     return o;
 }
 
