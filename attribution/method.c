@@ -226,6 +226,8 @@ static void engine(heedi_job *j, const heedi_method *m)
     j->o.detail = j->o.account && j->q->ledger;
     j->o.center = m->info.has_target && j->q->center_logits;
     j->o.mixing = m->mixing;
+    /* who visits one block after the other needs none that is kept */
+    j->o.recompute = m->mixing && m->pass == HEEDI_FORWARD;
     j->o.opt = j->opt;
     for (int64_t s = 0; m->info.has_target && s < j->n; s++)
         for (int64_t k = 0; k < j->n_targets[s]; k++) {
