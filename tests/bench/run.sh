@@ -9,9 +9,10 @@
 #                       PYTHON tests/bench/random_mamba.py DIRECTORY
 #   HEED_BENCH          further options of bench.py, e.g. "--rounds 3 --lengths 128"
 #
-# The scan alone is timed beside a loop of PyTorch where a Mamba is. Peers need a
-# directory and, in PYTHON, torch, transformers 4.52.4 and (attn_lrp) lxt 2.1.
-# BUILD/tests/bench/bench_model and bench_scan are heed's side.
+# The scan alone and its matrices are timed beside loops of PyTorch where a Mamba
+# is. Peers need a directory and, in PYTHON, torch, transformers 4.52.4 and
+# (attn_lrp) lxt 2.1. BUILD/tests/bench/bench_model, bench_scan and bench_hidden
+# are heed's side.
 build=${1:-build}
 python=${2:-python3}
 here=$(dirname "$0")
@@ -32,5 +33,6 @@ fi
 # shellcheck disable=SC2086
 if [ -n "$HEED_MAMBA_DIR" ]; then
     "$python" "$here/bench_scan.py" --heed "$build/tests/bench/bench_scan" || exit 1
+    "$python" "$here/bench_hidden.py" --heed "$build/tests/bench/bench_hidden" || exit 1
     "$python" "$here/bench.py" --heed "$program" --method mamba_lrp --dir "$HEED_MAMBA_DIR" $HEED_BENCH || exit 1
 fi

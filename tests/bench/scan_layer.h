@@ -90,7 +90,7 @@ static inline void arrange(layer *l, int64_t t, int threads)
         a[i] = (heed_real)(-1 - i / HEEDI_LANES % STATES);
     for (int i = 0; i < CHANNELS; i++)
         d[i] = 1;
-    l->args = (heedi_scan_args){CHANNELS, STATES, a, d};
+    l->args = (heedi_scan_args){CHANNELS, STATES, a, d, false};
     for (int i = 0; i < 4; i++) {
         value(l, &l->in[i], t, i < 2 ? CHANNELS : STATES);
         l->y.in[i] = &l->in[i];
