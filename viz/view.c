@@ -383,7 +383,7 @@ heed_status heedi_view_sign(heedi_view *v, bool is_signed,
                             const heed_figure_options *o)
 {
     v->is_signed = is_signed;
-    const char *name = o->cmap ? o->cmap : v->is_signed ? "rdbu_r" : "viridis";
+    const char *name = o->cmap ? o->cmap : v->is_signed ? "rdbu_r" : "blues";
     v->cmap = heedi_cmap_named(name);
     return v->cmap ? HEED_OK
                    : heedi_fail(v->ctx, HEED_EINVAL, "no colour map %s", name);
