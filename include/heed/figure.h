@@ -28,8 +28,8 @@ HEED_API int heed_figure_fits(const heed_figure_info *figure,
 
 /* Zero-initialise and set by name; zero means the default. */
 typedef struct heed_figure_options {
-    const char *cmap;  /* NULL: "rdbu_r" for signed values, "viridis" for
-                          unsigned ones, "blues" for attention */
+    const char *cmap;  /* NULL: "rdbu_r" for signed values, "blues" for
+                          unsigned ones and for attention */
     double vmin, vmax; /* both 0: from the values, symmetric around zero if
                           they are signed */
     double robust;     /* percentile of |x| that the range covers; 0: 100, or

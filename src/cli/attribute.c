@@ -277,6 +277,26 @@ static void show_rows(job *j, const heed_result *r, const char *group,
     heedi_cli_relevance_rows(&j->columns, r, group, method, i, in);
 }
 
+/* With several methods, a figure that another one of them has is no error. */
+static heed_status skips_figure(const job *j, const batch *b, int64_t i,
+                                const heed_result *r, const char *group,
+                                bool *skip)
+{
+    const heed_figure_info *f;
+    HEEDI_TRY(heedi_cli_figure(j->c, &f));
+    *skip = false;
+    if (!f || heed_figure_fits(f, r, group))
+        return HEED_OK;
+    for (int64_t m = 0; m < j->methods.n; m++) {
+        char other[128];
+        group_of(other, j->methods.v[m].info);
+        *skip = *skip || heed_figure_fits(f, b->out[i].result, other);
+    }
+    if (*skip)
+        heedi_cli_warn(j->c, "figure %s: not of %s", f->name, group);
+    return HEED_OK;
+}
+
 static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
 {
     heedi_cli *c = j->c;
@@ -304,8 +324,10 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
     if (table && c->args.ledger)
         heedi_cli_ledger(r, group);
     heedi_cli_summary(c, r, group, info->name, in->n_targets);
-    for (int64_t t = 0; heedi_cli_has_picture(&c->args) && t < in->n_targets;
-         t++)
+    bool skip;
+    HEEDI_TRY(skips_figure(j, b, i, r, group, &skip));
+    for (int64_t t = 0;
+         heedi_cli_has_picture(&c->args) && !skip && t < in->n_targets; t++)
         HEEDI_TRY(heedi_cli_pictures(
             c, r, group,
             heed_result_get(r, group, "pixel_relevance") ? "pixel_relevance"

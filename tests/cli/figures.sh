@@ -39,6 +39,8 @@ made reach.svg attention --ids 1,2,3 --profile --svg reach.svg
 refused 'there are attention, ' attribute --ids 1,2 --figure pie --png x.png
 refused 'only with --png' attribute --ids 1,2 --figure ledger
 refused 'of several targets; what fits: ' attribute --ids 1,2 --figure target_matrix --png x.png
+made two_pa_lrp.png attribute --ids 1,2,3 -a attn_lrp,pa_lrp --figure positions --png two.png
+[ -e two_attn_lrp.png ] && echo 'positions of attn_lrp'
 refused 'no position_relevance;' attribute --ids 1,2 --figure positions --png x.png
 refused 'no ledger/op_name; what fits: compare, token_heat' attribute --ids 1,2 -a saliency --figure ledger --png x.png
 refused 'what fits: attention' attention --ids 1,2 --layers 1 --heads 2 --figure layers --png x.png
