@@ -34,6 +34,7 @@ static const struct family {
                 {"falcon_mamba", "tests/golden/rules/falcon_mamba"},
                 {"mamba2", "tests/golden/rules/mamba2"},
                 {"rwkv", "tests/golden/rules/rwkv"},
+                {"rwkv6", "tests/golden/rules/rwkv6"},
                 {"recurrent_gemma", "tests/golden/rules/recurrent_gemma"},
                 {"bert", "tests/golden/rules/bert"},
                 {"vit", "tests/golden/rules/vit"}, /* and DeiT */
@@ -326,7 +327,7 @@ static int one_model(heed_ctx *ctx, const struct family *f, const char *name)
     int64_t n;
     snprintf(file, sizeof file, "%s/%s.expect.safetensors", f->values, name);
     snprintf(model, sizeof model, "tests/golden/%s/%s%s", f->name, name,
-             strncmp(name, "gguf_", 5) == 0 ? ".gguf" : "");
+             strncmp(name, "gguf", 4) == 0 ? ".gguf" : "");
     if (!expect_open(&x, file))
         fail_msg("%s: cannot be read", file);
     if (heed_model_load(&m, ctx, model) != HEED_OK)

@@ -98,7 +98,7 @@ NAMES = {"bias_qkv": "attn.q", "bias_c_attn": "attn.q", "bias_c_proj": "attn.o",
          "bias_head": "head", "bias_patch": "patch", "bias_pooler": "pooler",
          "bias_transform": "transform", **{"bias_" + c: "attn." + c for c in "qkvo"},
          **{"bias_" + c: "mlp." + c for c in ("gate", "up", "down")},
-         "map_v": "mixer.v", "map_out": "mixer.out", "map_key": "mlp.key", "map_value": "mlp.value"}
+         "map_v": "mixer.v", "map_g": "mixer.g", "map_out": "mixer.out", "map_key": "mlp.key", "map_value": "mlp.value"}
 
 OUTSIDE = ("head", "patch", "pooler", "transform")  # of the layers
 

@@ -22,7 +22,7 @@ class Forward(Account):
                 x = self.norm(l, "beta_embed", block.pre_ln, x)
             x = x + self.time_mix(l, block.attention, self.norm(l, "beta_mix", block.ln1, x))
             x = x + self.channel_mix(l, block.feed_forward, self.norm(l, "beta_ln2", block.ln2, x))
-        self.logits = self.norm(0, "beta_f", core.ln_out, x) @ model.head.weight.T
+        self.logits = self.linear(0, "bias_head", model.head, self.norm(0, "beta_f", core.ln_out, x))
 
     def constant(self, x):
         return x.detach() if self.rules else x
@@ -43,17 +43,18 @@ class Forward(Account):
         k = (self.shift(fixed, mu["k"]) @ m.key.weight.T).view(t, h, d)
         w = m.time_decay[0] + torch.tanh(self.shift(fixed, mu["w"]) @ m.time_decay_w1) @ m.time_decay_w2
         decay = torch.exp(-torch.exp(w)).view(t, h, d)
-        v = self.keep(l, "v", (self.shift(n, self.constant(mu["v"])) @ m.value.weight.T).view(t, h, d))
+        v = self.keep(l, "v", self.linear(l, "map_v", m.value, self.shift(n, self.constant(mu["v"]))).view(t, h, d))
         o = self.keep(l, "o", torch.einsum("hrc,chj->rhj", matrix(r, k, decay, m.time_faaaa), v))
         self.coefficients[l] = [y.detach() for y in (r, k, decay, m.time_faaaa)]
         c = o - o.mean(-1, keepdim=True)
         rho = self.constant(torch.rsqrt(c.pow(2).mean(-1, keepdim=True) + m.ln_x.eps))
         y = self.shifted(l, "beta_group", (c * rho).reshape(t, -1) * m.ln_x.weight, m.ln_x.bias)
-        g = self.run("silu", self.shift(n, self.constant(mu["g"])) @ m.gate.weight.T)
-        return self.gated(g, y) @ m.output.weight.T
+        g = self.run("silu", self.linear(l, "map_g", m.gate, self.shift(n, self.constant(mu["g"]))))
+        return self.linear(l, "map_out", m.output, self.gated(g, y))
 
     def channel_mix(self, l, m, n):
-        k = self.run("relu2", self.shift(n, m.time_maa_k) @ m.key.weight.T) @ m.value.weight.T
+        k = self.run("relu2", self.linear(l, "map_key", m.key, self.shift(n, m.time_maa_k)))
+        k = self.linear(l, "map_value", m.value, k)
         return torch.sigmoid(self.shift(self.constant(n), m.time_maa_r) @ m.receptance.weight.T) * k
 
     def explain(self, value):
