@@ -35,6 +35,7 @@ static const heedi_method_rule rules[] = {
     {&heedi_rule_tattr_attention, NULL, {0}},
     {&heedi_rule_tattr_pass, NULL, {0}},
     {&heedi_rule_tattr_select, NULL, {0}},
+    {&heedi_rule_tattr_recurrence, NULL, {0}},
     {0},
 };
 

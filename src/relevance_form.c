@@ -169,10 +169,15 @@ void heedi_form_product(const heedi_node *y, heedi_run *run)
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++)
         s[i] = heedi_form_ratio(y->g[i], y->x[i]);
-    y->op->vjp(&z, run);
+    /* of several inputs, those that relevance holds constant are */
+    (y->op->relevance_stops ? y->op->relevance : y->op->vjp)(&z, run);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < inputs; i++)
         give(y, 0, i, x.x[i] * c[i]);
+    for (int k = 1; k < y->op->n_in; k++)
+        if (y->first[k])
+            memset(y->in[k]->g, 0,
+                   (size_t)(b->rows * y->in[k]->cols) * sizeof *c);
 }
 
 /* ---- what passes on ---- */

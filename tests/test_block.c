@@ -377,10 +377,12 @@ static const struct {
     const char *name;
     int up, down;
 } models[] = {
-    {"llama/plain", 0, 0},        {"mamba/plain", 2, 1},
-    {"mamba/no_conv_bias", 2, 1}, {"mamba/state8_conv2_rank3", 2, 1},
-    {"mamba/act_gelu", 2, 1},     {"recurrent_gemma/plain", 1, 1},
-    {"rwkv/plain", 0, 1},         {"rwkv6/plain", 0, 2},
+    {"llama/plain", 0, 0},           {"mamba/plain", 2, 1},
+    {"mamba/no_conv_bias", 2, 1},    {"mamba/state8_conv2_rank3", 2, 1},
+    {"mamba/act_gelu", 2, 1},        {"mamba2/plain", 2, 2},
+    {"recurrent_gemma/plain", 1, 1}, {"rwkv/plain", 0, 1},
+    {"rwkv6/plain", 0, 2},           {"rwkv6/wider", 0, 2},
+    {"rwkv6/extreme_decay", 0, 2},
 };
 
 static void check_chain(const heedi_implicit *m)

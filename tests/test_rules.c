@@ -133,7 +133,8 @@ static bool named(const heedi_node *y, const void *glob)
     return heedi_name_matches(glob, y->name);
 }
 
-/* A rule of operations that the model has. */
+/* A rule of operations that the model has; first maps of pictures are those of
+ * their patches. */
 static bool has(const subject *s, const char *rule)
 {
     char glob[64];
@@ -141,8 +142,7 @@ static bool has(const subject *s, const char *rule)
     snprintf(glob, sizeof glob, "%.*s", (int)strcspn(rule, "="), rule);
     if (strcmp(glob, "head") == 0)
         return true;
-    if (s->vision &&
-        strstr(rule, "blk.0.attn")) /* first maps are the patches' */
+    if (s->vision && strncmp(glob, "blk.0.", 6) == 0)
         return false;
     assert_int_equal(heedi_model_has(s->ctx, s->m, named, glob, &found),
                      HEED_OK);

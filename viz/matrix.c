@@ -84,8 +84,13 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     m->offset = (layer * v->len[1] + head) * m->n_rows * m->n_columns;
     bool reduced = v->len[1] == 1 && reduction && *reduction &&
                    strcmp(reduction, "none") != 0;
-    m->title =
-        reduced ? heedi_arena_print(&m->arena, "%s, layer %lld, %s of %ss",
+    if (reduced && strcmp(reduction, "weighted") == 0)
+        m->title = heedi_arena_print(
+            &m->arena, "What enters the target, layer %lld", (long long)l);
+    else
+        m->title =
+            reduced
+                ? heedi_arena_print(&m->arena, "%s, layer %lld, %s of %ss",
                                     name, (long long)l, reduction,
                                     index ? index : v->dim[1])
                 : heedi_arena_print(&m->arena, "%s, layer %lld, %s %lld", name,

@@ -224,8 +224,9 @@ static heed_status show(job *j)
     if (j->keep && !c->args.profile)
         HEEDI_TRY(check_one_map(j));
     if (heedi_cli_has_picture(&c->args))
-        HEEDI_TRY(heedi_cli_pictures(c, j->out.result, "attention", "attention",
-                                     -1, NULL, -1));
+        HEEDI_TRY(heedi_cli_pictures(
+            c, j->out.result, "attention",
+            c->args.profile ? "lag_share" : "attention", -1, NULL, -1));
     if (c->args.json)
         return heedi_cli_json(c, j->out.result, false);
     if (!j->table)

@@ -139,7 +139,7 @@ const heedi_flag heedi_cli_flags[] = {
     TEXT(0, "needle", 0, needle, "A:B", ATTENTION,
          "with --profile: share of tokens A to B-1"),
     WORD("order", order, "ratio_of_sums|mean_of_ratios", ATTENTION,
-         "with --profile: distance of the reduced matrix, or mean"),
+         "how --profile takes distances"),
     LIST(0, "rows", 0, rows, HEEDI_RANGES, "0,3-5,-1", -BIG, ATTENTION,
          "query rows to make; -1 is the last (all)"),
     INTEGER(0, "row-step", 0, row_step, 1, INT_MAX_ID, ATTENTION,

@@ -13,7 +13,12 @@
  * that runs from row to row, lanes being columns. */
 #define INLINE static inline __attribute__((always_inline))
 
-enum { SUB = HEEDI_HIDDEN_SUB, COLS = HEEDI_HIDDEN_COLS, VECS = COLS / L };
+enum {
+    SUB = HEEDI_HIDDEN_SUB,
+    BLOCK = 4 * SUB,
+    COLS = HEEDI_HIDDEN_COLS,
+    VECS = COLS / L
+};
 
 /* A tile of products in registers: so many rows, and vectors of columns. */
 #if defined(__AVX512F__)
@@ -390,20 +395,28 @@ static int64_t multiple(int64_t x, int64_t of)
     return x > 0 ? x / of * of : 0;
 }
 
+/* Rows from ..., of which columns before `done` are there: those well before
+ * the first row with it as the reference, then the rest in parts. */
+static void block(const heedi_hidden *h, const room *r, int64_t from,
+                  int64_t rows, int64_t done)
+{
+    const int64_t taps = h->filter ? h->width - 1 : 0;
+    const int64_t part = rows > BLOCK ? BLOCK : SUB;
+    const int64_t c0 = done + multiple(from - taps - done, L);
+    before(h, r, from, rows, done, c0);
+    if (rows <= SUB) {
+        near(h, r, from, rows, c0);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i += part)
+        block(h, r, from + i, rows - i < part ? rows - i : part, c0);
+}
+
 static void fold(const heedi_hidden *h, heed_real *work)
 {
     const room r = room_of(h, work);
-    const int64_t taps = h->filter ? h->width - 1 : 0;
-    const int64_t far = multiple(h->q0 - taps, L);
     turn(h, &r);
-    before(h, &r, h->q0, h->nq, 0, far);
-    for (int64_t i = 0; i < h->nq; i += SUB) {
-        const int64_t rows = h->nq - i < SUB ? h->nq - i : SUB;
-        const int64_t from = h->q0 + i;
-        const int64_t c0 = far + multiple(from - taps - far, L);
-        before(h, &r, from, rows, far, c0);
-        near(h, &r, from, rows, c0);
-    }
+    block(h, &r, h->q0, h->nq, 0);
 }
 
 const heedi_hidden_table HEEDI_K(heedi_hidden_table) = {fold};

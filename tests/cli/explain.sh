@@ -121,6 +121,18 @@ run attention -m "$M" --ids 1,2,3
         END { print n, "weights"; for (q in s) if (s[q] < .9999 || s[q] > 1.0001) print "row", q, s[q] }'
 run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 2 | cut -f 1-4
 run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 3
+run attention -m "$M" --ids 1,2,3 --layers 1 --reduce weighted --rows -1 | cut -f 1-4
+run attention -m "$M" --ids 1,2,3 --layers 1 --target-id 4
+run attention -m "$M" --ids 1,2,3 --layers 1 --kind block
+run attention -m "$M" --ids 1,2,3 --profile --needle 0:1 | cut -f 1
+run attention -m "$M" --ids 1,2,3 --profile --needle 0:4
+run attention -m "$M" --ids 1,2,3 --order mean_of_ratios
+run attention -m "$M" --ids 1,2,3 --layers 1 --row-step 2 --rows 1
+S=${M%/llama*}/mamba/plain
+run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
+run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 --reduce none --channels 7 --kind core 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
+run attention -m "$S" --ids 1,2,3 --layers 0 --reduce none 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
+run attention -m "$S" --ids 1,2,3 --layers 0 --heads 1 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
 
 echo '# others'
 run inspect "$M" --no-hash | sed -n '2,5p'

@@ -29,6 +29,7 @@ made h.png attribute --ids 1,2,3 --png h.png
 made g.png attribute --ids 1,2,3 --figure token_heat --png g.png
 cmp h.png g.png || echo 'the figure without a name is not token_heat'
 made a.svg attention --ids 1,2,3 --layers 1 --heads 2 --figure attention --svg a.svg
+made reach.svg attention --ids 1,2,3 --profile --svg reach.svg
 # --figure layers stores what it draws, and nothing else does
 "$HEED" attribute -m "$M" --ids 1,2,3 -q --json --figure layers --png j.png |
     grep -o '"relevance_layer"'

@@ -73,7 +73,7 @@ gp 'lerps of another name' 4 'xlk.1.time_mix_lerp_fused.weight'
 sample=rwkv6/gguf_apart.gguf
 fresh_gguf
 at=$(find_text $G blk.1.time_mix_lerp_v)
-poke $G $((at + 22)) k
+poke $G $((at + 20)) k
 gp 'two lerps of one name' 3 'blk.1.time_mix_lerp_k.weight'
 
 # ---- the vocabulary ----

@@ -43,10 +43,11 @@ from llama import seed
 from lrp import Account, Method
 
 FLOAT32 = torch.float32  # before float64.everywhere()
-ATTENTION = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma", "bert", "vit")
+LEARNED = ("gpt2", "bert", "vit")
+NORMED = LEARNED + ("gpt_neox", "gptj", "bloom")
+ATTENTION = NORMED + ("llama", "recurrent_gemma")
 SCAN = ("mamba", "falcon_mamba", "mamba2")
-TEXT = ("llama", "gpt2", "gpt_neox", "gptj", "bloom", "recurrent_gemma", *SCAN, "rwkv", "bert")
-FAMILIES = TEXT + ("vit",)
+FAMILIES = ATTENTION + SCAN + ("rwkv",)
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
 DRAWS = 4
 FIRST, FIRST_RULES = ("blk.0.attn.[qkv]", "blk.0.mixer.[xz]"), {"w2": (), "flat": (), "zbox": (-3.0, 3.0)}
@@ -82,8 +83,8 @@ OF = {"bert": {
     **{k: Method(table=(("patch", k, *more),)) for k, more in FIRST_RULES.items()},
 }}
 ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
-        "ln_mean": ("gpt2", "gpt_neox", "gptj", "bloom", "bert", "vit"), "pa_tokens": ("gpt2", "bert", "vit"),
-        "pa_positions": ("gpt2", "bert", "vit"), **{k: ATTENTION + SCAN for k in FIRST_RULES}}
+        **{k: ATTENTION + SCAN for k in FIRST_RULES}, "ln_mean": NORMED, "pa_tokens": LEARNED, "pa_positions": LEARNED}
+
 
 def entry(sink):
     return sink if sink == "pos_bias" else sink.split("_")[0]
@@ -178,7 +179,7 @@ def rough(subject, cases, expect, name):
     for _ in range(DRAWS):
         for w, x in zip(weights, whole):
             w.copy_(x * torch.from_numpy(1 + noise.uniform(-1, 1, x.shape) * 2.0**-24))
-        for key in FIRST_RULES:
+        for key in FIRST_RULES.keys() & cases.keys():
             worst[key] = np.maximum(apart(*case(subject, cases[key])[:2], key, expect), worst.get(key, 0))
     for w, x in zip(weights, whole):
         w.copy_(x)
