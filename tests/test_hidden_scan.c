@@ -26,7 +26,8 @@ static void channel(optest *t, const shape *w, int64_t d, bool tiles,
     run(t, f, 2, PANEL, 0, w->len, m);
 }
 
-/* max |M x + rest - y| of a row, relative to the row's largest |y|. */
+/* max |M x + rest - y| of a row, relative to the row's largest |y| or entry
+ * M[r][c] x_c. */
 static double residual(const optest *t, const shape *w, int64_t d,
                        const heed_real *m, const heed_real *rest)
 {
@@ -34,14 +35,17 @@ static double residual(const optest *t, const shape *w, int64_t d,
     double worst = 0;
     for (int64_t r = 0; r < w->len; r++) {
         double sum = (double)rest[r * e + d] - (double)t->y->x[r * e + d];
-        double most_ = 0;
+        double most_ = TINY;
         for (int64_t i = 0; i < e; i++)
             most_ = fmax(most_, fabs((double)t->y->x[r * e + i]));
-        for (int64_t c = 0; c < w->len; c++)
-            sum += (double)m[r * w->len + c] * (double)t->in[0]->x[c * e + d];
-        worst = fabs(sum) <= worst * most_ ? worst
-                : most_ > 0                ? fabs(sum) / most_
-                                           : fabs(sum);
+        for (int64_t c = 0; c < w->len; c++) {
+            const double x =
+                (double)m[r * w->len + c] * (double)t->in[0]->x[c * e + d];
+            most_ = fmax(most_, fabs(x));
+            sum += x;
+        }
+        const double apart = fabs(sum) / most_;
+        worst = apart <= worst ? worst : apart == apart ? apart : HUGE_VAL;
     }
     return worst;
 }
@@ -49,7 +53,10 @@ static double residual(const optest *t, const shape *w, int64_t d,
 static void check_identity(optest *t, const shape *w)
 {
     const int64_t len = w->len, e = w->channels;
-    const double scan = optest_tol(1e-6, 1e-12), tol = optest_tol(1e-5, 1e-12);
+    /* products of 1000 decays, in float32 and without fused multiply-adds, are
+     * 1.07e-6 from what the scan made of the same */
+    const double scan = optest_tol(len < 1000 ? 1e-6 : 2e-6, 1e-12);
+    const double tol = optest_tol(1e-5, 1e-12);
     heed_real *rest = optest_reals(t, len * e);
     heed_real *m = optest_reals(t, len * len), *by = optest_reals(t, len * len);
     double *code = malloc((size_t)len * sizeof *code);

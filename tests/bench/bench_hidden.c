@@ -2,14 +2,17 @@
  * channels of a layer of mamba-130m (1536 channels, 16 states), folded to one
  * (T, T) matrix.
  *
- *   peak                         -> ok FLOPS  multiply-adds times 2 in a
- * second, of all threads, from registers KIND FOLD T DT PAD LAYERS    -> ok
- * SECONDS EXTRA SUM KIND: core, weighted (left and right weights), block (these
- * and a filter of 4, as with gate, activation and convolution); FOLD: sum,
- * positive, absolute, square, max; DT: as in bench_scan; PAD: dense, or padded:
- * x and B are zero but at the first T/16 tokens. SECONDS for LAYERS folds in
- * panels of 128 rows, or for `row` in place of a FOLD the last row alone;
- * EXTRA: bytes beside the matrix, the weights and the inputs
+ *   peak                -> ok FLOPS    multiply-adds times 2 in a second, of
+ *                                      all threads, from registers
+ *   KIND FOLD T DT PAD LAYERS
+ *                       -> ok SECONDS EXTRA SUM    of LAYERS folds in panels
+ *                                      of HEEDI_PANEL rows; EXTRA: bytes
+ *                                      beside matrix, weights and inputs
+ *
+ * KIND: core, weighted (left and right weights), block (these and a filter of
+ * 4, as with gate, activation and convolution). FOLD: sum, positive, absolute,
+ * square, max, or row: the sum's last row alone. DT: as in bench_scan. PAD:
+ * dense, or padded: x and B are zero but at the first T/16 tokens.
  */
 #include <omp.h>
 #include <stdio.h>

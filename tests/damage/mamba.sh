@@ -57,7 +57,7 @@ k ssm_cfg '{"layer": "Mamba2"}' 4 "'Mamba2'"
 k ssm_cfg '{"d_state": 0}' 3 "'ssm_cfg.d_state' is 0"
 k ssm_cfg '{"dt_rank": "all"}' 3 "'ssm_cfg.dt_rank' is not a number"
 k ssm_cfg 7 3 "'ssm_cfg' is no object"
-k model_type '"mamba2"' 4 "'mamba2'"
+k model_type '"mamba3"' 4 "'mamba3'"
 k model_type '"llama"' 3 "no 'intermediate_size'"
 fresh bias_no_conv_bias
 key use_conv_bias true
