@@ -69,6 +69,8 @@ static const struct control {
     {"beta", "gpt2/plain", "blk.0.attn.norm", NULL, NULL, HEEDI_ENTRY_beta, 0},
     {"bias of conv", "mamba/plain", "blk.0.mixer.conv", NULL, NULL,
      HEEDI_ENTRY_bias, 0},
+    {"bias of conv", "mamba2/groups2", "blk.0.mixer.conv", NULL, NULL,
+     HEEDI_ENTRY_bias, 0},
     {"table", "gpt2/plain", "position", NULL, &heedi_rule_position_read,
      HEEDI_ENTRY_position, 0},
     {"rotation", "llama/plain", "blk.0.attn.q_rope", NULL,
@@ -127,6 +129,7 @@ static const struct control {
     {"V at 1/2", "llama/plain", "blk.1.attn", "cp", NULL, 0, 0.5},
     {"u at 1/2", "llama/plain", "blk.1.mlp.glu", "constant_gate", NULL, 0, 0.5},
     {"1 %", "llama/plain", "blk.1.mlp.down", "gamma:0.25", NULL, 0, 1.01},
+    {"1 %", "mamba2/groups2", "blk.1.mixer.gate", NULL, NULL, 0, 1.01},
 };
 
 static heedi_rule row_of(heed_ctx *ctx, heedi_arena *mem, const char *node,
@@ -279,9 +282,10 @@ static void test_sound(void **state)
                                           "lrp_epsilon",    "lrp_gamma",
                                           "lrp_alpha_beta", "lrp_zplus"};
     static const char *const models[] = {
-        "llama/plain", "gpt2/plain",  "gpt_neox/plain",
-        "gptj/plain",  "bloom/plain", "mamba/plain",
-        "bert/plain",  "bert/masked", "recurrent_gemma/plain"};
+        "llama/plain", "gpt2/plain",       "gpt_neox/plain",
+        "gptj/plain",  "bloom/plain",      "mamba/plain",
+        "bert/plain",  "bert/masked",      "recurrent_gemma/plain",
+        "mamba2/bias", "falcon_mamba/bias"};
     enum { N_MODELS = sizeof models / sizeof *models };
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {

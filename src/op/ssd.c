@@ -12,7 +12,7 @@
  * Memory besides inputs and outputs, in values, for H heads, E = H P. Kept for
  * the full gradient alone: the state before every chunk, E N / 64 for each
  * token; relevance keeps nothing. Working memory: C B^T of 8 chunks, 32768 for
- * each group; E N, and for up to 8 chunks E N more; for each thread 16704, 128
+ * each group; E N, and for up to 8 chunks E N more; for each thread 16640, 128
  * times the larger of N and P, and T doubles. */
 
 static heed_status infer(heed_ctx *ctx, heedi_node *y)
