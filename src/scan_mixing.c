@@ -39,9 +39,9 @@ static void decays(const heedi_node *y, int64_t row, int64_t len, int64_t d,
 }
 
 /* len columns of a row, the first of which is at `row`; g: what is left of C_r
- * beyond them. */
+ * beyond them, in double: it is multiplied once for every step. */
 static void columns(const heedi_node *y, int64_t row, int64_t len, int64_t d,
-                    const heed_real *decay, heed_real *g, heed_real *out)
+                    const heed_real *decay, double *g, heed_real *out)
 {
     const int64_t n = ((const heedi_scan_args *)y->args)->n_state;
     const int64_t step = heedi_scan_step(y);
@@ -49,13 +49,14 @@ static void columns(const heedi_node *y, int64_t row, int64_t len, int64_t d,
         const int64_t at = row + step * c;
         const heed_real *b = y->in[2]->x + at * n;
         const heed_real *e = decay + c * n;
-        heed_real sum = 0;
+        double sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (int64_t i = 0; i < n; i++) {
-            sum += g[i] * b[i];
-            g[i] *= e[i];
+            sum += g[i] * (double)b[i];
+            g[i] *= (double)e[i];
         }
-        out[step * c] = sum * y->in[1]->x[at * y->cols + d];
+        out[step * c] =
+            (heed_real)(sum * (double)y->in[1]->x[at * y->cols + d]);
     }
 }
 
@@ -70,10 +71,12 @@ static void piece(const heedi_node *y, const heedi_run *run,
     const int64_t row0 = heedi_scan_row(y, run->batch, v->seq, 0);
     const int64_t step = heedi_scan_step(y);
     heed_real *decay = heedi_scan_own(y, run);
-    heed_real *g = decay + (HEEDI_SCAN_CHUNK + 1) * n * HEEDI_LANES;
+    double *g =
+        (double *)(void *)(decay + (HEEDI_SCAN_CHUNK + 1) * n * HEEDI_LANES);
     for (int64_t i = 0; i < m; i++)
-        memcpy(g + i * n, y->in[3]->x + (row0 + step * (r0 + i)) * n,
-               (size_t)n * sizeof *g);
+        for (int64_t k = 0; k < n; k++)
+            g[i * n + k] =
+                (double)y->in[3]->x[(row0 + step * (r0 + i)) * n + k];
     for (int64_t c1 = r0 + m; c1 > 0;) {
         const int64_t c0 = (c1 - 1) / HEEDI_SCAN_CHUNK * HEEDI_SCAN_CHUNK;
         decays(y, row0 + step * c0, c1 - c0, v->head, decay);

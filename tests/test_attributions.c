@@ -205,9 +205,9 @@ static int one_encoder(const char *model, const expect *x,
     return bad;
 }
 
-static const char *const encoders[] = {"bert/plain",      "bert/masked",
-                                       "bert/embed_mean", "vit/vit_plain",
-                                       "vit/deit_plain",  "vit/deit_teacher"};
+static const char *const encoders[] = {
+    "bert/plain",    "bert/masked_untied_f16", "bert/embed_mean",
+    "vit/vit_plain", "vit/deit_plain",         "vit/deit_teacher"};
 enum { N_ENCODERS = sizeof encoders / sizeof *encoders };
 
 /* The defaults of families are those of the official code. */

@@ -8,10 +8,13 @@
 
 /* Attributes that have a value for each target. */
 static const char *const of_targets[] = {
-    "target_kind",          "target_id", "target_text",
-    "target_pos",           "foil_id",   "foil_text",
-    "target_value",         "sum",       "absorbed",
-    "conservation_residual"};
+    "target_kind",  "target_id",
+    "target_text",  "target_pos",
+    "foil_id",      "foil_text",
+    "target_value", "sum",
+    "absorbed",     "conservation_residual",
+    "position_sum", "type_sum",
+    "token_sum"};
 
 typedef struct append {
     heedi_h5_rows rows;
@@ -199,7 +202,7 @@ static heed_status put_array(append *a, const heed_array *x)
     const heed_var *v = &x->var;
     heedi_h5_block b;
     hid_t id;
-    if (!*v->group && v->nd == 1 && strcmp(v->dim[0], v->name) == 0)
+    if (v->nd == 1 && strcmp(v->dim[0], v->name) == 0)
         return HEED_OK; /* coordinates: written with what uses them */
     if (strcmp(v->name, "op_name") == 0)
         return heedi_rows_once(r, v, x->data);

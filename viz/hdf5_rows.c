@@ -159,7 +159,8 @@ static hid_t creation(const heedi_h5_block *b)
 static heed_status fixed_scale(heedi_h5_rows *r, const heed_var *v, int d,
                                hid_t *id)
 {
-    const heed_array *a = heed_result_get(r->values, "", v->dim[d]);
+    const heed_array *own = heed_result_get(r->values, v->group, v->dim[d]);
+    const heed_array *a = own ? own : heed_result_get(r->values, "", v->dim[d]);
     heed_var s = {v->group,    v->dim[d],   HEED_I32, 1,
                   {v->dim[d]}, {v->len[d]}, "1",      v->dim[d]};
     int32_t *x = NULL;

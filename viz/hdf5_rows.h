@@ -19,7 +19,8 @@ typedef enum heedi_axis {
 typedef struct heedi_h5_rows {
     heedi_h5 *h;
     int64_t before[HEEDI_N_AXES], now[HEEDI_N_AXES];
-    const heed_result *values; /* its root has coordinates of dimensions */
+    const heed_result *values; /* a group has coordinates of its
+                                  dimensions, or the root */
 } heedi_h5_rows;
 
 /* A dataset as the input sees it: dimension `at` of v is the axis and has the
