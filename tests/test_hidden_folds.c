@@ -131,9 +131,9 @@ static void test_decay(void **state)
     static const double dt[][2] = {{1e-4, 50}, {1e-4, 1e-3}, {1, 50}};
     for (int i = 0; i < 3; i++)
         for (int padded = 0; padded < 2; padded++)
-            with_team(
-                &(shape){2048, 17, 16, dt[i][0], dt[i][1], padded != 0, i == 1},
-                check_folds);
+            with_team(&(shape){i == 0 ? 2048 : 600, 17, 16, dt[i][0], dt[i][1],
+                               padded != 0, i == 1},
+                      check_folds);
 }
 
 /* ---- threads, memory ---- */
@@ -157,7 +157,7 @@ static void check_bits(optest *t, const shape *w)
 static void test_bits(void **state)
 {
     (void)state;
-    with_team(&(shape){300, 300, 16, 1e-3, 1, false, false}, check_bits);
+    with_team(&(shape){200, 150, 16, 1e-3, 1, false, false}, check_bits);
     with_team(&(shape){150, 37, 5, 1e-3, 1, false, true}, check_bits);
 }
 
