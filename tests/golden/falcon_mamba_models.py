@@ -1,5 +1,6 @@
 """The random Falcon Mamba models of falcon_mamba.py; keys of a row as in mamba_models.py. weak_decay: the first draw is
-no test of float32 (logits of transformers' own float32 run are 4.6e-6 off at T = 130)."""
+no test of float32 (logits of transformers' own float32 run are 4.6e-6 off at T = 130). gguf_tied: the first draw is no test of float64 (a
+probability of 1 - 4e-6, whose gradient has 11 digits)."""
 
 
 def config(d, vocab, inner=None, layers=2, **more):
@@ -50,7 +51,8 @@ for _a in ("gelu", "relu"):
 EPS = 2.0 ** -17
 GGUF = {
     "gguf_tied": {"config": config(32, 61, 64, state_size=8, layer_norm_epsilon=EPS, mixer_rms_eps=EPS),
-                  "types": ["Q8_0", "F16", "Q4_0", "F32"], "embed": "Q8_0", "lengths": UP_TO_37},
+                  "types": ["Q8_0", "F16", "Q4_0", "F32"], "embed": "Q8_0", "lengths": UP_TO_37,
+                  "like": "gguf_tied 2"},
     "gguf_untied": {"config": config(32, 97, 32, state_size=5, conv_kernel=3, time_step_rank=3,
                                      layer_norm_epsilon=2.0 ** -7, mixer_rms_eps=2.0 ** -7,
                                      tie_word_embeddings=False), "types": ["F16", "Q8_0"], "embed": "F16",
