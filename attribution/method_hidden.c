@@ -120,12 +120,12 @@ static void finish(const heedi_flow *f, const heedi_node *y,
  * decay is 1, and nothing enters there. */
 static bool step_off(const heedi_flow *f, const heedi_view *v, bool off)
 {
-    const heedi_node *y = f->m.y;
-    const heedi_node *dt = y->in[y->op->mixing->step];
+    const int step = f->m.y->op->mixing->step;
+    if (step == 0)
+        return false;
+    const heedi_node *dt = f->m.y->in[step];
     heed_real *x = dt->x + (f->r.e->batch.start[v->seq] + v->q0) * dt->cols;
     const size_t n = (size_t)dt->cols * sizeof *x;
-    if (y->op->mixing->step == 0)
-        return false;
     memcpy(off ? f->post : x, off ? x : f->post, n);
     if (off)
         memset(x, 0, n);

@@ -26,17 +26,13 @@ static void product(const heedi_flow *f, const heed_real *x,
 
 void heedi_flow_fill(heedi_flow *f)
 {
-    const heedi_exec *e = f->r.e;
-    const heedi_batch *b = &e->batch;
-    heedi_implicit_fill(&f->m, &e->run, f->matrix);
+    const heedi_run *run = &f->r.e->run;
+    heedi_implicit_fill(&f->m, run, f->matrix);
     if (!f->how.gradient)
         return;
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < b->n_small; k++)
-        heedi_implicit_operand(&f->m, b->small[k].row, b->small[k].n, f->post);
-    product(f, f->output ? f->output[f->m.y->id] : f->m.output->g, f->m.left,
-            f->left);
-    product(f, f->post, f->m.post, f->post);
+    heedi_implicit_weigh(&f->m, run,
+                         f->output ? f->output[f->m.y->id] : f->m.output->g,
+                         f->left, f->post);
     f->m.left = f->left;
     f->m.post = f->post;
 }

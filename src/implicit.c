@@ -370,10 +370,16 @@ heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
                       : x[at];
 }
 
-void heedi_implicit_operand(const heedi_implicit *m, int64_t row, int64_t n,
-                            heed_real *out)
+void heedi_implicit_weigh(const heedi_implicit *m, const heedi_run *run,
+                          const heed_real *g, heed_real *left, heed_real *post)
 {
-    const int64_t c = m->y->cols;
-    for (int64_t i = row * c; i < (row + n) * c; i++)
-        out[i] = heedi_implicit_operand_at(m, i / c, i % c);
+    const int64_t c = m->y->cols, rows = run->batch->rows;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t d = 0; d < c; d++) {
+            const int64_t i = r * c + d;
+            left[i] = g[i] * (m->left ? m->left[i] : 1);
+            post[i] =
+                heedi_implicit_operand_at(m, r, d) * (m->post ? m->post[i] : 1);
+        }
 }

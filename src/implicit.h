@@ -78,12 +78,15 @@ void heedi_implicit_fold(const heedi_implicit *m, heedi_fold *f);
 void heedi_implicit_rows(const heedi_implicit *m, const heedi_run *run,
                          const heedi_view *v);
 
-/* The operand of column d of the output at a row of the batch; of n rows from
- * `row` on, at their place in out: (rows, y->cols). */
+/* The operand of column d of the output at a row of the batch. */
 heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
                                     int64_t d);
-void heedi_implicit_operand(const heedi_implicit *m, int64_t row, int64_t n,
-                            heed_real *out);
+
+/* Of g M operand, g (rows, y->cols) being the gradient of the output: left
+ * becomes g times m->left, and post the operand times m->post; (rows,
+ * y->cols). All threads. */
+void heedi_implicit_weigh(const heedi_implicit *m, const heedi_run *run,
+                          const heed_real *g, heed_real *left, heed_real *post);
 
 /* ---- implicit_sums.c ---- */
 

@@ -116,20 +116,11 @@ static heed_status all_panels(heedi_maps *m, const heedi_run *run, int64_t seq,
 
 /* ---- one layer ---- */
 
-/* left g and post times operand, with g the gradient of the output. */
 static void set_weights(heedi_maps *m, const heedi_run *run)
 {
-    const heedi_implicit *a = &m->m;
-    const int64_t c = a->y->cols, rows = run->batch->rows;
-    heed_real *left = m->weights, *post = left + rows * c;
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t d = 0; d < c; d++) {
-            const int64_t i = r * c + d;
-            left[i] = a->output->g[i] * (a->left ? a->left[i] : 1);
-            post[i] =
-                heedi_implicit_operand_at(a, r, d) * (a->post ? a->post[i] : 1);
-        }
+    heed_real *left = m->weights;
+    heed_real *post = left + run->batch->rows * m->m.y->cols;
+    heedi_implicit_weigh(&m->m, run, m->m.output->g, left, post);
     m->fold.left = left;
     m->fold.post = post;
 }

@@ -7,7 +7,7 @@
 #include "ask.h"
 #include "choices.h"
 #include "exec.h"
-#include "expect.h"
+#include "flowtest.h"
 
 static const double limit = sizeof(heed_real) == 4 ? 2e-5 : 1e-9;
 
@@ -73,31 +73,6 @@ static double limit_of(const expect *x, const char *prefix, int col,
                                                   : limit;
 }
 
-/* The largest difference, relative to the largest value. */
-static double apart(const heed_real *got, const double *want, int64_t n)
-{
-    double worst = 0, most = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = fabs((double)got[i] - want[i]);
-        worst = d <= worst ? worst : d; /* NaN stays */
-        most = fmax(most, fabs(want[i]));
-    }
-    return most > 0 ? worst / most : worst;
-}
-
-static heed_target target_of(const expect *x, const char *prefix,
-                             const char *tag)
-{
-    int64_t n;
-    const int64_t *t = expect_get(x, prefix, tag, &n);
-    heed_target out = {"logit", t[0], (int32_t)t[1], -1};
-    if (n == 3) {
-        out.kind = "contrast";
-        out.foil = (int32_t)t[2];
-    }
-    return out;
-}
-
 /* Adds up how many are beyond their limit. */
 static int one_length(world *w, const expect *x, const char *prefix,
                       double worst[N_COLUMNS])
@@ -114,12 +89,12 @@ static int one_length(world *w, const expect *x, const char *prefix,
             snprintf(key, sizeof key, "%s_%s", calls[i].key, tags[k]);
             const double *want = expect_get(x, prefix, key, &n);
             call c = {.method = calls[i].method,
-                      .target = target_of(x, prefix, tags[k])};
+                      .target = flow_target(x, prefix, tags[k])};
             memcpy(c.option, calls[i].option, sizeof calls[i].option);
             assert_non_null(want);
             ok(w, c);
             assert_int_equal(n, w->t->n);
-            const double d = apart(relevance(w), want, n);
+            const double d = flow_apart(relevance(w), want, n);
             worst[col] = d <= worst[col] ? worst[col] : d;
             bad += !(d <= limit_of(x, prefix, col, tags[k]));
         }
@@ -193,10 +168,10 @@ static int one_encoder(const char *model, const expect *x,
         if (pair && col >= RELEVANCE)
             continue;
         if (!pair)
-            c.target = target_of(x, prefix, "end");
+            c.target = flow_target(x, prefix, "end");
         assert_non_null(want);
         explain(&w, c, heed_model_about(w.m)->image_height ? &p : NULL);
-        const double d = apart(relevance(&w), want, n);
+        const double d = flow_apart(relevance(&w), want, n);
         worst[col] = d <= worst[col] ? worst[col] : d;
         bad += !(d <= (pair ? limit : limit_of(x, prefix, col, "end")));
     }
@@ -316,7 +291,7 @@ static void test_from_maps(void **state)
             memcpy(v, next, sizeof v);
         }
         ok(&w, (call){.method = "rollout"});
-        assert_true(apart(relevance(&w), v, n) < limit);
+        assert_true(flow_apart(relevance(&w), v, n) < limit);
         for (int64_t i = 0; i < n; i++)
             sum += (double)relevance(&w)[i];
         assert_close(sum, 1, limit);
@@ -346,69 +321,25 @@ static void test_rows(void **state)
 
 /* ---- the same bits ---- */
 
-static const char *const names[] = {"rollout", "attn_grad", "tattr"};
+static const variant methods[] = {
+    {"rollout", {0}}, {"attn_grad", {0}}, {"tattr", {0}}};
+enum { N_METHODS = sizeof methods / sizeof *methods };
 
-/* Several waves of tiles, and nearly no memory. */
+/* Several waves of tiles. */
 static void test_alike(void **state)
 {
     (void)state;
     heed_ctx *ctx = new_ctx();
     heed_model *m = golden(ctx, "gqa2_tied_bf16");
-    heed_tokens *t[3];
-    heed_input in[3];
-    for (int i = 0; i < 3; i++) {
-        t[i] = some_tokens(ctx, m, 900 - i, (uint32_t)i);
-        in[i] = (heed_input){.tokens = t[i]};
-    }
-    for (int k = 0; k < 3; k++) {
-        heed_request q = {
-            .model = m, .method = names[k], .input = in, .n_inputs = 3};
-        heed_result *all[MOST_INPUTS], *one[MOST_INPUTS];
-        heed_plan p;
-        assert_int_equal(heed_ctx_threads(ctx, 3), HEED_OK);
-        attribute(ctx, &q, all);
-        q.input = &in[1];
-        q.n_inputs = 1;
-        assert_int_equal(heed_ctx_threads(ctx, 1), HEED_OK);
-        assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
-        heed_ctx_max_memory(ctx, p.peak_min + (p.peak_max - p.peak_min) / 2);
-        assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
-        assert_true(p.n_kept < p.n_blocks);
-        attribute(ctx, &q, one);
-        heed_ctx_max_memory(ctx, 0);
-        same_results(all[1], one[0]);
-        free_results(all, 3);
-        free_results(one, 1);
-    }
-    for (int i = 0; i < 3; i++)
-        heed_tokens_free(ctx, t[i]);
+    flow_alike(ctx, m, 900, methods, N_METHODS);
     heed_model_free(m);
     heed_ctx_free(ctx);
 }
 
-/* Several targets, each as if it were the only one. */
 static void test_targets(void **state)
 {
     (void)state;
-    static const heed_target many[] = {
-        {NULL, -1, -1, -1}, {NULL, 3, 7, -1}, {NULL, 0, -1, -1}};
-    for (int k = 0; k < 3; k++) {
-        world w = enter_some("gptj/plain", 20);
-        heed_input in = {w.t, many, 3, NULL};
-        heed_request q = {
-            .model = w.m, .method = names[k], .input = &in, .n_inputs = 1};
-        heed_result *r[MOST_INPUTS];
-        attribute(w.ctx, &q, r);
-        for (int i = 0; i < 3; i++) {
-            ok(&w, (call){.method = names[k], .target = many[i]});
-            const heed_array *a = heed_result_get(r[0], w.group, "relevance");
-            assert_int_equal(a->var.len[0], 3);
-            assert_memory_equal((const heed_real *)a->data + 20 * i,
-                                relevance(&w), 20 * sizeof(heed_real));
-        }
-        free_results(r, 1);
-        leave(&w);
-    }
+    flow_targets("gptj/plain", methods, N_METHODS);
 }
 
 /* ---- sums of what runs together ---- */
@@ -440,8 +371,8 @@ static void test_add_norm(void **state)
         v[k] = heed_result_get(r[k][0], g, "relevance")->data;
     for (int i = 0; i < 9; i++)
         x[i] = (double)v[0][i];
-    assert_true(apart(v[1], x, 9) < 1e-5);
-    assert_true(apart(v[2], x, 9) > 1e-3);
+    assert_true(flow_apart(v[1], x, 9) < 1e-5);
+    assert_true(flow_apart(v[2], x, 9) > 1e-3);
     for (int k = 0; k < 3; k++)
         free_results(r[k], 2);
     heed_tokens_free(ctx, t[0]);
@@ -488,8 +419,8 @@ static void test_refusals(void **state)
                        .option = {wrong[i].name, wrong[i].value}},
                 HEED_EINVAL, wrong[i].text);
     for (int k = 0; k < 3; k++) {
-        refused(&w, (call){.method = names[k], .reduce = "l2"}, HEED_EINVAL,
-                "nothing to reduce");
+        refused(&w, (call){.method = methods[k].method, .reduce = "l2"},
+                HEED_EINVAL, "nothing to reduce");
         refused(&w, (call){.method = "tattr", .target = {kinds[k], -1, -1, -1}},
                 HEED_EINVAL, "explains logits as they are");
     }

@@ -6,7 +6,7 @@
 #include "testlib.h"
 
 #include "ask.h"
-#include "expect.h"
+#include "flowtest.h"
 
 static const double limit = sizeof(heed_real) == 4 ? 2e-5 : 1e-9;
 
@@ -68,26 +68,6 @@ static const struct {
 };
 enum { N_CALLS = sizeof calls / sizeof *calls };
 
-/* The largest difference, relative to the largest value. */
-static double apart(const heed_real *got, const double *want, int64_t n)
-{
-    double worst = 0, most = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double d = fabs((double)got[i] - want[i]);
-        worst = d <= worst ? worst : d; /* NaN stays */
-        most = fmax(most, fabs(want[i]));
-    }
-    return most > 0 ? worst / most : worst;
-}
-
-static heed_target target_of(const expect *x, const char *prefix,
-                             const char *tag)
-{
-    int64_t n;
-    const int64_t *t = expect_get(x, prefix, tag, &n);
-    return (heed_target){"logit", t[0], (int32_t)t[1], -1};
-}
-
 static void one_length(world *w, const expect *x, const char *prefix,
                        double worst[N_CALLS])
 {
@@ -99,12 +79,12 @@ static void one_length(world *w, const expect *x, const char *prefix,
             snprintf(key, sizeof key, "%s_%s", calls[i].key, tags[k]);
             const double *want = expect_get(x, prefix, key, &n);
             call c = {.method = calls[i].method,
-                      .target = target_of(x, prefix, tags[k])};
+                      .target = flow_target(x, prefix, tags[k])};
             memcpy(c.option, calls[i].option, sizeof calls[i].option);
             assert_non_null(want);
             ok(w, c);
             assert_int_equal(n, w->t->n);
-            const double d = apart(relevance(w), want, n);
+            const double d = flow_apart(relevance(w), want, n);
             worst[i] = d <= worst[i] ? worst[i] : d;
         }
 }
@@ -154,7 +134,7 @@ static void differ(world *w, call a, call b)
         x[i] = (double)first[i];
     free(first);
     ok(w, b);
-    if (!(apart(relevance(w), x, w->t->n) > 1e-4))
+    if (!(flow_apart(relevance(w), x, w->t->n) > 1e-4))
         fail_msg("%s %s and %s %s", a.method, a.option[1], b.method,
                  b.option[1]);
 }
@@ -180,86 +160,29 @@ static void test_variants_differ(void **state)
 
 /* ---- the same bits ---- */
 
-static const struct {
-    const char *method, *option[2];
-} alike[] = {{"rollout", {0}},
-             {"rollout", {"form", "matrix"}},
-             {"rollout", {"form", "vector"}},
-             {"attn_grad", {0}},
-             {MAMBA, {0}},
-             {MAMBA, {"form", "code"}},
-             {UNIFIED, {0}}};
+static const variant methods[] = {{"rollout", {0}},
+                                  {"rollout", {"form", "matrix"}},
+                                  {"rollout", {"form", "vector"}},
+                                  {"attn_grad", {0}},
+                                  {MAMBA, {0}},
+                                  {MAMBA, {"form", "code"}},
+                                  {UNIFIED, {0}}};
+enum { N_METHODS = sizeof methods / sizeof *methods };
 
 static void test_alike(void **state)
 {
     (void)state;
     heed_ctx *ctx = new_ctx();
     heed_model *m = plain(ctx, "mamba");
-    heed_tokens *t[3];
-    heed_input in[3];
-    for (int i = 0; i < 3; i++) {
-        t[i] = some_tokens(ctx, m, 300 - 7 * i, (uint32_t)i);
-        in[i] = (heed_input){.tokens = t[i]};
-    }
-    for (size_t k = 0; k < sizeof alike / sizeof *alike; k++) {
-        const heed_setting set[] = {{alike[k].option[0], alike[k].option[1]},
-                                    {0}};
-        heed_request q = {.model = m,
-                          .method = alike[k].method,
-                          .settings = set,
-                          .input = in,
-                          .n_inputs = 3};
-        heed_result *all[MOST_INPUTS], *one[MOST_INPUTS];
-        heed_plan p;
-        assert_int_equal(heed_ctx_threads(ctx, 3), HEED_OK);
-        attribute(ctx, &q, all);
-        q.input = &in[1];
-        q.n_inputs = 1;
-        assert_int_equal(heed_ctx_threads(ctx, 1), HEED_OK);
-        assert_int_equal(heed_plan_of(ctx, &q, &p), HEED_OK);
-        heed_ctx_max_memory(ctx, p.peak_min + (p.peak_max - p.peak_min) / 2);
-        attribute(ctx, &q, one);
-        heed_ctx_max_memory(ctx, 0);
-        same_results(all[1], one[0]);
-        free_results(all, 3);
-        free_results(one, 1);
-    }
-    for (int i = 0; i < 3; i++)
-        heed_tokens_free(ctx, t[i]);
+    flow_alike(ctx, m, 300, methods, N_METHODS);
     heed_model_free(m);
     heed_ctx_free(ctx);
 }
 
-/* Several targets, each as if it were the only one. */
 static void test_targets(void **state)
 {
     (void)state;
-    static const heed_target many[] = {
-        {NULL, -1, -1, -1}, {NULL, 3, 7, -1}, {NULL, 0, -1, -1}};
-    world w = enter_some("mamba/plain", 20);
-    for (size_t k = 0; k < sizeof alike / sizeof *alike; k++) {
-        const heed_setting set[] = {{alike[k].option[0], alike[k].option[1]},
-                                    {0}};
-        heed_input in = {w.t, many, 3, NULL};
-        heed_request q = {.model = w.m,
-                          .method = alike[k].method,
-                          .settings = set,
-                          .input = &in,
-                          .n_inputs = 1};
-        heed_result *r[MOST_INPUTS];
-        attribute(w.ctx, &q, r);
-        for (int i = 0; i < 3; i++) {
-            ok(&w, (call){.method = alike[k].method,
-                          .option = {alike[k].option[0], alike[k].option[1]},
-                          .target = many[i]});
-            const heed_array *a = heed_result_get(r[0], w.group, "relevance");
-            assert_int_equal(a->var.len[0], 3);
-            assert_memory_equal((const heed_real *)a->data + 20 * i,
-                                relevance(&w), 20 * sizeof(heed_real));
-        }
-        free_results(r, 1);
-    }
-    leave(&w);
+    flow_targets("mamba/plain", methods, N_METHODS);
 }
 
 int main(void)
