@@ -138,4 +138,5 @@ const heedi_mixing heedi_rglru_mixing = {.mixer = "rg_lru",
                                          .rows = rows,
                                          .rest = rest,
                                          .transpose = transpose,
-                                         .apply = apply};
+                                         .apply = apply,
+                                         .separable = &heedi_rglru_separable};

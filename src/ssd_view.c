@@ -103,4 +103,5 @@ const heedi_mixing heedi_ssd_mixing = {
     .rest = rest,
     .transpose = heedi_ssd_transpose,
     .apply = heedi_ssd_apply,
+    .separable = &heedi_ssd_separable,
 };

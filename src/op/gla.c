@@ -342,7 +342,8 @@ static const heedi_mixing mixing = {.mixer = "gla",
                                     .rows = heedi_gla_rows,
                                     .rest = heedi_gla_rest,
                                     .transpose = transpose,
-                                    .apply = apply};
+                                    .apply = apply,
+                                    .separable = &heedi_gla_separable};
 
 const heedi_op heedi_op_gla = {
     .name = "gla",
