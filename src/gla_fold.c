@@ -76,16 +76,14 @@ static void far(const heedi_separable_call *c, const heedi_separable_part *x,
     const heedi_vector_table *v = heedi_vector();
     heed_real *rows = work, *cols = rows + HEEDI_SEP_ROWS * heedi_gla_up(n);
     heedi_decays_far(&d, x, h * n, n, !a->inclusive, rows, cols);
-    for (int64_t i = 0; i < x->n; i++) {
+    (void)p;
+    (void)q;
+    for (int64_t i = 0; i < x->n; i++)
         v->scale((size_t)n, at(c, 0, x->r0 + i, h), rows + i * n, 1,
                  rows + i * n);
-        p[i] = 1;
-    }
-    for (int64_t i = 0; i < x->m; i++) {
+    for (int64_t i = 0; i < x->m; i++)
         v->scale((size_t)n, at(c, 1, x->c0 + i, h), cols + i * n, 1,
                  cols + i * n);
-        q[i] = 1;
-    }
     heedi_blas(false, true, x->n, x->m, n, 1, rows, n, cols, n, 0, gram,
                HEEDI_SEP_LD);
 }

@@ -92,6 +92,7 @@ static void near(const heedi_separable_call *c, const heedi_separable_part *x,
 
 const heedi_separable heedi_rglru_separable = {.unit = unit,
                                                .grams = false,
+                                               .scales = true,
                                                .shared = shared,
                                                .own = own,
                                                .prepare = prepare,

@@ -112,8 +112,8 @@ static void far(const call *k, const room *r, int64_t r0, int64_t n, int64_t c0,
                                             .f = k->f,
                                             .x = x,
                                             .gram = s->grams ? r->gram : NULL,
-                                            .p = r->p,
-                                            .q = r->q,
+                                            .p = s->scales ? r->p : NULL,
+                                            .q = s->scales ? r->q : NULL,
                                             .acc = acc};
             heedi_separable_sum(&t, r->sum);
         }

@@ -46,7 +46,7 @@ typedef struct heedi_separable_part {
 
 typedef struct heedi_separable {
     int64_t (*unit)(const heedi_node *y); /* heads */
-    bool grams;                           /* else gram is 1 */
+    bool grams, scales; /* else gram is 1, or p and q are and are not made */
     /* Bytes for one sequence of at most `end` columns and `rows` rows, for all
      * threads; of each thread. */
     size_t (*shared)(const heedi_node *y, int64_t end, int64_t rows);

@@ -340,9 +340,27 @@ static void entry_of_each(const work *w,
     }
 }
 
+/* An entry of one head is the gram's. */
+static void as_it_is(const work *w)
+{
+    const heedi_separable_tile *t = w->t;
+    const heedi_fold_kind f = t->f->f;
+    for (int64_t r = 0; r < t->x.n; r++)
+        for (int64_t c = 0; c < t->x.m; c++) {
+            heed_real *to = t->acc + r * COLS + c;
+            const heed_real x = t->gram[r * LD + c];
+            *to = f == HEEDI_FOLD_MAX ? taken(f, *to, x)
+                                      : *to + w->many * taken(f, 0, x);
+        }
+}
+
 void heedi_separable_sum(const heedi_separable_tile *t, void *room)
 {
     const work w = work_of(t, room);
+    if (!w.weighted && !t->p && t->x.nh == 1) {
+        as_it_is(&w);
+        return;
+    }
     const heedi_fold_kind f = t->f->f;
     const bool mixed = w.taps > 1 && t->gram && f != HEEDI_FOLD_SUM;
     if (t->f->by_head && w.each > 1 && f != HEEDI_FOLD_SUM)

@@ -91,6 +91,7 @@ static void near(const heedi_separable_call *c, const heedi_separable_part *x,
 
 const heedi_separable heedi_ssd_separable = {.unit = unit,
                                              .grams = true,
+                                             .scales = true,
                                              .shared = shared,
                                              .own = own,
                                              .prepare = prepare,

@@ -141,6 +141,7 @@ static void near(const heedi_separable_call *c, const heedi_separable_part *x,
 
 const heedi_separable heedi_wkv_separable = {.unit = unit,
                                              .grams = false,
+                                             .scales = true,
                                              .shared = shared,
                                              .own = own,
                                              .prepare = prepare,
