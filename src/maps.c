@@ -111,7 +111,10 @@ static heed_status all_panels(heedi_maps *m, const heedi_run *run, int64_t seq,
                                  (double)m->n_layers));
         HEEDI_TRY(one_panel(m, run, seq, layer, i, n));
     }
-    return m->how.profile ? heedi_maps_profile_end(m, seq, layer) : HEED_OK;
+    if (!m->how.profile)
+        return HEED_OK;
+    HEEDI_TRY(heedi_maps_horizon(m, run, seq, layer));
+    return heedi_maps_profile_end(m, seq, layer);
 }
 
 /* ---- one layer ---- */
@@ -231,8 +234,10 @@ static heed_status allocate(heedi_maps *m)
 static heed_status run(heedi_maps *m, heedi_exec *e)
 {
     HEEDI_TRY(allocate(m));
-    if (m->how.profile)
+    if (m->how.profile) {
         HEEDI_TRY(heedi_maps_profile_alloc(m));
+        HEEDI_TRY(heedi_maps_horizon_alloc(m));
+    }
     for (int64_t s = 0; s < m->j->n; s++)
         HEEDI_TRY(heedi_maps_begin(m, s));
     if (m->how.weighted)

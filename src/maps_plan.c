@@ -60,6 +60,10 @@ static heed_status look(void *ud, const heedi_tape *t)
                            .by_channel = m.by_channel,
                            .count = heedi_implicit_count(&m),
                            .cols = y->cols,
+                           .heads = y->op->mixing->heads(y),
+                           .states = y->op->mixing->states
+                                         ? y->op->mixing->states(y)
+                                         : 0,
                            .bytes = heedi_implicit_bytes(&m, b, threads),
                            .weights = s->m->how.weighted ? 2 * all : 0,
                            .mixer = y->op->mixing->mixer,
@@ -295,7 +299,8 @@ heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how)
     HEEDI_TRY(find_rows(m));
     j->o.results += working(m);
     if (how->profile)
-        j->o.results += heedi_maps_profile_bytes(m);
+        j->o.results +=
+            heedi_maps_profile_bytes(m) + heedi_maps_horizon_bytes(m);
     else if (!j->q->streams)
         j->o.results += stored(m);
     return HEED_OK;
