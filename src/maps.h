@@ -74,13 +74,13 @@ enum { HEEDI_MAP_PANEL = 64 };
 typedef struct heedi_map_layer {
     int64_t layer; /* the model's number */
     bool softmax, block, by_channel;
-    int64_t count;  /* matrices: heads or columns */
-    int64_t cols;   /* of the output */
+    int64_t count;         /* matrices: heads or columns */
+    int64_t cols;          /* of the output */
     int64_t heads, states; /* of the mixing operation; 0: nothing decays */
-    size_t bytes;   /* of a block's arrays */
-    size_t beside;  /* of what heedi_maps_rest() needs */
-    size_t weights; /* of left and post where they are weighted */
-    size_t scratch; /* of folds, of checks of rows, of what is added */
+    size_t bytes;          /* of a block's arrays */
+    size_t beside;         /* of what heedi_maps_rest() needs */
+    size_t weights;        /* of left and post where they are weighted */
+    size_t scratch;        /* of folds, of checks of rows, of what is added */
     const char *mixer, *operand, *output;
 } heedi_map_layer;
 

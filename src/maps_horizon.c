@@ -191,8 +191,7 @@ heed_status heedi_maps_horizon(heedi_maps *m, const heedi_run *run, int64_t seq,
     if (h->most == 0)
         return HEED_OK;
     if (rows)
-        memset(h->row, 0,
-               (size_t)(run->threads * m->longest) * sizeof *h->row);
+        memset(h->row, 0, (size_t)(run->threads * m->longest) * sizeof *h->row);
 #pragma omp parallel for schedule(dynamic, 8)
     for (int64_t k = 0; k < (l->states > 0 ? l->heads : 0); k++) {
         const task t = {m, run, seq, k, l->states, -log(m->how.horizon)};
@@ -303,9 +302,8 @@ heed_status heedi_maps_horizon_define(const heedi_maps *m, int64_t seq)
     v.dim[1] = "query";
     v.len[1] = m->n_rows[seq];
     v.long_name = "mean horizon of the states at a row";
-    return h->most > 0 && m->how.horizon_rows
-               ? s->define(s->ud, m->j->ctx, &v)
-               : HEED_OK;
+    return h->most > 0 && m->how.horizon_rows ? s->define(s->ud, m->j->ctx, &v)
+                                              : HEED_OK;
 }
 
 heed_status heedi_maps_horizon_attr(const heedi_maps *m, int64_t seq)

@@ -134,12 +134,12 @@ static const struct {
     const char *name;
     bool states; /* of layers that have any */
 } measures[] = {
-    {"mean_distance", false},   {"last_distance", false},
-    {"mean_entropy", false},    {"mean_first_mass", false},
-    {"decay_length", false},    {"decay_length_r2", false},
-    {"decay_power", false},     {"decay_power_r2", false},
-    {"horizon_median", true},   {"horizon_mean", true},
-    {"horizon_max", true},      {"horizon_open", true},
+    {"mean_distance", false},        {"last_distance", false},
+    {"mean_entropy", false},         {"mean_first_mass", false},
+    {"decay_length", false},         {"decay_length_r2", false},
+    {"decay_power", false},          {"decay_power_r2", false},
+    {"horizon_median", true},        {"horizon_mean", true},
+    {"horizon_max", true},           {"horizon_open", true},
     {"reconstruction_error", false},
 };
 
@@ -170,8 +170,7 @@ static heed_status print_profile(job *j)
     for (int64_t i = 0; i < a[0]->n; i++) {
         printf("%lld\t", (long long)coordinate(r, "layer", i));
         for (int k = 0; k < N; k++)
-            print_measure(a[k], measures[k].states, i,
-                          k + 1 < N ? '\t' : '\n');
+            print_measure(a[k], measures[k].states, i, k + 1 < N ? '\t' : '\n');
     }
     return HEED_OK;
 }
