@@ -199,7 +199,7 @@ static void check(const struct subject *s, optest *t, const void *before)
 
 static void with(const struct subject *s, int strength, bool zero)
 {
-    static const int64_t len[] = {3, SANITIZED ? 100 : 210};
+    const int64_t len[] = {3, SANITIZED ? 100 : strength == 2 ? 210 : 140};
     optest t;
     heedi_team team;
     open_subject(&t, s, strength, len, 2);
