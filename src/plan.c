@@ -87,7 +87,8 @@ heed_status heedi_plan_exec(heedi_exec *e)
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
     uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
     p->program = heedi_resident();
-    mapped += e->ctx->spare_bytes; /* used again, or freed first */
+    const uint64_t spare = heedi_touched(e->ctx->spare, e->ctx->spare_bytes);
+    mapped += spare; /* used again, or freed first */
     p->program -= mapped < p->program ? mapped : p->program;
     p->weights = weights(e);
     p->scratch = temp + scratch;
@@ -108,7 +109,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->peak_max = fixed + activations(e, e->n_blocks);
     uint64_t limit = e->ctx->max_memory, have = heedi_available();
     if (have > 0)
-        have += e->ctx->spare_bytes;
+        have += spare;
     if (limit > 0 && p->peak_min > limit)
         return heedi_fail(e->ctx, HEED_ENOMEM,
                           "the run needs at least %.1f MiB, more than the "
