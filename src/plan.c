@@ -67,6 +67,14 @@ static uint64_t node_scratch(const heedi_exec *e, const heedi_node *y)
     return most;
 }
 
+uint64_t heedi_plan_limit(const heed_ctx *ctx, const heed_plan *p)
+{
+    const uint64_t have = heedi_available();
+    return ctx->max_memory > 0 ? ctx->max_memory
+           : have > 0          ? p->program + have / 10 * 9
+                               : 0;
+}
+
 heed_status heedi_plan_exec(heedi_exec *e)
 {
     heed_plan *p = &e->plan;
@@ -105,15 +113,13 @@ heed_status heedi_plan_exec(heedi_exec *e)
                      p->results + borders + e->state_bytes;
     p->peak_min = fixed + activations(e, 0);
     p->peak_max = fixed + activations(e, e->n_blocks);
-    uint64_t limit = e->ctx->max_memory, have = heedi_available();
-    if (limit > 0 && p->peak_min > limit)
+    const uint64_t limit = heedi_plan_limit(e->ctx, p);
+    if (e->ctx->max_memory > 0 && p->peak_min > limit)
         return heedi_fail(e->ctx, HEED_ENOMEM,
                           "the run needs at least %.1f MiB, more than the "
                           "%.1f MiB of --max-memory",
                           (double)p->peak_min / 1048576,
                           (double)limit / 1048576);
-    if (limit == 0 && have > 0)
-        limit = p->program + have / 10 * 9;
     p->n_kept = e->o.recompute ? 0 : e->n_blocks;
     while (p->n_kept > 0 && limit > 0 &&
            fixed + activations(e, p->n_kept) > limit)
@@ -123,7 +129,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
                           "the run needs at least %.1f MiB, and the machine "
                           "has %.1f MiB left",
                           (double)(p->peak_min - p->program) / 1048576,
-                          (double)have / 1048576);
+                          (double)heedi_available() / 1048576);
     p->activations = borders + activations(e, p->n_kept) + e->state_bytes;
     p->peak = fixed + activations(e, p->n_kept);
     for (int64_t b = 0; b < e->n_blocks; b++)
