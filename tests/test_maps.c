@@ -254,6 +254,57 @@ static void test_bits(void **state)
     }
 }
 
+/* With less and less memory panels are of fewer rows: the same bits, until a
+ * plan fails. */
+static void heights(const char *model, const char *method, const char *kind)
+{
+    enum { LONG = 300, STEP = 1 << 16 };
+    world w = enter_some(model, LONG);
+    const ask_maps a = {.method = method, .kind = kind, .reduce = "abs_mean"};
+    const heed_setting set[] = {{"kind", kind}, {0}};
+    const heed_input in = {w.t, NULL, 1, NULL};
+    const heed_request q = {.model = w.m,
+                            .method = method,
+                            .settings = set,
+                            .reduce = a.reduce,
+                            .input = &in,
+                            .n_inputs = 1};
+    heed_result *first = made(&w, &a), *r;
+    uint64_t last = 0;
+    int seen = 0;
+    heed_plan p;
+    assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+    for (uint64_t most = p.peak; most > STEP; most -= STEP) {
+        heed_ctx_max_memory(w.ctx, most);
+        if (heed_plan_of(w.ctx, &q, &p) != HEED_OK)
+            break;
+        assert_true(p.peak <= most);
+        if (p.results == last)
+            continue;
+        last = p.results;
+        seen++;
+        heed_ctx_max_memory(w.ctx, most + STEP / 2); /* what results take */
+        if (maps(&w, &a, &r) == HEED_OK)
+            same_results(first, r);
+        else
+            assert_string_equal(heed_error(w.ctx), "");
+        heed_result_free(r);
+    }
+    if (seen < 4)
+        fail_msg("%s, %s: %d heights of panels", model, method, seen);
+    heed_result_free(first);
+    leave(&w);
+}
+
+static void test_heights(void **state)
+{
+    (void)state;
+    heights("mamba/plain", "attention_profile", "block");
+    heights("mamba2/groups2", "attention", "core");
+    heights("rwkv/plain", "attention", "core");
+    heights("llama/plain", "attention_profile", "softmax");
+}
+
 /* Two inputs at once are each as alone. */
 static void test_batch(void **state)
 {
@@ -333,9 +384,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_reductions), test(test_single), test(test_contributions),
-        test(test_leftovers),  test(test_bits),   test(test_batch),
-        test(test_refused),
+        test(test_reductions), test(test_single),  test(test_contributions),
+        test(test_leftovers),  test(test_bits),    test(test_batch),
+        test(test_heights),    test(test_refused),
     };
     RUN(tests);
 }
