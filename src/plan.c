@@ -67,12 +67,19 @@ static uint64_t node_scratch(const heedi_exec *e, const heedi_node *y)
     return most;
 }
 
-uint64_t heedi_plan_limit(const heed_ctx *ctx, const heed_plan *p)
+/* What is kept for the next run is there, too. */
+static uint64_t available(const heed_ctx *ctx)
 {
     const uint64_t have = heedi_available();
-    return ctx->max_memory > 0 ? ctx->max_memory
-           : have > 0          ? p->program + have / 10 * 9
-                               : 0;
+    return have > 0 ? have + ctx->spare_bytes : 0;
+}
+
+uint64_t heedi_plan_limit(const heed_ctx *ctx, const heed_plan *p)
+{
+    if (ctx->max_memory > 0)
+        return ctx->max_memory;
+    const uint64_t have = available(ctx);
+    return have > 0 ? p->program + have / 10 * 9 : 0;
 }
 
 heed_status heedi_plan_exec(heedi_exec *e)
@@ -95,6 +102,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
     uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
     p->program = heedi_resident();
+    mapped += e->ctx->spare_bytes; /* used again, or freed first */
     p->program -= mapped < p->program ? mapped : p->program;
     p->weights = weights(e);
     p->scratch = temp + scratch;
@@ -129,7 +137,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
                           "the run needs at least %.1f MiB, and the machine "
                           "has %.1f MiB left",
                           (double)(p->peak_min - p->program) / 1048576,
-                          (double)heedi_available() / 1048576);
+                          (double)available(e->ctx) / 1048576);
     p->activations = borders + activations(e, p->n_kept) + e->state_bytes;
     p->peak = fixed + activations(e, p->n_kept);
     for (int64_t b = 0; b < e->n_blocks; b++)
