@@ -254,6 +254,59 @@ static void test_bits(void **state)
     }
 }
 
+/* With less and less memory panels are of fewer rows: the same bits. Limits are
+ * set beside what a plan says at the time. */
+static void heights(const char *model, const char *method, const char *kind)
+{
+    enum { LONG = 300, STEP = 1 << 14, MOST = 8 };
+    world w = enter_some(model, LONG);
+    const ask_maps a = {.method = method, .kind = kind, .reduce = "abs_mean"};
+    const heed_setting set[] = {{"kind", kind}, {0}};
+    const heed_input in = {w.t, NULL, 1, NULL};
+    const heed_request q = {.model = w.m,
+                            .method = method,
+                            .settings = set,
+                            .reduce = a.reduce,
+                            .input = &in,
+                            .n_inputs = 1};
+    heed_result *first = made(&w, &a), *r;
+    uint64_t need[MOST], down = 0;
+    int n = 1;
+    heed_plan p;
+    assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+    need[0] = p.results;
+    for (; n < MOST && down < need[0]; down += STEP) {
+        heed_ctx_max_memory(w.ctx, 0);
+        assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+        heed_ctx_max_memory(w.ctx, p.peak - down);
+        if (heed_plan_of(w.ctx, &q, &p) == HEED_OK && p.results < need[n - 1])
+            need[n++] = p.results;
+    }
+    if (n < 4)
+        fail_msg("%s, %s: %d heights of panels", model, method, n);
+    for (int i = 1; i < n; i++) {
+        heed_ctx_max_memory(w.ctx, 0);
+        assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+        heed_ctx_max_memory(w.ctx, p.peak - need[0] + need[i] +
+                                       (need[i - 1] - need[i]) / 2);
+        if (maps(&w, &a, &r) != HEED_OK)
+            fail_msg("%s, %s: %s", model, method, heed_error(w.ctx));
+        same_results(first, r);
+        heed_result_free(r);
+    }
+    heed_result_free(first);
+    leave(&w);
+}
+
+static void test_heights(void **state)
+{
+    (void)state;
+    heights("mamba/plain", "attention_profile", "block");
+    heights("mamba2/groups2", "attention", "core");
+    heights("rwkv/plain", "attention", "core");
+    heights("llama/plain", "attention_profile", "softmax");
+}
+
 /* Two inputs at once are each as alone. */
 static void test_batch(void **state)
 {
@@ -333,9 +386,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_reductions), test(test_single), test(test_contributions),
-        test(test_leftovers),  test(test_bits),   test(test_batch),
-        test(test_refused),
+        test(test_reductions), test(test_single),  test(test_contributions),
+        test(test_leftovers),  test(test_bits),    test(test_batch),
+        test(test_heights),    test(test_refused),
     };
     RUN(tests);
 }

@@ -141,7 +141,7 @@ const heedi_flag heedi_cli_flags[] = {
     WORD("order", order, "ratio_of_sums|mean_of_ratios", ATTENTION,
          "how --profile takes distances"),
     TEXT(0, "horizon", 0, horizon, "EPS", ATTENTION,
-         "with --profile: a state's horizon is where so much is left (1e-3)"),
+         "with --profile: what is left at a horizon (1e-3)"),
     SWITCH("horizon-rows", horizon_rows, ATTENTION,
            "with --profile: horizons of every row"),
     LIST(0, "rows", 0, rows, HEEDI_RANGES, "0,3-5,-1", -BIG, ATTENTION,

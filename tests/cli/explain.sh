@@ -127,6 +127,10 @@ run attention -m "$M" --ids 1,2,3 --layers 1 --kind block
 run attention -m "$M" --ids 1,2,3 --profile --needle 0:1 | cut -f 1
 run attention -m "$M" --ids 1,2,3 --profile --needle 0:4
 run attention -m "$M" --ids 1,2,3 --order mean_of_ratios
+run attention -m "$M" --ids 1,2,3 --horizon-rows
+run attention -m "$M" --ids 1,2,3 --profile --horizon 1
+run attention -m "$M" --ids 1,2,3 --profile | cut -f 1,10-13
+run attention -m "${M%/llama*}/recurrent_gemma/plain" --ids 1,2,3 --profile --horizon 1e-9 2>&1 | cut -f 1,10-13 | sed "s|/[^ ]*/recurrent_gemma|RECURRENT_GEMMA|"
 run attention -m "$M" --ids 1,2,3 --layers 1 --row-step 2 --rows 1
 S=${M%/llama*}/mamba/plain
 run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
