@@ -194,6 +194,26 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
     return HEED_OK;
 }
 
+/* What is chosen of attention maps, of a method that makes none. */
+static heed_status choices(heedi_job *j, const heedi_method *m)
+{
+    const heed_request *q = j->q;
+    const struct {
+        bool given;
+        const char *name;
+    } of[] = {{q->layers || q->n_layers != 0, "layers"},
+              {q->heads || q->n_heads != 0, "heads"},
+              {q->channels || q->n_channels != 0, "channels"},
+              {q->rows || q->n_rows != 0 || q->row_step != 0, "rows"}};
+    for (size_t i = 0; !m->info.gives_maps && i < sizeof of / sizeof *of; i++)
+        if (of[i].given)
+            return heedi_fail(j->ctx, HEED_EINVAL,
+                              "%s: %s are chosen of attention maps, which it "
+                              "does not make",
+                              m->info.name, of[i].name);
+    return HEED_OK;
+}
+
 /* Bytes of what is kept of all inputs and targets. */
 static uint64_t kept(const heedi_job *j)
 {
@@ -389,6 +409,7 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     *out = m;
     j->info = &m->info;
     HEEDI_TRY(can_run(j, m));
+    HEEDI_TRY(choices(j, m));
     j->times_input = !m->gradient_only;
     j->units = m->units;
     j->group = q->group;

@@ -189,7 +189,7 @@ static heed_status run(heedi_cli *c)
 const heedi_command heedi_command_check = {
     .name = "check",
     .summary = "test gradients, relevance and reproducibility on a model",
-    .operand = "{MODEL | -m MODEL} [-p TEXT | -f FILE | - | --image FILE]",
+    .operand = "{MODEL | -m MODEL} [-p TEXT | -f FILE | -]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
             HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH |
             HEEDI_SET_METHOD | HEEDI_SET_CHECK,

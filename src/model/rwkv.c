@@ -208,8 +208,6 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          &a->ln_out, x);
 }
 
-static const char *const ignored[] = {NULL};
-
 const heedi_family heedi_family_rwkv = {
     .info = {.name = "rwkv",
              .gguf = "",
@@ -218,7 +216,6 @@ const heedi_family heedi_family_rwkv = {
     .prefix = "rwkv.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(rwkv),
     .configure = configure,
     .finish = finish,

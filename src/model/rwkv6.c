@@ -391,8 +391,6 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          &a->ln_out, x);
 }
 
-static const char *const ignored[] = {NULL};
-
 const heedi_family heedi_family_rwkv6 = {
     .info = {.name = "rwkv6",
              .gguf = "rwkv6",
@@ -401,7 +399,6 @@ const heedi_family heedi_family_rwkv6 = {
     .prefix = "rwkv.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(rwkv6),
     .configure = configure,
     .finish = finish,
