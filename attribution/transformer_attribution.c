@@ -63,7 +63,7 @@ static void keep_gradient(void *ud, const heedi_exec *e, const heedi_node *y)
 static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
 {
     heedi_flow *f = ud;
-    const int64_t n = heedi_is_softmax(y) ? e->batch.rows * y->cols : 0;
+    const int64_t n = y->op->mixing->softmax ? e->batch.rows * y->cols : 0;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++)
         f->quotient[i] = heedi_form_ratio(y->g[i], y->x[i]);
@@ -83,7 +83,7 @@ static bool attends(const heedi_exec *e)
     for (int64_t b = 0; b < e->n_blocks; b++)
         for (const heedi_node *y = NULL;
              (y = heedi_next_mixing(&e->block[b].tape, y));)
-            if (heedi_is_softmax(y))
+            if (y->op->mixing->softmax)
                 return true;
     return false;
 }
@@ -161,7 +161,7 @@ static bool is_missing(const heedi_node *y, const void *arg)
 static bool softmax(const heedi_node *y, const void *arg)
 {
     (void)arg;
-    return y->op->mixing && heedi_is_softmax(y);
+    return y->op->mixing && y->op->mixing->softmax;
 }
 
 static heed_status settled(heedi_job *j)
