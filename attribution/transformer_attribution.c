@@ -3,7 +3,7 @@
 #include "choices.h"
 #include "ctx.h"
 #include "flow.h"
-#include "method.h"
+#include "method_flow.h"
 
 /* A is the mean over heads of the positive part of dM R_M. Two backward passes:
  * the plain gradient g of the output of every mixing operation y = M w, which
@@ -15,15 +15,12 @@
  * relevance of these matrices. */
 
 #define OPTIONS(O)                                                   \
-    O(row_norm, "off|on", "off", 0, 0,                               \
-      "rows of I + A are divided by their sums")                     \
-    O(start_layer, "integer", "0", -1e6, 1e6,                        \
-      "the first layer that counts; -1: the last")                   \
+    HEEDI_FLOW_ROW_NORM(O)                                           \
+    HEEDI_FLOW_START_LAYER(O)                                        \
     O(add_norm, "sample|batch", "sample", 0, 0,                      \
       "sums at residual connections are of an input, or, as in the " \
       "official code, of all that run together")                     \
-    O(self, "on|off", "on", 0, 0,                                    \
-      "off: without the 1 of the identity at the explained position")
+    HEEDI_FLOW_SELF(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
