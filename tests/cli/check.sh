@@ -16,6 +16,9 @@ for m in llama gpt2 mamba falcon_mamba mamba2 rwkv; do
     run -m "tests/golden/$m/plain"
     cut -f 1,5 "$out"
 done
+echo '# how much is missing, where that is asked'
+head -n 1 "$out"
+awk -F '\t' '$6 != "nan" && NR > 1 { print $1, ($6 + 0 == $6) }' "$out"
 echo '# other inputs'
 run -m "$M" --ids 1
 grep steps "$out" | cut -f 1,5
