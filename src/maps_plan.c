@@ -49,15 +49,15 @@ static heed_status look(void *ud, const heedi_tape *t)
     heedi_job *j = s->m->j;
     heedi_map_layer *l = s->l;
     heedi_implicit m;
-    if (!y || !is_kind(&s->m->how, heedi_is_softmax(y)))
+    if (!y || !is_kind(&s->m->how, y->op->mixing->softmax))
         return HEED_OK;
-    heedi_implicit_of(&m, t, y, is_block(&s->m->how, heedi_is_softmax(y)));
+    heedi_implicit_of(&m, t, y, is_block(&s->m->how, y->op->mixing->softmax));
     m.folds_skip = s->m->how.skip == HEEDI_SKIP_FOLD;
     const size_t all = (size_t)(b->rows * y->cols) * sizeof(heed_real);
     const size_t check = (size_t)(2 * HEEDI_SUM_ROWS * y->cols);
     *l = (heedi_map_layer){
         .layer = t->layer,
-        .softmax = heedi_is_softmax(y),
+        .softmax = y->op->mixing->softmax,
         .block = m.block,
         .by_channel = m.by_channel,
         .count = heedi_implicit_count(&m),

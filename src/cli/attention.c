@@ -302,7 +302,8 @@ const heedi_command heedi_command_attention = {
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
             HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH |
-            HEEDI_SET_WHICH | HEEDI_SET_ATTENTION | HEEDI_SET_TARGET |
-            HEEDI_SET_AT | HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+            HEEDI_SET_REDUCE | HEEDI_SET_WHICH | HEEDI_SET_ATTENTION |
+            HEEDI_SET_TARGET | HEEDI_SET_AT | HEEDI_SET_FILE |
+            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

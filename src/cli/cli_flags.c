@@ -25,6 +25,7 @@
 #define METHOD    HEEDI_SET_METHOD
 #define CONTINUE  HEEDI_SET_CONTINUE
 #define TARGET    HEEDI_SET_TARGET
+#define REDUCE    HEEDI_SET_REDUCE
 #define WHICH     HEEDI_SET_WHICH
 #define CHECK     HEEDI_SET_CHECK
 #define STORE     HEEDI_SET_STORE
@@ -109,7 +110,7 @@ const heedi_flag heedi_cli_flags[] = {
     {0, "top", 0, HEEDI_INTEGER, "K", 0, 1, INT_MAX_ID, HEEDI_SET_TOP, TO(top),
      "candidates for each row (10); kept heads, neurons"},
 
-    TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
+    TEXT(0, "reduce", 0, reduce, "NAME", REDUCE,
          "sum, mean, l1, l2, absmax, max, ... (the method's)"),
     LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
          WHICH | CHECK | RENDER,

@@ -123,6 +123,7 @@ static const heedi_attention_args
 static const heedi_mixing mixing = {.mixer = "softmax",
                                     .operand = 2,
                                     .positive = true,
+                                    .softmax = true,
                                     .heads = heads,
                                     .rows = heedi_attention_rows,
                                     .rest = heedi_attention_rest};

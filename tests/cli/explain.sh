@@ -33,7 +33,13 @@ run attribute -m "$M" --ids 1 --target-id 99
 run attribute -m "$M" -p text
 run attribute -m "$M" --ids 1,2,3 -c 2
 run attribute -m "$M" --ids 1,2,3 -c 2 --truncate left | cut -f 1-3
-run attribute -m "$M" --ids 1 --layers 7 -a attention -q
+run attention -m "$M" --ids 1 --layers 7 --heads 0
+run attribute -m "$M" --ids 1 --layers 0
+run attribute -m "$M" --ids 1 --heads 0 --keep head
+for a in attention gxi,attention_profile contribution-map; do
+    run attribute -m "$M" --ids 1,2 -a $a -o map.json
+    ls map.json 2>/dev/null
+done
 run attribute -m "$M" --ids 1 --steps 5
 
 echo '# options of methods'
