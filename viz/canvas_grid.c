@@ -163,11 +163,16 @@ void heedi_grid_edge(const heedi_grid *g, heedi_canvas *c, bool is_causal,
     const int64_t rows = heedi_grid_rows(g);
     const double w = heedi_grid_width(g), h = heedi_grid_height(g);
     const double x = g->x - gap / 2, y = g->y - gap / 2;
+    const bool steps = g->cell_w >= 3 && g->cell_h >= 3;
     cairo_t *cr = c->cr;
     cairo_move_to(cr, x, y);
     if (!is_causal)
         cairo_line_to(cr, x + w, y);
-    for (int64_t i = 0; is_causal && i < rows; i++) {
+    if (is_causal && !steps) { /* a stair so fine would look dashed */
+        cairo_line_to(cr, x + g->cell_w, y);
+        cairo_line_to(cr, x + w, y + h - g->cell_h);
+    }
+    for (int64_t i = 0; is_causal && steps && i < rows; i++) {
         double right = x + (double)(i + 1) * g->cell_w;
         cairo_line_to(cr, right, y + (double)i * g->cell_h);
         cairo_line_to(cr, right, y + (double)(i + 1) * g->cell_h);

@@ -28,9 +28,8 @@ const char *heedi_map_name(const heed_result *r, const char *group)
 const char *heedi_map_reduction(const heed_result *r, const char *group)
 {
     const char *reduction = heed_result_str(r, group, "reduction");
-    return reduction && *reduction && strcmp(reduction, "none") != 0
-               ? reduction
-               : NULL;
+    return reduction && *reduction && strcmp(reduction, "none") != 0 ? reduction
+                                                                     : NULL;
 }
 
 const char *heedi_map_legend(const heed_result *r, const char *group,

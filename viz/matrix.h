@@ -16,7 +16,7 @@ typedef struct heedi_matrix {
     int64_t offset;             /* of the first value in `a` */
     int64_t n_rows, n_columns;  /* queries, keys */
     const char **row, **column; /* labels */
-    bool is_causal; /* square, and exactly 0 above the diagonal */
+    bool is_causal;             /* square, and exactly 0 above the diagonal */
     heedi_shades shades;
     const char *title, *subtitle, *legend; /* words of the picture */
 } heedi_matrix;

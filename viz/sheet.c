@@ -22,8 +22,7 @@ static double size_with(const heedi_sheet *s, double page, int64_t blocks)
 {
     const double b = (double)blocks, h = (double)s->heads;
     const double lines = ceil((double)s->layers / b);
-    const double across =
-        page - 2 * side - b * s->label - (b - 1) * s->aside;
+    const double across = page - 2 * side - b * s->label - (b - 1) * s->aside;
     const double w = (across - b * (h - 1) * s->gap) / (b * h);
     return fmin(w, tall * page / lines - s->caption - s->gap);
 }
@@ -35,8 +34,8 @@ static heed_status too_small(heed_ctx *ctx, const heedi_sheet *s, double page,
                       "grid: %lld x %lld maps leave %.1f px for each on a page "
                       "of %g px, less than %g: choose fewer layers or heads, "
                       "or a wider page",
-                      (long long)s->layers, (long long)s->heads,
-                      fmax(size, 0), page, least);
+                      (long long)s->layers, (long long)s->heads, fmax(size, 0),
+                      page, least);
 }
 
 heed_status heedi_sheet_init(heedi_sheet *s, heed_ctx *ctx, int64_t layers,
@@ -51,7 +50,7 @@ heed_status heedi_sheet_init(heedi_sheet *s, heed_ctx *ctx, int64_t layers,
                        .heads = heads,
                        .label = alone ? 0 : 2.6 * font + 8,
                        .caption = alone ? 1.6 * font : 0,
-                       .gap = alone ? 12 : 3,
+                       .gap = alone ? 12 : 4,
                        .aside = alone ? 12 : 18};
     for (int64_t b = 1; b <= layers && (alone || b <= MOST_BLOCKS); b++) {
         double x = fmin(size_with(s, page, b), limit);

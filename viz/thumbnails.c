@@ -112,10 +112,9 @@ static heed_status define(void *ud, heed_ctx *ctx, const heed_var *var)
         return s.define(s.ud, ctx, var);
     const heed_attr *without = heedi_layers_without(t->result, var->group);
     const heed_figure_options plain = {0};
-    HEEDI_TRY(heedi_sheet_init(&sheet, ctx,
-                               var->len[0] + (without ? without->n : 0),
-                               var->len[1], var->len[2], var->len[3],
-                               t->options ? t->options : &plain));
+    HEEDI_TRY(heedi_sheet_init(
+        &sheet, ctx, var->len[0] + (without ? without->n : 0), var->len[1],
+        var->len[2], var->len[3], t->options ? t->options : &plain));
     const int64_t pooled[4] = {var->len[2], var->len[3], sheet.pool_rows,
                                sheet.pool_columns};
     heedi_pool p = {.pool_rows = sheet.pool_rows,

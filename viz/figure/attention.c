@@ -198,7 +198,8 @@ static heed_status draw_matrix(heedi_picture *q, heedi_canvas *c,
         return HEED_ENOMEM;
     double bottom = p.y + h;
     if (inside) {
-        heedi_shades_bar(&m->shades, c, p.x + w - legend, p.y + fmin(48.4, h / 4), legend, m->legend);
+        heedi_shades_bar(&m->shades, c, p.x + w - legend,
+                         p.y + fmin(48.4, h / 4), legend, m->legend);
     } else {
         heedi_shades_bar(&m->shades, c, p.x, bottom + 26, legend, m->legend);
         bottom += 47;

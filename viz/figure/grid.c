@@ -73,14 +73,14 @@ static heed_status rows(grid *g, const heed_attr *without)
     if (!g->number || !g->map)
         return HEED_ENOMEM;
     for (int64_t i = 0, m = 0, b = 0; i < n; i++) {
-        int64_t here = !a         ? m
-                       : m < maps ? (int64_t)heedi_number(a->var.type, a->data,
-                                                          m)
-                                  : INT64_MAX;
-        int64_t gap = without && b < without->n
-                          ? (int64_t)heedi_number(without->type, without->data,
-                                                  b)
-                          : INT64_MAX;
+        int64_t here = !a ? m
+                       : m < maps
+                           ? (int64_t)heedi_number(a->var.type, a->data, m)
+                           : INT64_MAX;
+        int64_t gap =
+            without && b < without->n
+                ? (int64_t)heedi_number(without->type, without->data, b)
+                : INT64_MAX;
         const bool blank = m >= maps || gap < here;
         g->number[i] = blank ? gap : here;
         g->map[i] = blank ? -1 : m;
@@ -140,7 +140,7 @@ static const char *title(grid *g)
     if (reduction && heads == 1)
         return heedi_arena_print(
             &g->arena, "%s, %lld layer%s, %s of %s", name, layers, s, reduction,
-            kind && strcmp(kind, "mixed") == 0   ? "heads or channels"
+            kind && strcmp(kind, "mixed") == 0    ? "heads or channels"
             : index && strcmp(index, "head") == 0 ? "heads"
                                                   : "channels");
     return heedi_arena_print(&g->arena, "%s, %lld layer%s \xc3\x97 %lld %s%s",
@@ -171,17 +171,30 @@ static const char *remark(grid *g, const heed_figure_options *o)
 {
     char num[HEEDI_NUMBER];
     const char *covers = "", *cross = "";
-    if (heedi_is_percentile(o) && g->most > g->shades.high)
+    if (heedi_is_percentile(o) && g->most > 1.005 * g->shades.high)
         covers = heedi_arena_print(
             &g->arena, "range: %g %% of |cells|, the greatest %s", o->robust,
             heedi_number_text(num, g->most, false));
     for (int64_t i = 0; i < g->sheet.layers; i++)
         if (g->map[i] < 0)
             cross = "crossed: no such map";
-    return covers ? heedi_arena_print(&g->arena, "%s%s%s", covers,
-                                      *covers && *cross ? " \xc2\xb7 " : "",
-                                      cross)
-                  : NULL;
+    return covers
+               ? heedi_arena_print(&g->arena, "%s%s%s", covers,
+                                   *covers && *cross ? " \xc2\xb7 " : "", cross)
+               : NULL;
+}
+
+/* "attention weight, signed (block, mean)" */
+static const char *legend_of(grid *g)
+{
+    const char *name = heedi_map_legend(g->r, g->group, &g->shades);
+    const char *kind = heed_result_str(g->r, g->group, "kind");
+    const char *reduction = heedi_map_reduction(g->r, g->group);
+    if (!kind && !reduction)
+        return name;
+    return heedi_arena_print(&g->arena, "%s (%s%s%s)", name, kind ? kind : "",
+                             kind && reduction ? ", " : "",
+                             reduction ? reduction : "");
 }
 
 /* The longest caption that has the room. */
@@ -197,8 +210,8 @@ static const char *caption(grid *g, heedi_canvas *c, int64_t row)
     else
         kind = NULL;
     for (int k = kind ? 0 : 1; k < 3; k++) {
-        text = k == 0 ? heedi_arena_print(&g->arena, "layer %lld \xc2\xb7 %s",
-                                          number, kind)
+        text = k == 0   ? heedi_arena_print(&g->arena, "layer %lld \xc2\xb7 %s",
+                                            number, kind)
                : k == 1 ? heedi_arena_print(&g->arena, "layer %lld", number)
                         : heedi_arena_print(&g->arena, "%lld", number);
         if (!text || heedi_canvas_width(c, heedi_small_type, text) <=
@@ -279,8 +292,7 @@ static void place(const heedi_sheet *s, int64_t row, double top, double *x,
     const int64_t block = alone ? row % s->blocks : row / s->lines;
     const int64_t line = alone ? row / s->blocks : row % s->lines;
     *x = HEEDI_MARGIN + (double)block * (block_width(s) + s->aside) + s->label;
-    *y = top + s->caption +
-         (double)line * (s->height + s->caption + s->gap);
+    *y = top + s->caption + (double)line * (s->height + s->caption + s->gap);
 }
 
 static void number_text(heedi_canvas *c, double x, double y, heedi_type t,
@@ -303,8 +315,11 @@ static void head_labels(const grid *g, heedi_canvas *c, double top)
     const int64_t last =
         at ? (int64_t)heedi_number(at->var.type, at->data, s->heads - 1)
            : s->heads - 1;
-    const int64_t step =
-        heedi_step(font * (last > 99 ? 2.5 : last > 9 ? 1.9 : 1.3) / pitch);
+    const int64_t step = heedi_step(font *
+                                    (last > 99  ? 2.5
+                                     : last > 9 ? 1.9
+                                                : 1.3) /
+                                    pitch);
     t.align = HEEDI_MIDDLE;
     right.align = HEEDI_RIGHT;
     for (int64_t row = 0; row < s->layers; row += s->lines) {
@@ -314,9 +329,9 @@ static void head_labels(const grid *g, heedi_canvas *c, double top)
                           top - 5 - 1.25 * font, t, dim);
         heedi_canvas_text(c, x - 6, top - 5, right, "layer");
         for (int64_t h = 0; h < s->heads; h += step)
-            number_text(
-                c, x + (double)h * pitch + s->width / 2, top - 5, t,
-                at ? (int64_t)heedi_number(at->var.type, at->data, h) : h);
+            number_text(c, x + (double)h * pitch + s->width / 2, top - 5, t,
+                        at ? (int64_t)heedi_number(at->var.type, at->data, h)
+                           : h);
     }
 }
 
@@ -330,8 +345,8 @@ static heed_status draw_rows(grid *g, heedi_canvas *c, double top)
     for (int64_t row = 0; row < s->layers; row++) {
         double x, y;
         place(s, row, top, &x, &y);
-        HEEDI_TRY(heedi_progress(c->ctx, "drawing", (double)row,
-                                 (double)s->layers));
+        HEEDI_TRY(
+            heedi_progress(c->ctx, "drawing", (double)row, (double)s->layers));
         if (s->heads == 1) {
             const char *text = caption(g, c, row);
             if (!text)
@@ -354,8 +369,8 @@ static heed_status draw_sheet(grid *g, heedi_picture *p, heedi_canvas *c)
     const double font = fmax(9, c->min_font);
     const char *head = p->o.title ? p->o.title : title(g), *sub = subtitle(g);
     const char *note = remark(g, &p->o);
-    const char *legend = heedi_map_legend(g->r, g->group, &g->shades);
-    if (!head || !sub || !note)
+    const char *legend = legend_of(g);
+    if (!head || !sub || !note || !legend)
         return HEED_ENOMEM;
     double top = ceil(heedi_heading(c, p, head, sub) + 14);
     if (s->heads > 1) {
@@ -366,11 +381,12 @@ static heed_status draw_sheet(grid *g, heedi_picture *p, heedi_canvas *c)
     const double bottom =
         top + (double)s->lines * (s->height + s->caption + s->gap);
     const double x = HEEDI_MARGIN + s->label;
-    const double bar = fmax(BAR, heedi_canvas_width(c, heedi_small_type, legend));
+    const double bar =
+        fmax(BAR, heedi_canvas_width(c, heedi_small_type, legend));
     const double y = ceil(bottom + 14 + font);
     heedi_shades_bar(&g->shades, c, x, y, bar, legend);
-    double right = HEEDI_MARGIN + (double)s->blocks * (block_width(s) + s->aside) -
-                   s->aside;
+    double right = HEEDI_MARGIN +
+                   (double)s->blocks * (block_width(s) + s->aside) - s->aside;
     right = fmax(right, heedi_heading_width(c, head, sub));
     right = fmax(right, x + bar);
     right = fmin(right, p->o.width - HEEDI_MARGIN);
