@@ -7,6 +7,7 @@
 #include "field.h"
 #include "range.h"
 #include "result.h"
+#include "thumbnails.h"
 #include "view.h"
 
 double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column)
@@ -80,6 +81,11 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     const heed_array *a = m->a = heed_result_get(r, group, "attention");
     if (!a || a->var.type == HEED_STR || (a->var.nd != 2 && a->var.nd != 4))
         return heedi_fail(m->ctx, HEED_EINVAL, "no attention maps in %s",
+                          group);
+    heedi_pool pool;
+    if (heedi_pool_of(&pool, r, group))
+        return heedi_fail(m->ctx, HEED_EINVAL,
+                          "maps in %s are thumbnails: figure grid draws them",
                           group);
     const heed_var *v = &a->var;
     const char *name = heedi_map_name(r, group);

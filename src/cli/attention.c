@@ -210,11 +210,23 @@ static heed_status show_plan(heedi_cli *c, const heed_plan *p)
     return heedi_cli_json_print(c, doc);
 }
 
-/* Does the result file take tiles as they come? */
-static int streams(const char *path)
+/* Are maps too small to count kept, as thumbnails or not at all? */
+static bool keeps_little(const job *j)
 {
+    const int64_t layers = j->c->args.layers.n;
+    return !j->keep || (!needs_one(j) && layers != 1);
+}
+
+/* Does everything take tiles as they come? */
+static int streams(const job *j)
+{
+    const char *path = j->c->args.output;
     const char *dot = path ? strrchr(path, '.') : NULL;
     const heed_format_info *f;
+    if (!keeps_little(j))
+        return 0;
+    if (!path)
+        return j->keep;
     for (int i = 0; dot && (f = heed_format_at(i)); i++)
         if (f->streams && strstr(f->extension, dot))
             return 1;
@@ -242,7 +254,7 @@ static heed_request request(const job *j, const heed_input *input)
         .n_rows = a->rows.n,
         .row_step = a->row_step,
         .center_logits = a->center_logits,
-        .streams = streams(a->output) && !j->keep,
+        .streams = streams(j),
     };
 }
 
