@@ -54,7 +54,8 @@ heed_status heedi_sheet_init(heedi_sheet *s, heed_ctx *ctx, int64_t layers,
                        .aside = alone ? 12 : 18};
     for (int64_t b = 1; b <= layers && (alone || b <= MOST_BLOCKS); b++) {
         double x = fmin(size_with(s, page, b), limit);
-        if (b > 1 && x < size * (alone ? 1.01 : worth))
+        const bool tower = alone && s->lines > s->blocks;
+        if (b > 1 && x < size * (tower ? 1 : alone ? 1.01 : worth))
             continue;
         size = x;
         s->blocks = b;

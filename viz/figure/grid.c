@@ -169,12 +169,14 @@ static const char *subtitle(grid *g)
 /* What the colours leave out, and what a cross means. */
 static const char *remark(grid *g, const heed_figure_options *o)
 {
-    char num[HEEDI_NUMBER];
+    char num[HEEDI_NUMBER], end[HEEDI_NUMBER];
+    const char *most = heedi_number_text(num, g->most, false);
     const char *covers = "", *cross = "";
-    if (heedi_is_percentile(o) && g->most > 1.005 * g->shades.high)
-        covers = heedi_arena_print(
-            &g->arena, "range: %g %% of |cells|, the greatest %s", o->robust,
-            heedi_number_text(num, g->most, false));
+    if (heedi_is_percentile(o) && g->most > g->shades.high &&
+        strcmp(most, heedi_number_text(end, g->shades.high, false)) != 0)
+        covers = heedi_arena_print(&g->arena,
+                                   "range: %g %% of |cells|, the greatest %s",
+                                   o->robust, most);
     for (int64_t i = 0; i < g->sheet.layers; i++)
         if (g->map[i] < 0)
             cross = "crossed: no such map";
