@@ -204,7 +204,34 @@ static void refusals(void **state)
     assert_int_equal(feed(ctx, &s, &(shape){2, 2, 9, 9, .step = 9}), HEED_OK);
     assert_int_equal(s.write(s.ud, ctx, group, "attention", start, count, x),
                      HEED_EINVAL);
+    assert_int_equal(heed_put_int(&s, ctx, group, "pooled", 2), HEED_EINVAL);
     heed_result_free(t.result);
+    heed_ctx_free(ctx);
+}
+
+/* What a file says of cells need not be true. */
+static void bad_pools(void **state)
+{
+    (void)state;
+    static const int64_t bad[][4] = {
+        {9, 9, 0, 1},  {9, 9, -1, 1}, {8, 9, 1, 1},  {INT64_MAX, 9, 1, 1},
+        {9, 9, 10, 1}, {0, 9, 1, 1},  {18, 9, 1, 1}, {9, 9, 1, 2}};
+    static const int64_t good[] = {17, 9, 2, 1};
+    heed_ctx *ctx = new_ctx();
+    heedi_pool p;
+    heed_result *r = whole(ctx, &(shape){2, 2, 9, 9, .step = 9});
+    const heed_sink s = heed_result_sink(r);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(s.attr(s.ud, ctx, group, "pooled",
+                                (heed_attr){HEED_I64, 4, bad[i]}),
+                         HEED_OK);
+        assert_false(heedi_pool_of(&p, r, group));
+    }
+    assert_int_equal(
+        s.attr(s.ud, ctx, group, "pooled", (heed_attr){HEED_I64, 4, good}),
+        HEED_OK);
+    assert_true(heedi_pool_of(&p, r, group));
+    heed_result_free(r);
     heed_ctx_free(ctx);
 }
 
@@ -435,9 +462,13 @@ int main(void)
 {
     folder_open();
     const struct CMUnitTest always[] = {
-        test(cells_are_the_greatest), test(memory_is_bounded),
-        test(one_map_stays),          test(refusals),
-        test(fails_without_memory),   test(layouts),
+        test(cells_are_the_greatest),
+        test(memory_is_bounded),
+        test(one_map_stays),
+        test(refusals),
+        test(fails_without_memory),
+        test(bad_pools),
+        test(layouts),
     };
     const struct CMUnitTest files[] = {test(files_in_slabs)};
     const struct CMUnitTest drawn[] = {test(whole_or_in_pieces), test(pixels),

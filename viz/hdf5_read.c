@@ -259,9 +259,12 @@ static heed_status put(const reader *r, hid_t set, values *v, const char *group,
             snprintf(dim[d], NAME, "dim_%d", d);
     }
     HEEDI_TRY(r->to->define(r->to->ud, r->ctx, &var));
-    do
+    do {
+        if (v->nd > 1)
+            HEEDI_TRY(heedi_progress(r->ctx, "reading", (double)start[0],
+                                     (double)v->len[0]));
         HEEDI_TRY(pass(r, set, v, group, name, start));
-    while (next(v, start));
+    } while (next(v, start));
     return HEED_OK;
 }
 

@@ -10,7 +10,7 @@ static const double side = 28, least = 5, most = 150, most_alone = 220;
 static const double tall = 1.2;
 /* Rows are cut into blocks if thumbnails become so much larger by that. */
 static const double worth = 1.12;
-enum { MOST_BLOCKS = 4 };
+enum { MOST_BLOCKS = 4, MOST_ALONE = 4096 };
 
 static double page_width(const heed_figure_options *o)
 {
@@ -52,7 +52,8 @@ heed_status heedi_sheet_init(heedi_sheet *s, heed_ctx *ctx, int64_t layers,
                        .caption = alone ? 1.6 * font : 0,
                        .gap = alone ? 12 : 4,
                        .aside = alone ? 12 : 18};
-    for (int64_t b = 1; b <= layers && (alone || b <= MOST_BLOCKS); b++) {
+    for (int64_t b = 1; b <= layers && b <= (alone ? MOST_ALONE : MOST_BLOCKS);
+         b++) {
         double x = fmin(size_with(s, page, b), limit);
         const bool tower = alone && s->lines > s->blocks;
         if (b > 1 && x < size * (tower ? 1 : alone ? 1.01 : worth))

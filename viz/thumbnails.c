@@ -6,7 +6,7 @@
 #include "ctx.h"
 #include "result.h"
 
-static const char name[] = "attention";
+static const char name[] = "attention", pooled_key[] = "pooled";
 
 /* ---- cells --------------------------------------------------------------- */
 
@@ -74,31 +74,40 @@ heed_status heedi_pool_add(const heedi_pool *p, heed_ctx *ctx,
 const heed_attr *heedi_layers_without(const heed_result *r, const char *group)
 {
     const heed_attr *a = heed_result_attr(r, group, "layers_without");
-    return a && a->type != HEED_STR && a->n > 0 ? a : NULL;
+    return a && (a->type == HEED_I32 || a->type == HEED_I64) && a->n > 0 ? a
+                                                                         : NULL;
+}
+
+static bool is_real(heed_type t)
+{
+    return t == HEED_F32 || t == HEED_F64;
 }
 
 bool heedi_pool_of(heedi_pool *p, const heed_result *r, const char *group)
 {
-    const heed_attr *pool = heed_result_attr(r, group, "pooled");
+    const heed_attr *pool = heed_result_attr(r, group, pooled_key);
     const heed_array *a = heed_result_get(r, group, name);
-    if (!pool || !a || pool->type != HEED_I64 || pool->n != 4 || a->var.nd != 4)
+    if (!pool || !a || pool->type != HEED_I64 || pool->n != 4 ||
+        a->var.nd != 4 || !is_real(a->var.type))
         return false;
     const int64_t *x = pool->data;
+    for (int d = 0; d < 2; d++)
+        if (x[d] < 1 || x[d] > INT64_MAX / 2 || x[2 + d] < 1 || x[2 + d] > x[d])
+            return false;
     *p = (heedi_pool){.group = group,
                       .type = a->var.type,
                       .len = {a->var.len[0], a->var.len[1], x[0], x[1]},
                       .pool_rows = x[2],
                       .pool_columns = x[3]};
     memcpy(&p->cell, &a->data, sizeof p->cell); /* drops const */
-    return x[2] > 0 && x[3] > 0 && heedi_pool_rows(p) == a->var.len[2] &&
+    return heedi_pool_rows(p) == a->var.len[2] &&
            heedi_pool_columns(p) == a->var.len[3];
 }
 
 /* Several maps; a single one keeps its values and labels. */
 static bool is_sheet(const heed_var *v)
 {
-    return strcmp(v->name, name) == 0 && v->nd == 4 &&
-           (v->type == HEED_F32 || v->type == HEED_F64) &&
+    return strcmp(v->name, name) == 0 && v->nd == 4 && is_real(v->type) &&
            v->len[0] * v->len[1] > 1;
 }
 
@@ -126,7 +135,7 @@ static heed_status define(void *ud, heed_ctx *ctx, const heed_var *var)
     v.len[2] = heedi_pool_rows(&p);
     v.len[3] = heedi_pool_columns(&p);
     HEEDI_TRY(s.define(s.ud, ctx, &v));
-    return s.attr(s.ud, ctx, var->group, "pooled",
+    return s.attr(s.ud, ctx, var->group, pooled_key,
                   (heed_attr){HEED_I64, 4, pooled});
 }
 
@@ -147,6 +156,9 @@ static heed_status attr(void *ud, heed_ctx *ctx, const char *group,
 {
     const heed_thumbnails *t = ud;
     const heed_sink s = heed_result_sink(t->result);
+    if (strcmp(key, pooled_key) == 0)
+        return heedi_fail(ctx, HEED_EINVAL, "maps in %s are thumbnails already",
+                          group);
     return s.attr(s.ud, ctx, group, key, value);
 }
 
