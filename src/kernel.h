@@ -247,17 +247,24 @@ typedef struct heedi_rglru_table {
     void (*coefficients)(const heedi_rglru *s, heed_real *one, heed_real *part,
                          heed_real *w);
 } heedi_rglru_table;
-/* hidden.c: rows q0 ... q0+nq-1 of the matrices of HEEDI_LANES channels of a
- * selective scan, folded as op.h says (heedi_fold), added to acc. Rows and
- * columns are steps. Pointers are to the first of these channels, at the first
- * step of the sequence; steps lie ld values apart, or minus so many, of which
- * the first `lanes` count. b: (n_state, ldb), columns of the sequence, ldb as
- * heedi_hidden_columns(q0 + nq), 0 beyond; c: n_state values, steps ldc apart;
- * a: (n_state, LANES); filter: rows of ldw values. acc: rows of lda values,
- * rows rounded up to SUB, columns as ldb; lda a multiple of LANES. */
-enum { HEEDI_HIDDEN_SUB = 16, HEEDI_HIDDEN_COLS = 48 };
+/* hidden.c: rows first ... first+n-1 of the matrices of HEEDI_LANES channels of
+ * a selective scan, folded as op.h says (heedi_fold), added to acc. Rows and
+ * columns are steps. All rows are of one tile, HIDDEN_TILE rows from q0 on,
+ * which rounding depends on, not on which of its rows are asked for; first - q0
+ * is a multiple of HIDDEN_TALL. Pointers are to the first of these channels, at
+ * the first step of the sequence; steps lie ld values apart, or minus so many,
+ * of which the first `lanes` count. b: (n_state, ldb), columns of the sequence,
+ * ldb as heedi_hidden_columns(first + n), 0 beyond; c: n_state values, steps
+ * ldc apart; a: (n_state, LANES); filter: rows of ldw values. acc: rows of lda
+ * values, rows rounded up to SUB, columns as ldb; lda a multiple of LANES. */
+enum {
+    HEEDI_HIDDEN_TILE = 256,
+    HEEDI_HIDDEN_SUB = 16,
+    HEEDI_HIDDEN_TALL = 8,
+    HEEDI_HIDDEN_COLS = 48
+};
 typedef struct heedi_hidden {
-    int64_t q0, nq, n_state, ld, lanes, ldb, ldc, lda, width, ldw;
+    int64_t q0, first, n, n_state, ld, lanes, ldb, ldc, lda, width, ldw;
     const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a;
     heedi_fold_kind f;
     heed_real *acc;

@@ -7,10 +7,11 @@
  *     left_r C_r[n] exp(A[n] sum dt, ref <= k <= r)      the row's factor P
  *     u_c B_c[n] exp(A[n] sum dt, c < k < ref)           the column's Q
  * Both exponents are at most 0, and both sums are made from their own end, in
- * double: no difference of sums. A filter goes to Q. All rows have the
- * reference q0 for columns well before it; then, for every SUB rows, their
- * first for the columns after that; what remains near the diagonal is a state
- * that runs from row to row, lanes being columns. */
+ * double: no difference of sums. A filter goes to Q. All rows of a tile have
+ * its first as reference for columns well before it; then, for every BLOCK and
+ * every SUB rows, their first for the columns after that; what remains near the
+ * diagonal is a state that runs from row to row, lanes being columns. Of this,
+ * only the rows that are asked for are made. */
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
@@ -22,9 +23,9 @@ enum {
 
 /* A tile of products in registers: so many rows, and vectors of columns. */
 #if defined(__AVX512F__)
-enum { TALL = 8, WIDE = 3 };
+enum { TALL = HEEDI_HIDDEN_TALL, WIDE = 3 };
 #else
-enum { TALL = 4, WIDE = 1 };
+enum { TALL = HEEDI_HIDDEN_TALL / 2, WIDE = 1 };
 #endif
 
 /* Working memory of a thread. */
@@ -41,11 +42,16 @@ typedef struct room {
     heed_real *decay;      /* (np) */
 } room;
 
+static int64_t end_of(const heedi_hidden *h)
+{
+    return h->first + h->n;
+}
+
 static room room_of(const heedi_hidden *h, heed_real *work)
 {
-    room r = {.ld = heedi_hidden_columns(h->q0 + h->nq),
+    room r = {.ld = heedi_hidden_columns(end_of(h)),
               .np = (h->n_state + L - 1) / L * L};
-    const int64_t rows = (h->nq + SUB - 1) / SUB * SUB;
+    const int64_t rows = (h->n + SUB - 1) / SUB * SUB;
     heed_real **const part[] = {&r.dt, &r.u,    &r.post, &r.sum,   &r.p,
                                 &r.q,  &r.line, &r.rate, &r.state, &r.decay};
     const int64_t size[] = {L * r.ld,
@@ -98,7 +104,7 @@ INLINE vec folded(heedi_fold_kind f, vec sum, vec a)
 /* Columns of one channel after the other. */
 static void turn(const heedi_hidden *h, const room *r)
 {
-    const int64_t end = h->q0 + h->nq;
+    const int64_t end = end_of(h);
     for (int64_t d = 0; d < L; d++) {
         for (int64_t i = 0; i < r->np; i++)
             r->rate[d * r->np + i] =
@@ -127,17 +133,19 @@ static void turn(const heedi_hidden *h, const room *r)
 
 /* ---- factors ---- */
 
-/* P of rows from, ... of one channel, reference `from`. */
+/* P of n rows from `low` on of one channel, reference `from`. */
 static void row_factors(const heedi_hidden *h, const room *r, int64_t d,
-                        int64_t from, int64_t n, heed_real *p)
+                        int64_t from, int64_t low, int64_t n, heed_real *p)
 {
     const heed_real *rate = r->rate + d * r->np;
     double sum = 0;
+    for (int64_t i = from; i < low; i++)
+        sum += (double)r->dt[d * r->ld + i];
     for (int64_t i = 0; i < n; i++) {
-        const heed_real *c = h->c + (from + i) * h->ldc;
+        const heed_real *c = h->c + (low + i) * h->ldc;
         const heed_real left =
-            h->left && d < h->lanes ? h->left[(from + i) * h->ld + d] : 1;
-        sum += (double)r->dt[d * r->ld + from + i];
+            h->left && d < h->lanes ? h->left[(low + i) * h->ld + d] : 1;
+        sum += (double)r->dt[d * r->ld + low + i];
         for (int64_t k = 0; k < r->np; k += L) {
             const int64_t m = h->n_state - k < L ? h->n_state - k : L;
             put(p + i * r->np + k,
@@ -284,23 +292,26 @@ static tiles_fn *const tiles_of[HEEDI_N_FOLD] = {
 };
 
 /* Rows from ... of columns c0 ... c1-1, c1 - c0 a multiple of 16: all before
- * the reference `from`, and so is what the filter reads. */
+ * the reference `from`, and so is what the filter reads. Of rows to whose TALLs
+ * others follow, there are whole TALLs. */
 static void before(const heedi_hidden *h, const room *r, int64_t from,
                    int64_t rows, int64_t c0, int64_t c1)
 {
-    const int64_t ldp = (rows + TALL - 1) / TALL * TALL * r->np;
+    const int64_t low = from > h->first ? from : h->first;
+    const int64_t last = from + rows < end_of(h) ? from + rows : end_of(h);
+    const int64_t n = last - low, ldp = (n + TALL - 1) / TALL * TALL * r->np;
     if (c0 >= c1)
         return;
     for (int64_t d = 0; d < h->lanes; d++) {
-        row_factors(h, r, d, from, rows, r->p + d * ldp);
+        row_factors(h, r, d, from, low, n, r->p + d * ldp);
         column_sums(r, d, c0, from);
     }
     for (int64_t c = c0; c < c1; c += COLS) {
         const int64_t nv = c1 - c < COLS ? (c1 - c) / L : VECS;
         for (int64_t d = 0; d < h->lanes; d++)
             column_factors(h, r, d, c, nv);
-        tiles_of[h->f](h, r, ldp, rows, nv,
-                       h->acc + (from - h->q0) * h->lda + c);
+        tiles_of[h->f](h, r, ldp, n, nv,
+                       h->acc + (low - h->first) * h->lda + c);
     }
 }
 
@@ -346,9 +357,9 @@ static void finish(const heedi_hidden *h, const room *r, int64_t d,
                    int64_t ld)
 {
     const heed_real *post = r->post + d * r->ld + c0;
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = from < h->first ? h->first - from : 0; i < rows; i++) {
         const heed_real *x = r->line + i * ld;
-        heed_real *to = h->acc + (from - h->q0 + i) * h->lda + c0;
+        heed_real *to = h->acc + (from - h->first + i) * h->lda + c0;
         const heed_real left =
             h->left ? h->left[(from + i) * h->ld + d] : (heed_real)1;
         for (int64_t v = 0; v < nv * L; v += L) {
@@ -362,9 +373,9 @@ static void finish(const heedi_hidden *h, const room *r, int64_t d,
     }
 }
 
-static void near(const heedi_hidden *h, const room *r, int64_t from,
-                 int64_t rows, int64_t c0)
+static void near(const heedi_hidden *h, const room *r, int64_t from, int64_t c0)
 {
+    const int64_t left = end_of(h) - from, rows = left < SUB ? left : SUB;
     const int64_t nv = (from + rows - c0 + L - 1) / L;
     const int64_t ld = heedi_hidden_line(h->width);
     for (int64_t d = 0; d < h->lanes; d++) {
@@ -403,20 +414,22 @@ static void block(const heedi_hidden *h, const room *r, int64_t from,
     const int64_t taps = h->filter ? h->width - 1 : 0;
     const int64_t part = rows > BLOCK ? BLOCK : SUB;
     const int64_t c0 = done + multiple(from - taps - done, L);
+    if (from >= end_of(h) || from + rows <= h->first)
+        return;
     before(h, r, from, rows, done, c0);
-    if (rows <= SUB) {
-        near(h, r, from, rows, c0);
+    if (rows == SUB) {
+        near(h, r, from, c0);
         return;
     }
     for (int64_t i = 0; i < rows; i += part)
-        block(h, r, from + i, rows - i < part ? rows - i : part, c0);
+        block(h, r, from + i, part, c0);
 }
 
 static void fold(const heedi_hidden *h, heed_real *work)
 {
     const room r = room_of(h, work);
     turn(h, &r);
-    block(h, &r, h->q0, h->nq, 0);
+    block(h, &r, h->q0, HEEDI_HIDDEN_TILE, 0);
 }
 
 const heedi_hidden_table HEEDI_K(heedi_hidden_table) = {fold};
