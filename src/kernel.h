@@ -255,7 +255,8 @@ typedef struct heedi_rglru_table {
  * the first step of the sequence; steps lie ld values apart, or minus so many,
  * of which the first `lanes` count. b: (n_state, ldb), columns of the sequence,
  * ldb as heedi_hidden_columns(first + n), 0 beyond; c: n_state values, steps
- * ldc apart; a: (n_state, LANES); filter: rows of ldw values. acc: rows of lda
+ * ldc apart; a: (n_state, LANES); most: (n_state), largest |C| of the tile's
+ * rows; filter: rows of ldw values. acc: rows of lda
  * values, rows rounded up to SUB, columns as ldb; lda a multiple of LANES. */
 enum {
     HEEDI_HIDDEN_TILE = 256,
@@ -265,7 +266,7 @@ enum {
 };
 typedef struct heedi_hidden {
     int64_t q0, first, n, n_state, ld, lanes, ldb, ldc, lda, width, ldw;
-    const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a;
+    const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a, *most;
     heedi_fold_kind f;
     heed_real *acc;
 } heedi_hidden;
@@ -296,8 +297,8 @@ static inline int64_t heedi_hidden_work(int64_t end, int64_t nq,
     const int64_t rows =
         (nq + HEEDI_HIDDEN_SUB - 1) / HEEDI_HIDDEN_SUB * HEEDI_HIDDEN_SUB;
     return HEEDI_LANES * (4 * heedi_hidden_columns(end) + rows * np +
-                          n_state * HEEDI_HIDDEN_COLS + np + n_state) +
-           HEEDI_HIDDEN_SUB * heedi_hidden_line(width) + np;
+                          n_state * HEEDI_HIDDEN_COLS + 2 * np + n_state) +
+           HEEDI_HIDDEN_SUB * heedi_hidden_line(width) + 2 * np;
 }
 
 /* ssd.c: one chunk of one head of a state space whose decay is a number for

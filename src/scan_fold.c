@@ -46,7 +46,8 @@ size_t heedi_scan_fold_scratch(const heedi_node *y, const heedi_batch *b,
     const int64_t ld = heedi_hidden_columns(b->longest);
     const int64_t most = nq < b->longest ? nq : b->longest;
     const int64_t rows = most < TILE ? most + HEEDI_HIDDEN_TALL - 1 : TILE;
-    return (size_t)(a->n_state * ld + n_groups(y) * padded(rows) * ld +
+    return (size_t)(a->n_state * ld + aligned(a->n_state) +
+                    n_groups(y) * padded(rows) * ld +
                     threads * work_size(y, b->longest, rows) + ALIGN) *
            sizeof(heed_real);
 }
@@ -59,7 +60,7 @@ typedef struct call {
     const heedi_fold *f;
     int64_t q0, nq, first, end, ld, rows; /* end: of columns that anything
                                              enters, too; padded */
-    heed_real *b, *acc, *work;
+    heed_real *b, *most, *acc, *work;
 } call;
 
 /* Of the rows q0 ... those that are in its tile. */
@@ -76,9 +77,28 @@ static call call_of(const heedi_node *y, const heedi_run *run,
     k.ld = heedi_hidden_columns(k.end);
     k.rows = padded(k.end - k.first);
     k.b = (heed_real *)((at + 63) / 64 * 64);
-    k.acc = k.b + a->n_state * k.ld;
+    k.most = k.b + a->n_state * k.ld;
+    k.acc = k.most + aligned(a->n_state);
     k.work = k.acc + n_groups(y) * k.rows * k.ld;
     return k;
+}
+
+/* Largest |C| of each state in a tile, all of its rows. */
+static void most_c(const call *k)
+{
+    const int64_t n = ((const heedi_scan_args *)k->y->args)->n_state;
+    const int64_t len = heedi_len(k->run->batch, k->f->seq);
+    const int64_t from = k->q0 / TILE * TILE;
+    const int64_t to = len - from < TILE ? len : from + TILE;
+    const int64_t step = heedi_scan_step(k->y) * n;
+    const heed_real *c =
+        k->y->in[3]->x + heedi_scan_row(k->y, k->run->batch, k->f->seq, 0) * n;
+    memset(k->most, 0, (size_t)n * sizeof *c);
+    for (int64_t q = from; q < to; q++)
+        for (int64_t i = 0; i < n; i++) {
+            const heed_real x = c[q * step + i], size = x < 0 ? -x : x;
+            k->most[i] = size < k->most[i] ? k->most[i] : size;
+        }
 }
 
 static void turn_b(const call *k)
@@ -134,6 +154,7 @@ static void one_group(const call *k, int64_t group)
                                 .filter = at(f->filter, c),
                                 .b = k->b,
                                 .c = y->in[3]->x + row * a->n_state,
+                                .most = k->most,
                                 .a = a->a + (size_t)g * heedi_scan_unit(y),
                                 .f = f->f,
                                 .acc = acc};
@@ -181,6 +202,7 @@ void heedi_scan_fold(const heedi_node *y, const heedi_run *run,
         const call k = call_of(y, run, f, row0 + i, f->nq - i);
         n = k.nq;
         turn_b(&k);
+        most_c(&k);
 #pragma omp parallel for schedule(dynamic, 1)
         for (int64_t g = 0; g < n_groups(y); g++)
             one_group(&k, g);
