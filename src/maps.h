@@ -86,7 +86,7 @@ typedef struct heedi_map_layer {
     size_t beside;         /* of what heedi_maps_rest() needs */
     size_t weights;        /* of left and post where they are weighted */
     size_t scratch[HEEDI_MAP_HEIGHTS]; /* of folds, of checks of rows */
-    const char *mixer, *operand, *output;
+    const char *mixer, *direction, *operand, *output;
 } heedi_map_layer;
 
 typedef struct heedi_maps {
@@ -94,6 +94,9 @@ typedef struct heedi_maps {
     heedi_maps_how how;
     heedi_map_layer *layer;
     int64_t n_layers;
+    int64_t *without; /* layers that have no such matrix, if all were asked
+                         for */
+    int64_t n_without;
     heedi_reduction reduce;
     const char *reduce_name;
     bool by_channel;      /* index counts channels */

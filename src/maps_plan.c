@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "mixing.h"
 #include "plan.h"
 
 /* ---- layers ---- */
@@ -67,6 +68,7 @@ static heed_status look(void *ud, const heedi_tape *t)
         .bytes = heedi_implicit_bytes(&m, b, threads),
         .weights = s->m->how.weighted ? 2 * all : 0,
         .mixer = y->op->mixing->mixer,
+        .direction = heedi_mixing_direction(y),
         .operand = copy(j, m.operand->name),
         .output = copy(j, m.output->name)};
     for (int k = 0; k < HEEDI_MAP_HEIGHTS; k++)
@@ -119,7 +121,9 @@ static heed_status find_layers(heedi_maps *m)
     HEEDI_TRY(heedi_batch_init(&s.batch, &j->mem, j->len, j->n, 0));
     m->longest = s.batch.longest;
     m->layer = heedi_arena_alloc(&j->mem, (size_t)layers * sizeof *m->layer);
-    if (!m->layer)
+    m->without =
+        heedi_arena_alloc(&j->mem, (size_t)layers * sizeof *m->without);
+    if (!m->layer || !m->without)
         return HEED_ENOMEM;
     for (int64_t l = 0; l < layers; l++) {
         s.l = &m->layer[m->n_layers];
@@ -127,6 +131,8 @@ static heed_status find_layers(heedi_maps *m)
         HEEDI_TRY(heedi_model_tape(j->ctx, model, l + 1, look, &s));
         if (s.found && asked_for(j->q, l))
             m->n_layers++;
+        else if (!s.found && !j->q->layers)
+            m->without[m->n_without++] = l;
         else if (!s.found && j->q->layers && asked_for(j->q, l))
             return heedi_fail(j->ctx, HEED_EINVAL,
                               "layer %lld has no %s%smatrix", (long long)l,

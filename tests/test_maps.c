@@ -335,6 +335,57 @@ static void test_batch(void **state)
     heed_ctx_free(ctx);
 }
 
+/* ---- what maps say of themselves ---- */
+
+static const struct {
+    const char *model;
+    ask_maps a;
+    const char *kind, *reduction, *direction;
+    int n_without, without[2];
+} told[] = {
+    {"llama/plain", {0}, "softmax", "none", "forward", 0, {0}},
+    {"bert/plain", {0}, "softmax", "none", "both", 0, {0}},
+    {"mamba/plain", {0}, "block", "mean", "forward", 0, {0}},
+    {"recurrent_gemma/plain", {0}, "mixed", "mean", "forward", 0, {0}},
+    {"recurrent_gemma/plain",
+     {.kind = "softmax"},
+     "softmax",
+     "none",
+     "forward",
+     2,
+     {0, 1}},
+    {"recurrent_gemma/plain",
+     {.kind = "core"},
+     "core",
+     "mean",
+     "forward",
+     1,
+     {2}},
+};
+
+static void test_told(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof told / sizeof *told; k++) {
+        world w = enter_some(told[k].model, T);
+        heed_result *r = made(&w, &told[k].a);
+        const heed_attr *none =
+            heed_result_attr(r, "attention", "layers_without");
+        assert_string_equal(heed_result_str(r, "attention", "kind"),
+                            told[k].kind);
+        assert_string_equal(heed_result_str(r, "attention", "reduction"),
+                            told[k].reduction);
+        assert_string_equal(heed_result_str(r, "attention", "direction"),
+                            told[k].direction);
+        assert_int_equal(none ? none->n : 0, told[k].n_without);
+        for (int i = 0; none && i < none->n; i++)
+            assert_int_equal(((const int64_t *)none->data)[i],
+                             told[k].without[i]);
+        heed_result_free(r);
+        leave(&w);
+    }
+}
+
 /* ---- refusals ---- */
 
 static const int64_t unsorted[] = {5, 4}, beyond_[] = {T}, before[] = {-T - 1};
@@ -349,6 +400,19 @@ static const struct {
      {.kind = "block"},
      "no layers of kind 'block'"},
     {"mamba/plain", HEED_ENOTSUP, {.kind = "softmax"}, "of kind 'softmax'"},
+    {"recurrent_gemma/plain", HEED_EINVAL, {.kind = "none"}, "none"},
+    {"recurrent_gemma/plain",
+     HEED_EINVAL,
+     {.reduce = "none"},
+     "layers differ in their heads"},
+    {"recurrent_gemma/plain",
+     HEED_EINVAL,
+     {.heads = true},
+     "layers differ in their heads"},
+    {"recurrent_gemma/no_attention",
+     HEED_ENOTSUP,
+     {.kind = "softmax"},
+     "of kind 'softmax'"},
     {"mamba/plain", HEED_EINVAL, {.reduce = "none"}, "--channels chooses"},
     {"mamba/plain", HEED_EINVAL, {.heads = true}, "of channels, not of heads"},
     {"llama/plain",
@@ -386,9 +450,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_reductions), test(test_single),  test(test_contributions),
-        test(test_leftovers),  test(test_bits),    test(test_batch),
-        test(test_heights),    test(test_refused),
+        test(test_reductions), test(test_single), test(test_contributions),
+        test(test_leftovers),  test(test_bits),   test(test_batch),
+        test(test_heights),    test(test_told),   test(test_refused),
     };
     RUN(tests);
 }

@@ -114,9 +114,9 @@ const heedi_flag heedi_cli_flags[] = {
          "sum, mean, l1, l2, absmax, max, ... (the method's)"),
     LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
          WHICH | CHECK | RENDER,
-         "layers to store (all), check (three) or draw (0)"),
+         "layers to store (all), check (three) or draw (all)"),
     LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH | RENDER,
-         "heads to store (all) or draw (0)"),
+         "heads to store (all) or draw (all; of one layer 0)"),
 
     TEXT(0, "group", 0, group, "UNIT", STORE,
          "rows of the table: token (default) or word"),

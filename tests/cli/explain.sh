@@ -128,6 +128,12 @@ run attention -m "$M" --ids 1,2,3
 run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 2 | cut -f 1-4
 run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 3
 run attention -m "$M" --ids 1,2,3 --layers 1 --reduce weighted --rows -1 | cut -f 1-4
+# what is wrong with an argument comes before what a table cannot show
+run attention -m "$M" --ids 1,2,3 --layers 7
+run attention -m "$M" --ids 1,2,3 --heads 9
+run attention -m "$M" --ids 1,2,3 --rows 3
+run attention -m "$M" --ids 1,2,3 --kind none
+run attention -m "$M" --ids 1,2,3 --json
 run attention -m "$M" --ids 1,2,3 --layers 1 --target-id 4
 run attention -m "$M" --ids 1,2,3 --layers 1 --kind block
 run attention -m "$M" --ids 1,2,3 --profile --needle 0:1 | cut -f 1
@@ -143,6 +149,14 @@ run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 2>&1 | cut -f 1-4 | sed "s
 run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 --reduce none --channels 7 --kind core 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
 run attention -m "$S" --ids 1,2,3 --layers 0 --reduce none 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
 run attention -m "$S" --ids 1,2,3 --layers 0 --heads 1 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
+R=${M%/llama*}/recurrent_gemma/plain
+hybrid() { run attention -m "$R" --ids 1,2,3 "$@" 2>&1 | sed "s|$R|HYBRID|"; }
+hybrid --kind none
+hybrid --kind softmax --layers 0
+hybrid --kind block --layers 2
+hybrid --reduce none
+hybrid --layers 0 --rows -1 | cut -f 1-4
+hybrid --layers 2 --heads 1 --rows -1 | cut -f 1-4
 
 echo '# others'
 run inspect "$M" --no-hash | sed -n '2,5p'
