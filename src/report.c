@@ -361,7 +361,18 @@ static heed_status put_ledger(const report *p)
 
 /* ---- the parts of relevance ---- */
 
-enum { TOKEN, TYPE, POSITION, COS, SIN, HEAD, FREQUENCY, DISTANCE, N_PARTS };
+enum {
+    TOKEN,
+    TYPE,
+    POSITION,
+    COS,
+    SIN,
+    HEAD,
+    FREQUENCY,
+    DISTANCE,
+    AHEAD,
+    N_PARTS
+};
 
 static const void *part_of(const heedi_outcome *r, int which)
 {
@@ -373,7 +384,8 @@ static const void *part_of(const heedi_outcome *r, int which)
                                [SIN] = p->sin,
                                [HEAD] = p->head,
                                [FREQUENCY] = p->frequency,
-                               [DISTANCE] = p->distance};
+                               [DISTANCE] = p->distance,
+                               [AHEAD] = p->ahead};
     return of[which];
 }
 
@@ -411,6 +423,10 @@ static const struct {
                   "by query less key",
                   "distance",
                   {"layer", "distance"}},
+    [AHEAD] = {"position_relevance_ahead",
+               "of it, keys after the query",
+               "distance",
+               {"layer", "distance"}},
 };
 
 static int64_t part_length(const report *p, const char *dim)
