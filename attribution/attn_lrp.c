@@ -42,6 +42,7 @@ const heedi_method heedi_method_attn_lrp = {
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
+    .has_leaf = true,
     .check = check,
     .run = heedi_run_gradient,
 };

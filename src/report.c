@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "leaf.h"
 #include "words.h"
 
 heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
@@ -240,6 +241,9 @@ static heed_status put_attributes(const report *p)
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "options", options));
     HEEDI_TRY(put_rules(p));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "reduce", j->reduce_name));
+    if (j->o.leaf != HEEDI_LEAF_WORD)
+        HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "leaf",
+                               heedi_leaf_name(j->o.leaf)));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units", units(j)));
