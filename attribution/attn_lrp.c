@@ -10,7 +10,9 @@
       "does")                                                                 \
     O(relkey, "half|unhalved|drop", "half", 0, 0,                             \
       "relative keys: half to their table; or, as LXT's efficient code, all " \
-      "to q and k; or, as its explicit code, none")
+      "to q and k; or, as its explicit code, none")                           \
+    O(softcap, "quotient|derivative", "quotient", 0, 0,                       \
+      "capped logits: f(z)/z; or f'(z), as LXT, which leaves them alone")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
@@ -19,6 +21,7 @@ static const double halves[] = {1, 2, 0};
 
 static heed_status check(heedi_job *j)
 {
+    j->o.cap_slope = j->opt[opt_softcap] != 0;
     if (j->opt[opt_relkey] != 0) {
         heedi_rule r = heedi_rule_row(&heedi_rule_relative_keys, NULL);
         r.arg[0] = halves[(int)j->opt[opt_relkey]];

@@ -31,6 +31,7 @@ typedef struct heedi_exec_options {
                        and can be continued */
     int64_t head_rows; /* rows whose logits are wanted */
     bool head_full;    /* all logits, not some tokens' */
+    bool cap_slope;    /* relevance of capped logits by the derivative */
     bool center;       /* logit targets are less the mean of the others */
     bool leaf_full;    /* all rows of the embedding, not some tokens' */
     int leaf;          /* HEEDI_LEAF_WORD ...: leaf.h */

@@ -62,6 +62,7 @@ static const struct ruling {
     {"act_lxt", "attn_lrp", {{"act_div", "lxt"}}, {0}, 0},
     {"relkey_unhalved", "attn_lrp", {{"relkey", "unhalved"}}, {0}, 0},
     {"relkey_drop", "attn_lrp", {{"relkey", "drop"}}, {0}, 0},
+    {"softcap", "attn_lrp", {{"softcap", "derivative"}}, {0}, 0},
     {"act_derivative", "mamba_lrp", {{"ssm_act", "derivative"}}, {0}, 0},
     {"mixed",
      "attn_lrp",

@@ -23,6 +23,7 @@ class Method:
     absolute: bool = False  # ... ALiBi is slope j
     mean: bool = True  # that of a LayerNorm is live
     relkey: str = "half"  # relative keys: "unhalved": q and k take both halves; "drop": none
+    softcap: str = "quotient"  # of capped logits; "derivative"
     act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
     table: tuple = ()  # of linear maps: (glob, rule, numbers ...)
 
@@ -54,7 +55,7 @@ class Account:
     def __init__(self, rules):
         self.method = rules if isinstance(rules, Method) else Method()
         self.rules, self.acts = bool(rules), []
-        self.relative = {}
+        self.relative, self.caps = {}, []
         self.seen, self.biases, self.noted, self.tables, self.scale_of, self.means = {}, {}, {}, {}, {}, {}
 
     def product(self, a, b):
@@ -71,6 +72,14 @@ class Account:
         y = f(x) if how == "derivative" else _Activation.apply(x, f, lambda x: f(x) / (x + 1e-10))
         y.retain_grad()
         self.acts.append((x, y))
+        return y
+
+    def lossy(self, z, f):
+        """f by its derivative: what is lost of capped logits."""
+        z.retain_grad()
+        y = f(z)
+        y.retain_grad()
+        self.caps.append((z, y))
         return y
 
     def glu(self, a, u):
@@ -204,6 +213,8 @@ class Account:
             sinks[name] = [self.absorbed(l, name) for l in layers if (l, name) in self.seen]
         if self.acts:
             sinks["gate"] = [dot(y) - dot(x) for x, y in self.acts]
+        if self.caps:
+            sinks["softcap"] = [dot(y) - dot(z) for z, y in self.caps]
         if self.noted:
             sinks["bias_maps"], sinks["eps"] = zip(*self.noted.values())
         if self.method.positions:

@@ -56,6 +56,7 @@ CASES = {
     "act_lxt": Method(act="lxt"),
     "relkey_unhalved": Method(relkey="unhalved"),
     "relkey_drop": Method(relkey="drop"),
+    "softcap": Method(softcap="derivative"),
     "act_derivative": Method(act="derivative"),
     "mixed": Method(table=MIXED),
     "cp_half": Method(share=0.5),
@@ -76,7 +77,7 @@ OF = {"bert": {
     **{"pa_" + k: dataclasses.replace(PA_VIT, read=k) for k in ("tokens", "positions")},
     **{k: Method(table=(("patch", k, *more),)) for k, more in FIRST_RULES.items()},
 }}
-ONLY = {"pa_key": ("bloom", "bert"), "relkey_unhalved": ("bert",), "relkey_drop": ("bert",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
+ONLY = {"softcap": ("recurrent_gemma",), "pa_key": ("bloom", "bert"), "relkey_unhalved": ("bert",), "relkey_drop": ("bert",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
         **{k: ATTENTION + SCAN for k in FIRST_RULES}, "ln_mean": NORMED, "pa_tokens": LEARNED, "pa_positions": LEARNED}
 
 
