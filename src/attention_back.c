@@ -29,8 +29,6 @@ static double back_relative(const task *t, const block *k, const heed_real *q,
 {
     const heedi_node *y = t->y;
     const size_t n = (size_t)(k->n * k->w);
-    if (!relative(y->args))
-        return 0;
     memset(t->r.p, 0, n * sizeof *t->r.p);
     heedi_relative_scores(y->args, k, q, y->cols, keys, y->in[1]->cols, t->r.p);
     return heedi_vector()->dot(n, t->r.p, t->r.s);
@@ -48,7 +46,7 @@ static void back_head(const task *t)
     const int64_t len = heedi_len(t->run->batch, t->seq);
     const heed_real *k = y->in[1]->x + start * ldk + g0;
     const heed_real *val = y->in[2]->x + start * ldk + g0;
-    memset(t->sum, 0, N_SUMS * sizeof *t->sum);
+    memset(t->sum, 0, (size_t)sums_of(a) * sizeof *t->sum);
     for (int64_t i = 0; i < len; i++) {
         memset(t->dk + i * ldq, 0, (size_t)d * sizeof *t->dk);
         memset(t->dv + i * ldq, 0, (size_t)d * sizeof *t->dv);
@@ -70,7 +68,8 @@ static void back_head(const task *t)
                             (heed_real)a->scale, (heed_real)delta);
         }
         t->sum[1] += back_bias(t, &c);
-        t->sum[2] += back_relative(t, &c, q, k);
+        if (relative(a))
+            t->sum[2] += back_relative(t, &c, q, k);
         if (t->read)
             heedi_attention_read_block(t, &c, q, k);
         heedi_blas(false, false, n, d, w, 1, r->s, w, k + c.j0 * ldk, ldk, 0,
@@ -141,15 +140,17 @@ static void deposit(const heedi_node *y, const heedi_run *run, heed_real c_qk,
     const heedi_entry rest = c_rel == 0 ? HEEDI_ENTRY_leak
                              : read     ? HEEDI_ENTRY_position
                                         : HEEDI_ENTRY_unread;
-    for (int64_t k = 0; k < run->batch->n_seq * a->heads; k++, sum += N_SUMS) {
+    for (int64_t k = 0; k < run->batch->n_seq * a->heads;
+         k++, sum += sums_of(a)) {
         const int64_t seq = k / a->heads;
+        const double rel = relative(a) ? sum[2] : 0;
         heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_kappa,
-                      0.5 * (sum[0] - sum[1] - sum[2]));
+                      0.5 * (sum[0] - sum[1] - rel));
         heedi_deposit(run->ledger, seq, y->id,
                       read ? HEEDI_ENTRY_position : HEEDI_ENTRY_pos_bias,
                       of_bias * sum[1]);
         if (relative(a))
-            heedi_deposit(run->ledger, seq, y->id, rest, of_rel * sum[2]);
+            heedi_deposit(run->ledger, seq, y->id, rest, of_rel * rel);
     }
 }
 
@@ -180,7 +181,7 @@ static void back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                             .dk = dk + o,
                             .dv = dv + o,
                             .read = read ? &mine : NULL,
-                            .sum = sum + N_SUMS * (seq * a->heads + h)};
+                            .sum = sum + sums_of(a) * (seq * a->heads + h)};
             back_head(&t);
         }
     heedi_attention_gather(y, run, dk, y->in[1], y->first[1]);

@@ -95,10 +95,14 @@ static inline room room_of(const heedi_attention_args *a, int64_t n_keys,
 }
 
 /* Sums of each sequence and head. */
-enum { N_SUMS = 3 };
+static inline int64_t sums_of(const heedi_attention_args *a)
+{
+    return relative(a) ? 3 : 2;
+}
+
 static inline size_t n_sums(const heedi_attention_args *a, const heedi_batch *b)
 {
-    return (size_t)(N_SUMS * b->n_seq * a->heads + 7) / 8 * 8;
+    return (size_t)(sums_of(a) * b->n_seq * a->heads + 7) / 8 * 8;
 }
 
 /* What positions get of one sequence and head; see attention_read.c. */
