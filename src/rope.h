@@ -41,12 +41,26 @@ struct heedi_rope {
     char text[160]; /* as understood: "llama3 theta=500000 factor=8 ..." */
 };
 
+/* Where the parameters of a rope stand, in either format. */
+typedef struct heedi_rope_keys {
+    const char *theta;      /* a key of config.json */
+    const char *object[2];  /* that has the scaling, and maybe theta: the first
+                               that is there; NULL: no other */
+    const char *gguf_theta; /* after "ARCH.rope." */
+    bool gguf_scaling;      /* its other keys are of this rope */
+} heedi_rope_keys;
+
 /* Read theta and scaling of either spelling (rope_theta + rope_scaling, or
  * rope_parameters), or of a GGUF file's keys "ARCH.rope...". rot, interleaved,
  * index and context are set by the caller before. HEED_ENOTSUP names an
  * unknown type, HEED_EFORMAT a missing or impossible value. */
 heed_status heedi_rope_read(heedi_rope *r, heedi_checkpoint *c,
                             double default_theta);
+
+/* The same of a model that has several. */
+heed_status heedi_rope_read_at(heedi_rope *r, heedi_checkpoint *c,
+                               double default_theta,
+                               const heedi_rope_keys *keys);
 
 /* cos and sin of every row, (rows, rot/2, 2), in double internally. work: rot
  * doubles. */
