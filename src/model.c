@@ -405,6 +405,19 @@ static heed_status count_weights(heed_model *m)
     return m->info.dtype ? HEED_OK : HEED_ENOMEM;
 }
 
+/* "linear theta=10000 ...", or, of several, "global default ...; local ...". */
+static const char *rope_text(heed_model *m)
+{
+    enum { SIZE = HEEDI_MAX_ROPE * (sizeof m->rope->text + 16) };
+    if (m->n_rope < 2)
+        return m->n_rope == 1 ? m->rope[0].text : "";
+    char *text = heedi_arena_alloc(&m->mem, SIZE);
+    for (int i = 0, n = 0; text && i < m->n_rope; i++)
+        n += snprintf(text + n, (size_t)(SIZE - n), "%s%s %s", i ? "; " : "",
+                      m->rope[i].where, m->rope[i].text);
+    return text;
+}
+
 /* The last part of the path, without ".gguf": what a file calls itself inside
  * is often not what it is known by. */
 static heed_status describe(heed_model *m)
@@ -420,7 +433,7 @@ static heed_status describe(heed_model *m)
     m->info.name = name;
     m->info.family = &m->family->info;
     m->info.source = m->ckpt->source;
-    m->info.rope = m->n_rope > 0 ? m->rope[0].text : "";
+    m->info.rope = rope_text(m);
     m->info.n_layers = m->dim['L'];
     m->info.width = m->dim['C'];
     m->info.n_heads = m->dim['H'];
@@ -436,7 +449,7 @@ static heed_status describe(heed_model *m)
     m->info.patch_width = m->patch.width;
     m->info.n_segments = m->dim['S'];
     m->info.pooling = m->info.pooling ? m->info.pooling : "";
-    return count_weights(m);
+    return m->info.rope ? count_weights(m) : HEED_ENOMEM;
 }
 
 static heed_status enter_part(heed_model *m)

@@ -31,7 +31,8 @@ typedef struct heedi_rope_type {
 } heedi_rope_type;
 
 struct heedi_rope {
-    int index;        /* of its table in a run */
+    int index;         /* of its table in a run */
+    const char *where; /* the layers that have it, of several: "local" */
     int64_t rot;      /* dimensions that turn, even; the first ones of a head */
     bool interleaved; /* pairs (2i, 2i+1); else (i, i + rot/2) */
     double theta;

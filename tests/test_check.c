@@ -31,7 +31,9 @@ static const char *const models[] = {"act_relu6",
                                      "../rwkv6/plain",
                                      "../rwkv6/gguf.gguf",
                                      "../recurrent_gemma/plain",
-                                     "../recurrent_gemma/cap3"};
+                                     "../recurrent_gemma/cap3",
+                                     "../gemma3/plain",
+                                     "../gemma3/gguf_keys.gguf"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",

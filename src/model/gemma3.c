@@ -168,6 +168,7 @@ static heed_status read_ropes(heed_model *m)
                    "freq_base_swa",
                    false}};
     static const double theta[] = {[GLOBAL] = 1e6, [LOCAL] = 1e4};
+    static const char *const where[] = {[GLOBAL] = "global", [LOCAL] = "local"};
     gemma3 *a = m->impl;
     const bool nested =
         heedi_key_value(m, "rope_parameters", "").kind == HEEDI_OBJECT;
@@ -180,6 +181,7 @@ static heed_status read_ropes(heed_model *m)
                               object);
         HEEDI_TRY(heedi_turning(m, &r->rot));
         r->index = i;
+        r->where = where[i];
         r->interleaved = false;
         r->context = m->dim['X'];
         HEEDI_TRY(heedi_rope_read_at(r, m->ckpt, theta[i], &at[i]));
