@@ -95,7 +95,7 @@ def tokenizers(command, gguf):
     v, bad = Vocabulary(gguf), 0
     encode, whole = sentencepiece_of(v), tokenizer_json(v)
     library = Tokenizer.from_str(whole)
-    texts = [(t, False) for t in PROMPTS + ODD + SPECIAL] + [(t, True) for t in ODD + SPECIAL]
+    texts = [(t, False) for t in PROMPTS + ODD + SPECIAL] + [(t, True) for t in ODD + SPECIAL if "<" in t or "[" in t]
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as f:
         f.write(whole)
         f.flush()
