@@ -6,14 +6,15 @@ GGUF is Gemma 3 (270M or larger), HEED the command. Its weights are decoded by t
 and lxt in float64. First the tokenizer, of the texts of prompts.py and gemma3_tokenizers.py, whose vocabulary is the
 file's: ids of `heed tokenize` equal those of sentencepiece (not where U+2581 is in the text: the file, unlike
 sentencepiece, spells tokens of several spaces with spaces), and from the vocabulary as a tokenizer.json those of the
-package tokenizers, special tokens as text and as tokens. Then, of the twenty texts of prompts.py with <bos> in front:
+package tokenizers, special tokens as text and as tokens. Then, with <bos> in front, of the twenty texts of prompts.py and
+of the last of them twice, which is longer than the window of 512 tokens:
 
   ten      the ten most likely next tokens of `heed predict` are transformers' in float64, in the same order
   logits   largest difference of those ten logits, of the largest logit; at most 1e-5
   lrp      largest difference of attn_lrp per token from lxt in float64, of the largest relevance; at most 1e-4
   gap      smallest distance of neighbours among the eleven best, of the largest logit: below 1e-5 the order is luck
 
-The last text is longer than the window of 512 tokens. Prints a line per text; exits 1 if anything failed. Needs torch,
+Prints a line per text; exits 1 if anything failed. Needs torch,
 transformers 4.52.4, lxt 2.1, tokenizers, sentencepiece, gguf.
 """
 import argparse
@@ -28,7 +29,7 @@ from smollm2 import Heed, Reference, off  # and the way to tests/golden
 import numpy as np
 
 from gemma3_tokenizers import ODD, SPACE, SPECIAL, Vocabulary, sentencepiece_of, tokenizer_json
-from prompts import PROMPTS
+from prompts import LONG, PROMPTS
 
 LRP, LOGITS = 1e-4, 1e-5
 
@@ -135,7 +136,7 @@ def main():
     if not o.heed and not o.prepare:
         p.error("the command is missing: gemma3.py GGUF HEED")
     reference, encode = Gemma(o.gguf, o.cache), sentencepiece_of(Vocabulary(o.gguf))
-    texts = [[2, *encode(text)] for text in PROMPTS]
+    texts = [[2, *encode(text)] for text in [*PROMPTS, LONG + "\n\n" + LONG]]
     if o.prepare:
         for n, ids in enumerate(texts):
             print(f"{n + 1:4}{len(ids):8}  next {reference(ids)['ids'][0]}", flush=True)
