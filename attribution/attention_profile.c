@@ -10,7 +10,12 @@
       "distance: of the reduced matrix, or the mean of those of all heads or " \
       "channels")                                                              \
     O(needle, "text", "", 0, 0,                                                \
-      "share of tokens A to B-1, as A:B; nothing: none")
+      "share of tokens A to B-1, as A:B; nothing: none")                       \
+    O(horizon, "number", "1e-3", 1e-300, 0.999999,                             \
+      "how far back the states of a recurrence have more than this left of "   \
+      "what was written")                                                      \
+    O(horizon_rows, "off|on", "off", 0, 0,                                     \
+      "horizons of every row, not of the last alone")
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
@@ -41,7 +46,9 @@ static heed_status check(heedi_job *j)
     heedi_maps_how how = {.kind = (heedi_map_kind)j->opt[opt_kind],
                           .skip = (heedi_map_skip)j->opt[opt_skip],
                           .ratios = j->opt[opt_order] != 0,
-                          .profile = true};
+                          .profile = true,
+                          .horizon = j->opt[opt_horizon],
+                          .horizon_rows = j->opt[opt_horizon_rows] != 0};
     HEEDI_TRY(needle(j, &how));
     return heedi_maps_check(j, &how);
 }

@@ -233,9 +233,10 @@ static heed_status allocate_slab(heedi_exec *e)
             shared = k->kept;
     }
     e->slab_bytes = sum + shared + temp + line(e->scratch_bytes) + 64;
-    e->slab = heedi_alloc_raw(e->ctx, e->slab_bytes);
+    e->slab = heedi_work_take(e->ctx, &e->slab_bytes);
     if (!e->slab)
         return HEED_ENOMEM;
+    heedi_huge_pages(e->slab, e->slab_bytes);
     char *at = (char *)line((size_t)e->slab);
     char *work = at + sum + shared;
     e->run.scratch = work + temp;
@@ -283,7 +284,7 @@ static void start(heedi_exec *e, heed_ctx *ctx, const heed_model *m,
 
 static void stop(heedi_exec *e)
 {
-    heedi_free(e->ctx, e->slab);
+    heedi_work_give(e->ctx, e->slab, e->slab_bytes);
     heedi_arena_clear(&e->mem);
 }
 

@@ -298,15 +298,18 @@ size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
 void heedi_fold_rows(const heedi_node *y, const heedi_run *run,
                      const heedi_fold *f)
 {
+    const int64_t end = f->q0 + f->nq;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < f->nq; i += HEEDI_FOLD_ROWS) {
+    for (int64_t k = f->q0 / HEEDI_FOLD_ROWS;
+         k < (end + HEEDI_FOLD_ROWS - 1) / HEEDI_FOLD_ROWS; k++) {
         const room r = room_of(y, run->batch, f->scratch);
-        const int64_t left = f->nq - i;
+        const int64_t at = k * HEEDI_FOLD_ROWS, next = at + HEEDI_FOLD_ROWS;
+        const int64_t q0 = at > f->q0 ? at : f->q0;
         tile t = {.y = y,
                   .run = run,
                   .f = f,
-                  .i = i,
-                  .n = left < HEEDI_FOLD_ROWS ? left : HEEDI_FOLD_ROWS,
+                  .i = q0 - f->q0,
+                  .n = (next < end ? next : end) - q0,
                   .len = heedi_len(run->batch, f->seq)};
         one_tile(&t, &r);
     }

@@ -9,7 +9,7 @@
 
 #include "mixing.h"
 
-/* Rows of a generic fold that are made together, counted from f->q0. */
+/* Rows of a generic fold that are made together, from a multiple of it. */
 enum { HEEDI_FOLD_ROWS = 8 };
 
 /* Bytes of f->scratch for folds of at most nq rows. */

@@ -47,5 +47,8 @@ void heedi_gla_rows(const heedi_node *y, const heedi_run *run,
                     const heedi_view *v);
 void heedi_gla_rest(const heedi_node *y, const heedi_run *run,
                     const heedi_view *v);
+int64_t heedi_gla_states(const heedi_node *y);
+void heedi_gla_rates(const heedi_node *y, const heedi_run *run,
+                     const heedi_steps *s, double *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "gla.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Rows of the matrix of gated linear attention, one for each head:
@@ -174,4 +175,27 @@ void heedi_gla_rest(const heedi_node *y, const heedi_run *run,
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t h = 0; h < a->heads; h++)
         rest_of(y, run, v, h);
+}
+
+/* A state's rows, one for each key, decay by the key. */
+int64_t heedi_gla_states(const heedi_node *y)
+{
+    return ((const heedi_gla_args *)y->args)->keys;
+}
+
+void heedi_gla_rates(const heedi_node *y, const heedi_run *run,
+                     const heedi_steps *s, double *out)
+{
+    const heedi_gla_args *a = y->args;
+    const int64_t cols = y->in[3]->cols;
+    for (int64_t t = 0; t < s->n; t++) {
+        const int64_t row = run->batch->start[s->seq] + s->from + t;
+        const heed_real *x = y->in[3]->x + row * cols + s->head * a->keys;
+        for (int64_t i = 0; i < a->keys; i++) {
+            const double w = (double)x[i];
+            out[i * s->n + t] =
+                a->tau > 0 ? (fmax(-w, 0) + log1p(exp(-fabs(w)))) / a->tau
+                           : exp(w);
+        }
+    }
 }

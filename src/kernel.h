@@ -247,18 +247,26 @@ typedef struct heedi_rglru_table {
     void (*coefficients)(const heedi_rglru *s, heed_real *one, heed_real *part,
                          heed_real *w);
 } heedi_rglru_table;
-/* hidden.c: rows q0 ... q0+nq-1 of the matrices of HEEDI_LANES channels of a
- * selective scan, folded as op.h says (heedi_fold), added to acc. Rows and
- * columns are steps. Pointers are to the first of these channels, at the first
- * step of the sequence; steps lie ld values apart, or minus so many, of which
- * the first `lanes` count. b: (n_state, ldb), columns of the sequence, ldb as
- * heedi_hidden_columns(q0 + nq), 0 beyond; c: n_state values, steps ldc apart;
- * a: (n_state, LANES); filter: rows of ldw values. acc: rows of lda values,
- * rows rounded up to SUB, columns as ldb; lda a multiple of LANES. */
-enum { HEEDI_HIDDEN_SUB = 16, HEEDI_HIDDEN_COLS = 48 };
+/* hidden.c: rows first ... first+n-1 of the matrices of HEEDI_LANES channels of
+ * a selective scan, folded as op.h says (heedi_fold), added to acc. Rows and
+ * columns are steps. All rows are of one tile, HIDDEN_TILE rows from q0 on,
+ * which rounding depends on, not on which of its rows are asked for; first - q0
+ * is a multiple of HIDDEN_TALL. Pointers are to the first of these channels, at
+ * the first step of the sequence; steps lie ld values apart, or minus so many,
+ * of which the first `lanes` count. b: (n_state, ldb), columns of the sequence,
+ * ldb as heedi_hidden_columns(first + n), 0 beyond; c: n_state values, steps
+ * ldc apart; a: (n_state, LANES); most: (n_state), largest |C| of the tile's
+ * rows; filter: rows of ldw values. acc: rows of lda
+ * values, rows rounded up to SUB, columns as ldb; lda a multiple of LANES. */
+enum {
+    HEEDI_HIDDEN_TILE = 256,
+    HEEDI_HIDDEN_SUB = 16,
+    HEEDI_HIDDEN_TALL = 8,
+    HEEDI_HIDDEN_COLS = 48
+};
 typedef struct heedi_hidden {
-    int64_t q0, nq, n_state, ld, lanes, ldb, ldc, lda, width, ldw;
-    const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a;
+    int64_t q0, first, n, n_state, ld, lanes, ldb, ldc, lda, width, ldw;
+    const heed_real *dt, *left, *right, *post, *filter, *b, *c, *a, *most;
     heedi_fold_kind f;
     heed_real *acc;
 } heedi_hidden;
@@ -289,8 +297,8 @@ static inline int64_t heedi_hidden_work(int64_t end, int64_t nq,
     const int64_t rows =
         (nq + HEEDI_HIDDEN_SUB - 1) / HEEDI_HIDDEN_SUB * HEEDI_HIDDEN_SUB;
     return HEEDI_LANES * (4 * heedi_hidden_columns(end) + rows * np +
-                          n_state * HEEDI_HIDDEN_COLS + np + n_state) +
-           HEEDI_HIDDEN_SUB * heedi_hidden_line(width) + np;
+                          n_state * HEEDI_HIDDEN_COLS + 2 * np + n_state) +
+           HEEDI_HIDDEN_SUB * heedi_hidden_line(width) + 2 * np;
 }
 
 /* ssd.c: one chunk of one head of a state space whose decay is a number for

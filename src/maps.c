@@ -23,15 +23,17 @@ static heed_status put(const heedi_maps *m, int64_t seq, int64_t layer,
 static void one_matrix(const heedi_maps *m, const heedi_run *run, int64_t seq,
                        int64_t index, int64_t q0, int64_t nq)
 {
-    const int64_t t = m->j->len[seq];
+    const int64_t t = m->j->len[seq], end = q0 + nq;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < nq; i += HEEDI_FOLD_ROWS) {
-        const int64_t n = nq - i < HEEDI_FOLD_ROWS ? nq - i : HEEDI_FOLD_ROWS;
+    for (int64_t k = q0 / HEEDI_FOLD_ROWS;
+         k < (end + HEEDI_FOLD_ROWS - 1) / HEEDI_FOLD_ROWS; k++) {
+        const int64_t at = k * HEEDI_FOLD_ROWS, next = at + HEEDI_FOLD_ROWS;
+        const int64_t from = at > q0 ? at : q0;
         const heedi_view v = {.seq = seq,
                               .head = index,
-                              .q0 = q0 + i,
-                              .nq = n,
-                              .out = m->panel + i * t};
+                              .q0 = from,
+                              .nq = (next < end ? next : end) - from,
+                              .out = m->panel + (from - q0) * t};
         heedi_implicit_rows(&m->m, run, &v);
     }
 }
@@ -111,7 +113,10 @@ static heed_status all_panels(heedi_maps *m, const heedi_run *run, int64_t seq,
                                  (double)m->n_layers));
         HEEDI_TRY(one_panel(m, run, seq, layer, i, n));
     }
-    return m->how.profile ? heedi_maps_profile_end(m, seq, layer) : HEED_OK;
+    if (!m->how.profile)
+        return HEED_OK;
+    HEEDI_TRY(heedi_maps_horizon(m, run, seq, layer));
+    return heedi_maps_profile_end(m, seq, layer);
 }
 
 /* ---- one layer ---- */
@@ -231,8 +236,10 @@ static heed_status allocate(heedi_maps *m)
 static heed_status run(heedi_maps *m, heedi_exec *e)
 {
     HEEDI_TRY(allocate(m));
-    if (m->how.profile)
+    if (m->how.profile) {
         HEEDI_TRY(heedi_maps_profile_alloc(m));
+        HEEDI_TRY(heedi_maps_horizon_alloc(m));
+    }
     for (int64_t s = 0; s < m->j->n; s++)
         HEEDI_TRY(heedi_maps_begin(m, s));
     if (m->how.weighted)

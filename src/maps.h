@@ -41,6 +41,8 @@ typedef struct heedi_maps_how {
     bool profile;  /* measures of rows in place of the rows */
     bool ratios;   /* distances are the mean over matrices of their own */
     int64_t needle_from, needle_to; /* to 0: none */
+    double horizon;                 /* what a state has decayed to there */
+    bool horizon_rows;              /* of every row that is made, too */
 } heedi_maps_how;
 
 /* Of one layer and input. */
@@ -52,18 +54,33 @@ typedef struct heedi_profile {
     double *layer;        /* (inputs, HEEDI_N_PROFILE, layers) */
 } heedi_profile;
 
+/* Of one layer and input, but for `layer`. */
+enum { HEEDI_N_HORIZON = 4 };
+typedef struct heedi_horizon {
+    int64_t *reach;   /* (heads, states): of the last row */
+    int64_t *count;   /* (T): states by reach */
+    int64_t *row;     /* (threads, T): sums over states, of every row */
+    double *rates;    /* of each thread: of some steps, or of all */
+    double *out;      /* (2, heads), or (T) */
+    double *layer;    /* (inputs, HEEDI_N_HORIZON, layers) */
+    int64_t heads;    /* where all layers that decay have as many, else 0 */
+    int64_t per_head; /* the most states of a head */
+    int64_t most;     /* states of a layer */
+} heedi_horizon;
+
 /* Rows that are made together, counted from multiples of it. */
 enum { HEEDI_MAP_PANEL = 64 };
 
 typedef struct heedi_map_layer {
     int64_t layer; /* the model's number */
     bool softmax, block, by_channel;
-    int64_t count;  /* matrices: heads or columns */
-    int64_t cols;   /* of the output */
-    size_t bytes;   /* of a block's arrays */
-    size_t beside;  /* of what heedi_maps_rest() needs */
-    size_t weights; /* of left and post where they are weighted */
-    size_t scratch; /* of folds, of checks of rows, of what is added */
+    int64_t count;         /* matrices: heads or columns */
+    int64_t cols;          /* of the output */
+    int64_t heads, states; /* of the mixing operation; 0: nothing decays */
+    size_t bytes;          /* of a block's arrays */
+    size_t beside;         /* of what heedi_maps_rest() needs */
+    size_t weights;        /* of left and post where they are weighted */
+    size_t scratch;        /* of folds, of checks of rows, of what is added */
     const char *mixer, *operand, *output;
 } heedi_map_layer;
 
@@ -93,6 +110,7 @@ typedef struct heedi_maps {
     void *beside;
     bool *pick;
     heedi_profile profile;
+    heedi_horizon horizon;
     double *error; /* (inputs, layers) */
     int64_t *checked;
     heed_status status; /* of a watcher */
@@ -130,6 +148,15 @@ void heedi_maps_profile_one(heedi_maps *m, int64_t input, int64_t at,
                             int64_t n);
 heed_status heedi_maps_profile_end(heedi_maps *m, int64_t input, int64_t layer);
 heed_status heedi_maps_profile_attr(const heedi_maps *m, int64_t input);
+
+/* maps_horizon.c: beside these measures, how far back the states of a layer's
+ * mixing operation hold; nothing where no layer has any. */
+size_t heedi_maps_horizon_bytes(const heedi_maps *m);
+heed_status heedi_maps_horizon_alloc(heedi_maps *m);
+heed_status heedi_maps_horizon_define(const heedi_maps *m, int64_t input);
+heed_status heedi_maps_horizon(heedi_maps *m, const heedi_run *run,
+                               int64_t input, int64_t layer);
+heed_status heedi_maps_horizon_attr(const heedi_maps *m, int64_t input);
 
 /* Reductions of matrices over heads or channels. */
 typedef struct heedi_map_fold {

@@ -54,17 +54,20 @@ static heed_status look(void *ud, const heedi_tape *t)
     m.folds_skip = s->m->how.skip == HEEDI_SKIP_FOLD;
     const size_t all = (size_t)(b->rows * y->cols) * sizeof(heed_real);
     const size_t check = (size_t)(2 * HEEDI_SUM_ROWS * y->cols);
-    *l = (heedi_map_layer){.layer = t->layer,
-                           .softmax = heedi_is_softmax(y),
-                           .block = m.block,
-                           .by_channel = m.by_channel,
-                           .count = heedi_implicit_count(&m),
-                           .cols = y->cols,
-                           .bytes = heedi_implicit_bytes(&m, b, threads),
-                           .weights = s->m->how.weighted ? 2 * all : 0,
-                           .mixer = y->op->mixing->mixer,
-                           .operand = copy(j, m.operand->name),
-                           .output = copy(j, m.output->name)};
+    *l = (heedi_map_layer){
+        .layer = t->layer,
+        .softmax = heedi_is_softmax(y),
+        .block = m.block,
+        .by_channel = m.by_channel,
+        .count = heedi_implicit_count(&m),
+        .cols = y->cols,
+        .heads = y->op->mixing->heads(y),
+        .states = y->op->mixing->states ? y->op->mixing->states(y) : 0,
+        .bytes = heedi_implicit_bytes(&m, b, threads),
+        .weights = s->m->how.weighted ? 2 * all : 0,
+        .mixer = y->op->mixing->mixer,
+        .operand = copy(j, m.operand->name),
+        .output = copy(j, m.output->name)};
     l->scratch = most(heedi_fold_scratch(y, b, threads, HEEDI_MAP_PANEL),
                       heedi_implicit_sums_bytes(&m, b, threads) +
                           check * sizeof(heed_real));
@@ -295,7 +298,8 @@ heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how)
     HEEDI_TRY(find_rows(m));
     j->o.results += working(m);
     if (how->profile)
-        j->o.results += heedi_maps_profile_bytes(m);
+        j->o.results +=
+            heedi_maps_profile_bytes(m) + heedi_maps_horizon_bytes(m);
     else if (!j->q->streams)
         j->o.results += stored(m);
     return HEED_OK;

@@ -166,7 +166,8 @@ heed_status heedi_maps_profile_define(const heedi_maps *m, int64_t seq)
     HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
     v.name = "lag_rows";
     v.long_name = "rows behind each lag";
-    return s->define(s->ud, m->j->ctx, &v);
+    HEEDI_TRY(s->define(s->ud, m->j->ctx, &v));
+    return heedi_maps_horizon_define(m, seq);
 }
 
 heed_status heedi_maps_profile_attr(const heedi_maps *m, int64_t seq)
@@ -182,6 +183,7 @@ heed_status heedi_maps_profile_attr(const heedi_maps *m, int64_t seq)
         const heed_attr a = {HEED_F64, m->n_layers, of + k * m->n_layers};
         HEEDI_TRY(s->attr(s->ud, ctx, group, names[k], a));
     }
+    HEEDI_TRY(heedi_maps_horizon_attr(m, seq));
     if (m->how.needle_to > 0) {
         HEEDI_TRY(
             heed_put_int(s, ctx, group, "needle_from", m->how.needle_from));

@@ -63,3 +63,17 @@ bool heedi_address_room(size_t n)
     munmap(p, n);
     return true;
 }
+
+void heedi_huge_pages(void *p, size_t n)
+{
+#ifdef MADV_HUGEPAGE
+    enum { HUGE = 2 << 20 };
+    const uintptr_t from = ((uintptr_t)p + HUGE - 1) / HUGE * HUGE;
+    const uintptr_t to = ((uintptr_t)p + n) / HUGE * HUGE;
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+    (void)p;
+    (void)n;
+#endif
+}

@@ -92,6 +92,11 @@ typedef struct heedi_fold {
     heed_real *out; /* (nq, T), assigned: 0 where nothing can enter */
 } heedi_fold;
 
+/* Steps of one head, in the order in which the recurrence takes them. */
+typedef struct heedi_steps {
+    int64_t seq, head, from, n;
+} heedi_steps;
+
 typedef struct heedi_mixing {
     const char *mixer; /* "softmax": is stored with every map */
     int operand;
@@ -107,6 +112,14 @@ typedef struct heedi_mixing {
                  const heedi_view *v);
     /* What rows() of one thread, and rest(), need at run->scratch is that of
      * the operation. The functions below call no rows() and use all threads. */
+
+    /* Numbers of a head's state that decay each in its own way; and how: out,
+     * (states, n), minus the logarithm of what each is multiplied with at these
+     * steps, from 0 to infinity. One thread, no scratch. NULL: there is no
+     * state that decays. */
+    int64_t (*states)(const heedi_node *y);
+    void (*rates)(const heedi_node *y, const heedi_run *run,
+                  const heedi_steps *s, double *out);
 
     /* gv = M^T g, of all sequences: g (rows, y->cols), gv (rows, v->cols).
      * NULL: by rows. */

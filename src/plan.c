@@ -87,6 +87,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
     uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
     p->program = heedi_resident();
+    mapped += e->ctx->spare_bytes; /* used again, or freed first */
     p->program -= mapped < p->program ? mapped : p->program;
     p->weights = weights(e);
     p->scratch = temp + scratch;
@@ -106,6 +107,8 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->peak_min = fixed + activations(e, 0);
     p->peak_max = fixed + activations(e, e->n_blocks);
     uint64_t limit = e->ctx->max_memory, have = heedi_available();
+    if (have > 0)
+        have += e->ctx->spare_bytes;
     if (limit > 0 && p->peak_min > limit)
         return heedi_fail(e->ctx, HEED_ENOMEM,
                           "the run needs at least %.1f MiB, more than the "

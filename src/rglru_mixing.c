@@ -1,5 +1,6 @@
 #include "rglru.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "args.h"
@@ -100,6 +101,29 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
     }
 }
 
+/* ---- decay ---- */
+
+static int64_t states(const heedi_node *y)
+{
+    (void)y;
+    return 1;
+}
+
+static void rates(const heedi_node *y, const heedi_run *run,
+                  const heedi_steps *s, double *out)
+{
+    int64_t at;
+    const int64_t lane = s->head % HEEDI_LANES;
+    const heedi_rglru r =
+        heedi_rglru_part(y, run->batch, s->seq, s->head / HEEDI_LANES, &at);
+    for (int64_t t = 0; t < s->n; t++) {
+        const double gate = (double)r.rec[(s->from + t) * r.ld + lane];
+        out[t] = r.fresh && s->from + t == 0
+                     ? (double)INFINITY
+                     : -(double)r.rate[lane] / (1 + exp(-gate));
+    }
+}
+
 /* ---- products: the pass of relevance, and the recurrence itself ---- */
 
 static void transpose(const heedi_node *y, const heedi_run *run,
@@ -137,5 +161,7 @@ const heedi_mixing heedi_rglru_mixing = {.mixer = "rg_lru",
                                          .heads = heads,
                                          .rows = rows,
                                          .rest = rest,
+                                         .states = states,
+                                         .rates = rates,
                                          .transpose = transpose,
                                          .apply = apply};

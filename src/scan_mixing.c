@@ -136,6 +136,28 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
     }
 }
 
+/* ---- decay ---- */
+
+static int64_t states(const heedi_node *y)
+{
+    return ((const heedi_scan_args *)y->args)->n_state;
+}
+
+static void rates(const heedi_node *y, const heedi_run *run,
+                  const heedi_steps *s, double *out)
+{
+    const heedi_scan_args *a = y->args;
+    const int64_t d = s->head;
+    const heed_real *rate =
+        a->a + (size_t)(d / HEEDI_LANES) * heedi_scan_unit(y) + d % HEEDI_LANES;
+    for (int64_t t = 0; t < s->n; t++) {
+        const int64_t row = heedi_scan_row(y, run->batch, s->seq, s->from + t);
+        const double dt = (double)y->in[1]->x[row * y->cols + d];
+        for (int64_t i = 0; i < a->n_state; i++)
+            out[i * s->n + t] = -dt * (double)rate[i * HEEDI_LANES];
+    }
+}
+
 /* ---- products ---- */
 
 static const heed_real no_skip[HEEDI_LANES] = {0};
@@ -183,6 +205,8 @@ const heedi_mixing heedi_scan_mixing = {.mixer = "s6",
                                         .heads = heads,
                                         .rows = rows,
                                         .rest = rest,
+                                        .states = states,
+                                        .rates = rates,
                                         .transpose = transpose,
                                         .apply = apply,
                                         .fold = heedi_scan_fold,

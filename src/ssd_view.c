@@ -94,6 +94,21 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
         head_rest(y, run, v, h);
 }
 
+/* The whole state of a head decays as one. */
+static int64_t states(const heedi_node *y)
+{
+    (void)y;
+    return 1;
+}
+
+static void rates(const heedi_node *y, const heedi_run *run,
+                  const heedi_steps *s, double *out)
+{
+    const int64_t row = run->batch->start[s->seq] + s->from;
+    for (int64_t t = 0; t < s->n; t++)
+        out[t] = -rate(y, row + t, s->head);
+}
+
 const heedi_mixing heedi_ssd_mixing = {
     .mixer = "ssd",
     .operand = 0,
@@ -101,6 +116,8 @@ const heedi_mixing heedi_ssd_mixing = {
     .heads = heads,
     .rows = rows,
     .rest = rest,
+    .states = states,
+    .rates = rates,
     .transpose = heedi_ssd_transpose,
     .apply = heedi_ssd_apply,
 };

@@ -259,6 +259,18 @@ static inline double optest_tol(double f, double d)
     return sizeof(heed_real) == 4 ? f : d;
 }
 
+/* rows x cols values, the last row first */
+static inline void optest_flip(heed_real *x, int64_t rows, int64_t cols)
+{
+    for (int64_t i = 0; i < rows / 2; i++)
+        for (int64_t c = 0; c < cols; c++) {
+            heed_real *a = x + i * cols + c, *b = x + (rows - 1 - i) * cols + c,
+                      was = *a;
+            *a = *b;
+            *b = was;
+        }
+}
+
 /* Its time runs from the last position to the first. */
 static inline bool optest_reversed(const heedi_node *y)
 {

@@ -159,6 +159,7 @@ static void test_nomem(void **state)
     ration memory = {0};
     const heed_allocator alloc = {ration_resize, &memory};
     assert_int_equal(heed_ctx_new(&ctx, &alloc), HEED_OK);
+    heed_ctx_max_memory(ctx, UINT64_MAX); /* nothing is kept to fall back on */
     heed_model *m = golden(ctx, "plain");
     heed_tokens *t = some_tokens(ctx, m, 4, 1);
     heed_check_report *r;

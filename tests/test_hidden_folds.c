@@ -138,6 +138,24 @@ static void test_decay(void **state)
                       check_folds);
 }
 
+/* The slowest state is never written, the next hardly read: those that decay
+ * faster are what there is. */
+static void check_mute(optest *t, const shape *w)
+{
+    for (int64_t i = 0; i < w->len; i++) {
+        t->in[2]->x[i * w->n_state] = 0;
+        t->in[3]->x[i * w->n_state + 1] *= (heed_real)1e-9;
+    }
+    check_folds(t, w);
+}
+
+static void test_mute(void **state)
+{
+    (void)state;
+    for (int back = 0; back < 2; back++)
+        with_team(&(shape){300, 3, 5, 0.12, 0.12, true, back != 0}, check_mute);
+}
+
 /* ---- threads, memory ---- */
 
 static void check_bits(optest *t, const shape *w)
@@ -302,7 +320,7 @@ static void test_golden(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_golden), test(test_folds),
-                                       test(test_decay), test(test_bits),
-                                       test(test_memory)};
+                                       test(test_decay),  test(test_mute),
+                                       test(test_bits),   test(test_memory)};
     RUN(tests);
 }

@@ -163,18 +163,6 @@ static void test_columns(void **state)
 
 /* ---- direction ---- */
 
-/* rows x cols values, the last row first */
-static void flip(heed_real *x, int64_t rows, int64_t cols)
-{
-    for (int64_t i = 0; i < rows / 2; i++)
-        for (int64_t c = 0; c < cols; c++) {
-            heed_real *a = x + i * cols + c, *b = x + (rows - 1 - i) * cols + c,
-                      was = *a;
-            *a = *b;
-            *b = was;
-        }
-}
-
 /* To the bit, a reversed scan is the scan of the flipped sequence: output,
  * gradients, relevance, and where panels are cut at the same steps, folds. */
 static void test_reversed(void **state)
@@ -192,8 +180,8 @@ static void test_reversed(void **state)
     const int64_t n = w.len * w.channels, all = w.len * w.len;
     heed_real *m[2];
     for (int i = 0; i < 4; i++)
-        flip(t[1].in[i]->x, w.len, t[1].in[i]->cols);
-    flip(t[1].y->g, w.len, w.channels);
+        optest_flip(t[1].in[i]->x, w.len, t[1].in[i]->cols);
+    optest_flip(t[1].y->g, w.len, w.channels);
     for (int i = 0; i < 2; i++) {
         optest_forward(&t[i]);
         optest_back(&t[i], HEEDI_GRADIENT, 15, 0);
@@ -201,12 +189,12 @@ static void test_reversed(void **state)
         m[i] = optest_reals(&t[i], all);
         run(&t[i], f, 2, w.len, 0, w.len, m[i]);
     }
-    flip(m[1], all, 1);
+    optest_flip(m[1], all, 1);
     assert_memory_equal(m[0], m[1], (size_t)all * sizeof *m[0]);
-    flip(t[1].y->x, w.len, w.channels);
+    optest_flip(t[1].y->x, w.len, w.channels);
     assert_memory_equal(t[0].y->x, t[1].y->x, (size_t)n * sizeof(heed_real));
     for (int i = 0; i < 4; i++) {
-        flip(t[1].in[i]->g, w.len, t[1].in[i]->cols);
+        optest_flip(t[1].in[i]->g, w.len, t[1].in[i]->cols);
         assert_memory_equal(t[0].in[i]->g, t[1].in[i]->g,
                             (size_t)(w.len * t[0].in[i]->cols) *
                                 sizeof(heed_real));

@@ -167,6 +167,8 @@ static void work_denied(work_fn *work, const char *model)
     bool reached = true;
     w.alloc = (heed_allocator){ration_resize, &w.memory};
     assert_int_equal(enter(&w, model), HEED_OK);
+    heed_ctx_max_memory(w.ctx,
+                        UINT64_MAX); /* nothing is kept to fall back on */
     heed_result_free(w.r);
     w.r = NULL;
     const long out = w.memory.out;
@@ -238,6 +240,7 @@ static int cancelled_everywhere(work_fn *work, const char *model)
             assert_string_equal(heed_error(w.ctx), want);
             assert_int_equal(p.calls, k); /* not asked again */
             heed_ctx_listen(w.ctx, NULL, NULL, NULL);
+            heed_ctx_trim(w.ctx);
             if (work == work_predict || work == work_generate)
                 assert_int_equal(w.memory.out, out);
             assert_int_equal(work(&w), HEED_OK); /* as if nothing was */
@@ -321,9 +324,48 @@ static void test_sink(void **state)
         }
 }
 
+/* Working memory stays with the context until it is trimmed or limited, and
+ * goes before an allocation fails. */
+static void test_spare(void **state)
+{
+    (void)state;
+    world w = new_world(0);
+    w.alloc = (heed_allocator){ration_resize, &w.memory};
+    assert_int_equal(enter(&w, "tests/golden/llama/plain"), HEED_OK);
+    const long out = w.memory.out;
+    long calls[2];
+    for (int i = 0; i < 2; i++) {
+        w.memory.calls = 0;
+        assert_int_equal(work_predict(&w), HEED_OK);
+        calls[i] = w.memory.calls;
+        assert_int_equal(w.memory.out, out + 1);
+    }
+    assert_int_equal(calls[1], calls[0] - 1);
+    heed_ctx_trim(w.ctx);
+    assert_int_equal(w.memory.out, out);
+    assert_int_equal(work_predict(&w), HEED_OK);
+    heed_ctx_max_memory(w.ctx, UINT64_MAX);
+    assert_int_equal(w.memory.out, out);
+    assert_int_equal(work_predict(&w), HEED_OK);
+    assert_int_equal(w.memory.out, out);
+    heed_ctx_max_memory(w.ctx, 0);
+    assert_int_equal(work_predict(&w), HEED_OK);
+    assert_int_equal(w.memory.out, out + 1);
+    w.memory.calls = 0;
+    w.memory.fail_at = 1; /* and no more: the spare was freed for it */
+    assert_int_equal(work_predict(&w), HEED_OK);
+    w.memory.calls = 0;
+    w.memory.last = true;
+    assert_int_equal(work_predict(&w), HEED_ENOMEM);
+    assert_int_equal(w.memory.out, out);
+    w.memory.fail_at = 0;
+    leave(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_allocations),
-                                       test(test_cancel), test(test_sink)};
+                                       test(test_cancel), test(test_sink),
+                                       test(test_spare)};
     RUN(tests);
 }

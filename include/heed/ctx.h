@@ -67,6 +67,11 @@ HEED_API void heed_ctx_listen(heed_ctx *ctx, heed_progress_fn *progress,
  * (see heed_plan_of()); 0 (the default) for no limit. Cannot fail. */
 HEED_API void heed_ctx_max_memory(heed_ctx *ctx, uint64_t bytes);
 
+/* Give back the working memory that a context keeps from its last run for the
+ * next one: about what the run needed at its peak, less the weights. Nothing
+ * is kept while heed_ctx_max_memory() is set. Cannot fail. */
+HEED_API void heed_ctx_trim(heed_ctx *ctx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,8 +29,17 @@ heed_status heed_ctx_new(heed_ctx **out, const heed_allocator *alloc)
 
 void heed_ctx_free(heed_ctx *ctx)
 {
-    if (ctx)
-        ctx->alloc.resize(ctx->alloc.ud, ctx, 0);
+    if (!ctx)
+        return;
+    heed_ctx_trim(ctx);
+    ctx->alloc.resize(ctx->alloc.ud, ctx, 0);
+}
+
+void heed_ctx_trim(heed_ctx *ctx)
+{
+    heedi_free(ctx, ctx->spare);
+    ctx->spare = NULL;
+    ctx->spare_bytes = 0;
 }
 
 const char *heed_error(const heed_ctx *ctx)
@@ -59,6 +68,8 @@ void heed_ctx_listen(heed_ctx *ctx, heed_progress_fn *progress,
 void heed_ctx_max_memory(heed_ctx *ctx, uint64_t bytes)
 {
     ctx->max_memory = bytes;
+    if (bytes > 0)
+        heed_ctx_trim(ctx);
 }
 
 void heedi_begin(heed_ctx *ctx)
@@ -119,11 +130,19 @@ heed_status heedi_progress(heed_ctx *ctx, const char *what, double done,
     return HEED_OK;
 }
 
+/* What is only kept goes before anything fails for it. */
+static void *resize(heed_ctx *ctx, void *p, size_t n)
+{
+    void *q = ctx->alloc.resize(ctx->alloc.ud, p, n);
+    if (q || !ctx->spare)
+        return q;
+    heed_ctx_trim(ctx);
+    return ctx->alloc.resize(ctx->alloc.ud, p, n);
+}
+
 void *heedi_alloc_raw(heed_ctx *ctx, size_t n)
 {
-    void *p = n > SIZE_MAX / 4
-                  ? NULL
-                  : ctx->alloc.resize(ctx->alloc.ud, NULL, n ? n : 1);
+    void *p = n > SIZE_MAX / 4 ? NULL : resize(ctx, NULL, n ? n : 1);
     if (!p) {
         heedi_fail(ctx, HEED_ENOMEM, "no memory for %zu bytes", n);
         return NULL;
@@ -150,7 +169,7 @@ void *heedi_grow(heed_ctx *ctx, void *p, size_t *cap, size_t want, size_t size)
     size_t n = *cap + *cap / 2 + 16, bytes;
     n = n > want ? n : want;
     void *q = heedi_mul(n, size, &bytes) && bytes <= SIZE_MAX / 4
-                  ? ctx->alloc.resize(ctx->alloc.ud, p, bytes)
+                  ? resize(ctx, p, bytes)
                   : NULL;
     if (!q) {
         heedi_fail(ctx, HEED_ENOMEM, "no memory for %zu items of %zu bytes",
@@ -159,4 +178,28 @@ void *heedi_grow(heed_ctx *ctx, void *p, size_t *cap, size_t want, size_t size)
     }
     *cap = n;
     return q;
+}
+
+void *heedi_work_take(heed_ctx *ctx, size_t *n)
+{
+    void *p = ctx->spare;
+    if (p && *n <= ctx->spare_bytes && *n >= ctx->spare_bytes / 2) {
+        *n = ctx->spare_bytes;
+        ctx->spare = NULL;
+        ctx->spare_bytes = 0;
+        return p;
+    }
+    heed_ctx_trim(ctx);
+    return heedi_alloc_raw(ctx, *n);
+}
+
+void heedi_work_give(heed_ctx *ctx, void *p, size_t n)
+{
+    if (!p || ctx->max_memory > 0 || n < ctx->spare_bytes) {
+        heedi_free(ctx, p);
+        return;
+    }
+    heed_ctx_trim(ctx);
+    ctx->spare = p;
+    ctx->spare_bytes = n;
 }

@@ -13,6 +13,8 @@ struct heed_ctx {
     heed_warning_fn *warning;
     void *ud;
     char msg[512];
+    void *spare; /* working memory of the last run, for the next */
+    size_t spare_bytes;
 };
 
 #define HEEDI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -43,6 +45,13 @@ void *heedi_alloc(heed_ctx *ctx, size_t n);
  * used. */
 void *heedi_alloc_raw(heed_ctx *ctx, size_t n);
 void heedi_free(heed_ctx *ctx, void *p);
+
+/* Working memory of a run, not zeroed: *n bytes at least, and *n becomes what
+ * there are. What is handed back is kept for the next run that needs about as
+ * much, unless memory is limited: fresh pages cost a twentieth of a backward
+ * pass. NULL, with a message, if there is no memory. */
+void *heedi_work_take(heed_ctx *ctx, size_t *n);
+void heedi_work_give(heed_ctx *ctx, void *p, size_t n);
 
 /* p, which held n items of `size` bytes, with room for `want` at least; *cap
  * is updated. NULL, with a message, leaves p as it was. New bytes are not

@@ -1,4 +1,5 @@
 /* heed attention - attention maps, to a file or one of them to stdout. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 typedef struct job {
     heedi_cli *c;
     const heed_method_info *method;
-    heed_setting settings[5];
+    heed_setting settings[7];
     heedi_cli_texts texts;
     heedi_cli_input in;
     heedi_cli_output out;
@@ -40,9 +41,16 @@ static heed_status choose_method(job *j)
     if (a->profile && weighted(a))
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--profile: not with --reduce weighted");
-    if (!a->profile && (a->needle || a->order))
+    if (!a->profile && (a->needle || a->order || a->horizon || a->horizon_rows))
         return heedi_cli_fail(c, HEED_EINVAL, "--%s: only with --profile",
-                              a->needle ? "needle" : "order");
+                              a->needle    ? "needle"
+                              : a->order   ? "order"
+                              : a->horizon ? "horizon"
+                                           : "horizon-rows");
+    if (a->horizon)
+        j->settings[n++] = (heed_setting){"horizon", a->horizon};
+    if (a->horizon_rows)
+        j->settings[n++] = (heed_setting){"horizon_rows", "on"};
     if (a->needle)
         j->settings[n++] = (heed_setting){"needle", a->needle};
     if (a->order == 2)
@@ -122,30 +130,47 @@ static heed_status print_table(job *j)
 }
 
 /* Of every layer, what is said in one number. */
+static const struct {
+    const char *name;
+    bool states; /* of layers that have any */
+} measures[] = {
+    {"mean_distance", false},        {"last_distance", false},
+    {"mean_entropy", false},         {"mean_first_mass", false},
+    {"decay_length", false},         {"decay_length_r2", false},
+    {"decay_power", false},          {"decay_power_r2", false},
+    {"horizon_median", true},        {"horizon_mean", true},
+    {"horizon_max", true},           {"horizon_open", true},
+    {"reconstruction_error", false},
+};
+
+static void print_measure(const heed_attr *a, bool states, int64_t i, char end)
+{
+    const double x = a ? ((const double *)a->data)[i] : (double)NAN;
+    if (states && isnan(x))
+        printf("-%c", end);
+    else
+        heedi_cli_print_number(stdout, x, end);
+}
+
 static heed_status print_profile(job *j)
 {
-    static const char *const names[] = {
-        "mean_distance",   "last_distance",  "mean_entropy",
-        "mean_first_mass", "decay_length",   "decay_length_r2",
-        "decay_power",     "decay_power_r2", "reconstruction_error"};
-    enum { N = sizeof names / sizeof *names };
+    enum { N = sizeof measures / sizeof *measures };
     const heed_result *r = j->out.result;
     const heed_attr *a[N];
     printf("layer");
     for (int k = 0; k < N; k++) {
-        a[k] = heed_result_attr(r, "attention", names[k]);
-        if (!a[k])
+        a[k] = heed_result_attr(r, "attention", measures[k].name);
+        if (!a[k] && !measures[k].states)
             return heedi_cli_fail(j->c, HEED_EINTERNAL,
                                   "attention: the method wrote no %s",
-                                  names[k]);
-        printf("\t%s", names[k]);
+                                  measures[k].name);
+        printf("\t%s", measures[k].name);
     }
     putchar('\n');
     for (int64_t i = 0; i < a[0]->n; i++) {
         printf("%lld\t", (long long)coordinate(r, "layer", i));
         for (int k = 0; k < N; k++)
-            heedi_cli_print_number(stdout, ((const double *)a[k]->data)[i],
-                                   k + 1 < N ? '\t' : '\n');
+            print_measure(a[k], measures[k].states, i, k + 1 < N ? '\t' : '\n');
     }
     return HEED_OK;
 }

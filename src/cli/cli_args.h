@@ -122,7 +122,8 @@ typedef struct heedi_args {
     int kind;           /* of attention: HEEDI_ATTENTION_... */
     int skip;           /* HEEDI_SKIP_... */
     int profile, order; /* order: 2 is mean_of_ratios */
-    const char *needle;
+    const char *needle, *horizon;
+    int horizon_rows;
     heedi_ints layers, heads, channels, rows;
     int64_t row_step;
     heedi_names keep, rule, position_by;

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "kernel.h"
 #include "lanes.h"
 
@@ -7,10 +9,16 @@
  *     left_r C_r[n] exp(A[n] sum dt, ref <= k <= r)      the row's factor P
  *     u_c B_c[n] exp(A[n] sum dt, c < k < ref)           the column's Q
  * Both exponents are at most 0, and both sums are made from their own end, in
- * double: no difference of sums. A filter goes to Q. All rows have the
- * reference q0 for columns well before it; then, for every SUB rows, their
- * first for the columns after that; what remains near the diagonal is a state
- * that runs from row to row, lanes being columns. */
+ * double: no difference of sums. A filter goes to Q. All rows of a tile have
+ * its first as reference for columns well before it; then, for every BLOCK and
+ * every SUB rows, their first for the columns after that; what remains near the
+ * diagonal is a state that runs from row to row, lanes being columns. Of this,
+ * only the rows that are asked for are made.
+ *
+ * Of a channel's states only those are made and multiplied in a tile that
+ * count: whose largest C and B there, with the decay from the tile's last
+ * column to the reference, are not 2^30 below those of another state. Columns
+ * before and rows after that only widen the distance. */
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
@@ -22,10 +30,19 @@ enum {
 
 /* A tile of products in registers: so many rows, and vectors of columns. */
 #if defined(__AVX512F__)
-enum { TALL = 8, WIDE = 3 };
+enum { TALL = HEEDI_HIDDEN_TALL, WIDE = 3 };
 #else
-enum { TALL = 4, WIDE = 1 };
+enum { TALL = HEEDI_HIDDEN_TALL / 2, WIDE = 1 };
 #endif
+
+/* What is so far below another is not seen in the sum: 2^-30, and e^-45 in
+ * double, as exp_scaled() takes it. */
+static const heed_real FAINT = sizeof(heed_real) == 4 ? -30 : -45;
+
+/* States of a channel that count. */
+typedef struct heard {
+    int32_t n, *at;
+} heard;
 
 /* Working memory of a thread. */
 typedef struct room {
@@ -39,15 +56,23 @@ typedef struct room {
     heed_real *rate;       /* (LANES, np): A, as exponentials take it */
     heed_real *state;      /* (n_state, LANES) */
     heed_real *decay;      /* (np) */
+    heed_real *heard;      /* (LANES, np): indices of states */
+    heed_real *most;       /* (np): logarithms of a tile's largest |C| |B| */
 } room;
+
+static int64_t end_of(const heedi_hidden *h)
+{
+    return h->first + h->n;
+}
 
 static room room_of(const heedi_hidden *h, heed_real *work)
 {
-    room r = {.ld = heedi_hidden_columns(h->q0 + h->nq),
+    room r = {.ld = heedi_hidden_columns(end_of(h)),
               .np = (h->n_state + L - 1) / L * L};
-    const int64_t rows = (h->nq + SUB - 1) / SUB * SUB;
-    heed_real **const part[] = {&r.dt, &r.u,    &r.post, &r.sum,   &r.p,
-                                &r.q,  &r.line, &r.rate, &r.state, &r.decay};
+    const int64_t rows = (h->n + SUB - 1) / SUB * SUB;
+    heed_real **const part[] = {&r.dt,    &r.u,     &r.post,  &r.sum,
+                                &r.p,     &r.q,     &r.line,  &r.rate,
+                                &r.state, &r.decay, &r.heard, &r.most};
     const int64_t size[] = {L * r.ld,
                             L * r.ld,
                             L * r.ld,
@@ -57,8 +82,10 @@ static room room_of(const heedi_hidden *h, heed_real *work)
                             SUB * heedi_hidden_line(h->width),
                             L * r.np,
                             h->n_state * L,
+                            r.np,
+                            L * r.np,
                             r.np};
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 12; i++) {
         *part[i] = work;
         work += size[i];
     }
@@ -98,7 +125,7 @@ INLINE vec folded(heedi_fold_kind f, vec sum, vec a)
 /* Columns of one channel after the other. */
 static void turn(const heedi_hidden *h, const room *r)
 {
-    const int64_t end = h->q0 + h->nq;
+    const int64_t end = end_of(h);
     for (int64_t d = 0; d < L; d++) {
         for (int64_t i = 0; i < r->np; i++)
             r->rate[d * r->np + i] =
@@ -125,19 +152,21 @@ static void turn(const heedi_hidden *h, const room *r)
     }
 }
 
-/* ---- factors ---- */
+/* ---- factors, of states that count ---- */
 
-/* P of rows from, ... of one channel, reference `from`. */
+/* P of n rows from `low` on of one channel, reference `from`. */
 static void row_factors(const heedi_hidden *h, const room *r, int64_t d,
-                        int64_t from, int64_t n, heed_real *p)
+                        int64_t from, int64_t low, int64_t n, heed_real *p)
 {
     const heed_real *rate = r->rate + d * r->np;
     double sum = 0;
+    for (int64_t i = from; i < low; i++)
+        sum += (double)r->dt[d * r->ld + i];
     for (int64_t i = 0; i < n; i++) {
-        const heed_real *c = h->c + (from + i) * h->ldc;
+        const heed_real *c = h->c + (low + i) * h->ldc;
         const heed_real left =
-            h->left && d < h->lanes ? h->left[(from + i) * h->ld + d] : 1;
-        sum += (double)r->dt[d * r->ld + from + i];
+            h->left && d < h->lanes ? h->left[(low + i) * h->ld + d] : 1;
+        sum += (double)r->dt[d * r->ld + low + i];
         for (int64_t k = 0; k < r->np; k += L) {
             const int64_t m = h->n_state - k < L ? h->n_state - k : L;
             put(p + i * r->np + k,
@@ -159,13 +188,51 @@ static void column_sums(const room *r, int64_t d, int64_t c0, int64_t ref)
     }
 }
 
+/* With the largest |B| of so many columns. */
+static void tile_most(const heedi_hidden *h, const room *r, int64_t c0,
+                      int64_t n_columns)
+{
+    for (int64_t n = 0; n < h->n_state; n++) {
+        const heed_real *b = h->b + n * h->ldb + c0;
+        heed_real most = 0;
+        for (int64_t c = 0; c < n_columns; c++) {
+            const heed_real size = b[c] < 0 ? -b[c] : b[c];
+            most = size < most ? most : size;
+        }
+        r->most[n] = (heed_real)((double)EXP_SCALE *
+                                 (log((double)most) + log((double)h->most[n])));
+    }
+}
+
+/* States of channel d that count where `sum` is the steps between the tile's
+ * last column and the reference. */
+static heard states(const heedi_hidden *h, const room *r, int64_t d,
+                    heed_real sum)
+{
+    const heed_real *rate = r->rate + d * r->np;
+    const heed_real none = -(heed_real)HUGE_VAL;
+    heard k = {0, (int32_t *)(void *)(r->heard + d * r->np)};
+    heed_real top = none;
+    for (int64_t n = 0; n < h->n_state; n++) {
+        const heed_real x = r->most[n] + rate[n] * sum;
+        top = x > top ? x : top;
+    }
+    for (int64_t n = 0; n < h->n_state; n++) {
+        const heed_real x = r->most[n] + rate[n] * sum;
+        if (!(x < top + FAINT || x == none)) /* a NaN counts */
+            k.at[k.n++] = (int32_t)n;
+    }
+    return k;
+}
+
 /* Q of columns c0 ... c0 + 16 nv - 1 of one channel. */
 static void column_factors(const heedi_hidden *h, const room *r, int64_t d,
-                           int64_t c0, int64_t nv)
+                           int64_t c0, int64_t nv, heard k)
 {
     const heed_real *sum = r->sum + d * r->ld + c0, *u = r->u + d * r->ld + c0;
-    heed_real *q = r->q + d * h->n_state * COLS;
-    for (int64_t n = 0; n < h->n_state; n++, q += COLS) {
+    for (int32_t i = 0; i < k.n; i++) {
+        const int64_t n = k.at[i];
+        heed_real *q = r->q + (d * h->n_state + n) * COLS;
         const heed_real *b = h->b + n * h->ldb + c0;
         const heed_real rate = r->rate[d * r->np + n];
         const int64_t more = h->filter ? (h->width - 1 + L - 1) / L : 0;
@@ -175,9 +242,9 @@ static void column_factors(const heedi_hidden *h, const room *r, int64_t d,
                 get(u + v) * get(b + v) * exp_scaled(get(sum + v) * rate));
         for (int64_t v = 0; h->filter && v < nv * L; v += L) {
             vec x = {0};
-            for (int64_t k = 0; k < h->width; k++)
-                x += get(to + v + k) *
-                     h->filter[(h->width - 1 - k) * h->ldw + d];
+            for (int64_t t = 0; t < h->width; t++)
+                x += get(to + v + t) *
+                     h->filter[(h->width - 1 - t) * h->ldw + d];
             put(q + v, x * get(r->post + d * r->ld + c0 + v));
         }
     }
@@ -186,9 +253,10 @@ static void column_factors(const heedi_hidden *h, const room *r, int64_t d,
 /* ---- products ---- */
 
 INLINE void multiply(const heed_real *p, int64_t np, const heed_real *q,
-                     int64_t n_state, const int nv, vec acc[TALL][WIDE])
+                     heard k, const int nv, vec acc[TALL][WIDE])
 {
-    for (int64_t n = 0; n < n_state; n++) {
+    for (int32_t s = 0; s < k.n; s++) {
+        const int64_t n = k.at[s];
         vec x[WIDE];
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++)
@@ -205,8 +273,9 @@ INLINE void multiply(const heed_real *p, int64_t np, const heed_real *q,
 
 /* A tile of the accumulator, all channels. */
 INLINE void tile(const heedi_hidden *h, const room *r, int64_t ldp,
-                 const heed_real *p, const heed_real *q, heed_real *m,
-                 const heedi_fold_kind f, const int64_t n_state, const int nv)
+                 const heed_real *p, const heed_real *q, const heard *k,
+                 heed_real *m, const heedi_fold_kind f, const int64_t n_state,
+                 const int nv)
 {
     vec acc[TALL][WIDE];
     const int64_t np = n_state == L ? L : r->np;
@@ -217,7 +286,7 @@ INLINE void tile(const heedi_hidden *h, const room *r, int64_t ldp,
             for (int v = 0; v < nv; v++)
                 acc[i][v] = get(m + i * h->lda + v * L);
         for (int64_t d = 0; d < h->lanes; d++)
-            multiply(p + d * ldp, np, q + d * n_state * COLS, n_state, nv, acc);
+            multiply(p + d * ldp, np, q + d * n_state * COLS, k[d], nv, acc);
 #pragma GCC unroll 8
         for (int i = 0; i < TALL; i++)
 #pragma GCC unroll 3
@@ -231,7 +300,7 @@ INLINE void tile(const heedi_hidden *h, const room *r, int64_t ldp,
 #pragma GCC unroll 3
             for (int v = 0; v < nv; v++)
                 acc[i][v] = (vec){0};
-        multiply(p + d * ldp, np, q + d * n_state * COLS, n_state, nv, acc);
+        multiply(p + d * ldp, np, q + d * n_state * COLS, k[d], nv, acc);
 #pragma GCC unroll 8
         for (int i = 0; i < TALL; i++)
 #pragma GCC unroll 3
@@ -244,7 +313,7 @@ INLINE void tile(const heedi_hidden *h, const room *r, int64_t ldp,
 
 /* nv vectors of columns, `rows` rows. */
 INLINE void tiles(const heedi_hidden *h, const room *r, int64_t ldp,
-                  int64_t rows, int64_t nv, heed_real *m,
+                  int64_t rows, int64_t nv, const heard *k, heed_real *m,
                   const heedi_fold_kind f, const int64_t n_state)
 {
     for (int64_t i = 0; i < rows; i += TALL) {
@@ -252,20 +321,21 @@ INLINE void tiles(const heedi_hidden *h, const room *r, int64_t ldp,
         heed_real *to = m + i * h->lda;
         int64_t v = 0;
         for (; v + WIDE <= nv; v += WIDE)
-            tile(h, r, ldp, p, r->q + v * L, to + v * L, f, n_state, WIDE);
+            tile(h, r, ldp, p, r->q + v * L, k, to + v * L, f, n_state, WIDE);
         for (; WIDE > 1 && v < nv; v++)
-            tile(h, r, ldp, p, r->q + v * L, to + v * L, f, n_state, 1);
+            tile(h, r, ldp, p, r->q + v * L, k, to + v * L, f, n_state, 1);
     }
 }
 
 #define TILES(f)                                                             \
     static void tiles_##f(const heedi_hidden *h, const room *r, int64_t ldp, \
-                          int64_t rows, int64_t nv, heed_real *m)            \
+                          int64_t rows, int64_t nv, const heard *k,          \
+                          heed_real *m)                                      \
     {                                                                        \
         if (h->n_state == L)                                                 \
-            tiles(h, r, ldp, rows, nv, m, HEEDI_FOLD_##f, L);                \
+            tiles(h, r, ldp, rows, nv, k, m, HEEDI_FOLD_##f, L);             \
         else                                                                 \
-            tiles(h, r, ldp, rows, nv, m, HEEDI_FOLD_##f, h->n_state);       \
+            tiles(h, r, ldp, rows, nv, k, m, HEEDI_FOLD_##f, h->n_state);    \
     }
 TILES(SUM)
 TILES(POSITIVE)
@@ -274,7 +344,7 @@ TILES(SQUARE)
 TILES(MAX)
 
 typedef void tiles_fn(const heedi_hidden *h, const room *r, int64_t ldp,
-                      int64_t rows, int64_t nv, heed_real *m);
+                      int64_t rows, int64_t nv, const heard *k, heed_real *m);
 static tiles_fn *const tiles_of[HEEDI_N_FOLD] = {
     [HEEDI_FOLD_SUM] = tiles_SUM,
     [HEEDI_FOLD_POSITIVE] = tiles_POSITIVE,
@@ -284,23 +354,32 @@ static tiles_fn *const tiles_of[HEEDI_N_FOLD] = {
 };
 
 /* Rows from ... of columns c0 ... c1-1, c1 - c0 a multiple of 16: all before
- * the reference `from`, and so is what the filter reads. */
+ * the reference `from`, and so is what the filter reads. Of rows to whose TALLs
+ * others follow, there are whole TALLs. */
 static void before(const heedi_hidden *h, const room *r, int64_t from,
                    int64_t rows, int64_t c0, int64_t c1)
 {
-    const int64_t ldp = (rows + TALL - 1) / TALL * TALL * r->np;
+    const int64_t low = from > h->first ? from : h->first;
+    const int64_t last = from + rows < end_of(h) ? from + rows : end_of(h);
+    const int64_t taps = h->filter ? h->width - 1 : 0;
+    const int64_t n = last - low, ldp = (n + TALL - 1) / TALL * TALL * r->np;
     if (c0 >= c1)
         return;
     for (int64_t d = 0; d < h->lanes; d++) {
-        row_factors(h, r, d, from, rows, r->p + d * ldp);
+        row_factors(h, r, d, from, low, n, r->p + d * ldp);
         column_sums(r, d, c0, from);
     }
     for (int64_t c = c0; c < c1; c += COLS) {
         const int64_t nv = c1 - c < COLS ? (c1 - c) / L : VECS;
-        for (int64_t d = 0; d < h->lanes; d++)
-            column_factors(h, r, d, c, nv);
-        tiles_of[h->f](h, r, ldp, rows, nv,
-                       h->acc + (from - h->q0) * h->lda + c);
+        const int64_t near = c + nv * L - 1 + taps;
+        heard k[L];
+        tile_most(h, r, c, near + 1 - c);
+        for (int64_t d = 0; d < h->lanes; d++) {
+            k[d] = states(h, r, d, r->sum[d * r->ld + near]);
+            column_factors(h, r, d, c, nv, k[d]);
+        }
+        tiles_of[h->f](h, r, ldp, n, nv, k,
+                       h->acc + (low - h->first) * h->lda + c);
     }
 }
 
@@ -346,9 +425,9 @@ static void finish(const heedi_hidden *h, const room *r, int64_t d,
                    int64_t ld)
 {
     const heed_real *post = r->post + d * r->ld + c0;
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = from < h->first ? h->first - from : 0; i < rows; i++) {
         const heed_real *x = r->line + i * ld;
-        heed_real *to = h->acc + (from - h->q0 + i) * h->lda + c0;
+        heed_real *to = h->acc + (from - h->first + i) * h->lda + c0;
         const heed_real left =
             h->left ? h->left[(from + i) * h->ld + d] : (heed_real)1;
         for (int64_t v = 0; v < nv * L; v += L) {
@@ -362,9 +441,9 @@ static void finish(const heedi_hidden *h, const room *r, int64_t d,
     }
 }
 
-static void near(const heedi_hidden *h, const room *r, int64_t from,
-                 int64_t rows, int64_t c0)
+static void near(const heedi_hidden *h, const room *r, int64_t from, int64_t c0)
 {
+    const int64_t left = end_of(h) - from, rows = left < SUB ? left : SUB;
     const int64_t nv = (from + rows - c0 + L - 1) / L;
     const int64_t ld = heedi_hidden_line(h->width);
     for (int64_t d = 0; d < h->lanes; d++) {
@@ -403,20 +482,22 @@ static void block(const heedi_hidden *h, const room *r, int64_t from,
     const int64_t taps = h->filter ? h->width - 1 : 0;
     const int64_t part = rows > BLOCK ? BLOCK : SUB;
     const int64_t c0 = done + multiple(from - taps - done, L);
+    if (from >= end_of(h) || from + rows <= h->first)
+        return;
     before(h, r, from, rows, done, c0);
-    if (rows <= SUB) {
-        near(h, r, from, rows, c0);
+    if (rows == SUB) {
+        near(h, r, from, c0);
         return;
     }
     for (int64_t i = 0; i < rows; i += part)
-        block(h, r, from + i, rows - i < part ? rows - i : part, c0);
+        block(h, r, from + i, part, c0);
 }
 
 static void fold(const heedi_hidden *h, heed_real *work)
 {
     const room r = room_of(h, work);
     turn(h, &r);
-    block(h, &r, h->q0, h->nq, 0);
+    block(h, &r, h->q0, HEEDI_HIDDEN_TILE, 0);
 }
 
 const heedi_hidden_table HEEDI_K(heedi_hidden_table) = {fold};

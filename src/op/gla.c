@@ -341,6 +341,8 @@ static const heedi_mixing mixing = {.mixer = "gla",
                                     .heads = heads,
                                     .rows = heedi_gla_rows,
                                     .rest = heedi_gla_rest,
+                                    .states = heedi_gla_states,
+                                    .rates = heedi_gla_rates,
                                     .transpose = transpose,
                                     .apply = apply};
 

@@ -305,6 +305,21 @@ static void transpose(const heedi_node *y, const heedi_run *run,
     back(y, run, NULL, g, (heedi_wkv_grad){.v = gv});
 }
 
+static int64_t states(const heedi_node *y)
+{
+    (void)y;
+    return 1;
+}
+
+static void rates(const heedi_node *y, const heedi_run *run,
+                  const heedi_steps *s, double *out)
+{
+    const heedi_wkv_args *a = y->args;
+    (void)run;
+    for (int64_t t = 0; t < s->n; t++)
+        out[t] = -a->w[s->head];
+}
+
 static const heedi_mixing mixing = {.mixer = "wkv",
                                     .operand = 1,
                                     .channels = true,
@@ -312,6 +327,8 @@ static const heedi_mixing mixing = {.mixer = "wkv",
                                     .heads = heads,
                                     .rows = rows,
                                     .rest = rest,
+                                    .states = states,
+                                    .rates = rates,
                                     .transpose = transpose,
                                     .apply = apply};
 
