@@ -24,5 +24,6 @@ const heedi_method heedi_method_attention = {
     .pass = HEEDI_FORWARD,
     .mixing = true,
     .check = check,
+    .settled = heedi_maps_settled,
     .run = heedi_maps_run,
 };

@@ -33,5 +33,6 @@ const heedi_method heedi_method_attention_contribution = {
     .tokens_only = true,
     .units = "target",
     .check = check,
+    .settled = heedi_maps_settled,
     .run = heedi_maps_run,
 };

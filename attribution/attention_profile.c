@@ -65,5 +65,6 @@ const heedi_method heedi_method_attention_profile = {
     .pass = HEEDI_FORWARD,
     .mixing = true,
     .check = check,
+    .settled = heedi_maps_settled,
     .run = heedi_maps_run,
 };

@@ -1,26 +1,21 @@
 #include "ctx.h"
 #include "flow.h"
-#include "method.h"
+#include "method_flow.h"
 
 /* Rows of the product of (I + A_l), rows divided by their sums: no gradient.
  * The pass is that of a gradient so that borders of all blocks are kept. */
 
-#define OPTIONS(O)                                                       \
-    O(row_norm, "auto|on|off", "auto", 0, 0,                             \
-      "rows of I + A are divided by their sums; auto: those of softmax " \
-      "attention")                                                       \
-    O(start_layer, "integer", "0", -1e6, 1e6,                            \
-      "the first layer that counts; -1: the last")                       \
-    O(head, "mean|max|min|pos_mean|abs_mean", "mean", 0, 0,              \
-      "how heads or channels are fused")                                 \
-    O(kind, "block|core", "block", 0, 0,                                 \
-      "of layers without softmax: with what gates and filters the "      \
-      "recurrence, or it alone")                                         \
-    O(form, "auto|matrix|free|vector", "auto", 0, 0,                     \
-      "rows of matrices, products without entries, or, as in official "  \
-      "code, the explained row added to every row")                      \
-    O(self, "on|off", "on", 0, 0,                                        \
-      "off: without the path that stays at the explained position")
+#define OPTIONS(O)                                                      \
+    O(row_norm, "auto|on|off", "auto", 0, 0,                            \
+      HEEDI_FLOW_NORMED "; auto: those of softmax attention")           \
+    HEEDI_FLOW_START_LAYER(O)                                           \
+    O(head, "mean|max|min|pos_mean|abs_mean", "mean", 0, 0,             \
+      "how heads or channels are fused")                                \
+    HEEDI_FLOW_KIND(O)                                                  \
+    O(form, "auto|matrix|free|vector", "auto", 0, 0,                    \
+      "rows of matrices, products without entries, or, as in official " \
+      "code, the explained row added to every row")                     \
+    HEEDI_FLOW_SELF(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 

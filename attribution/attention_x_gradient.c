@@ -1,20 +1,15 @@
 #include "flow.h"
-#include "method.h"
+#include "method_flow.h"
 
 /* A is the mean over heads of the positive part of M dM. Of an operation
  * y = M w, within each head, dM_ij = <g_i, w_j> with the plain gradient g of
  * its output: nothing needs to know what kind of operation it is. */
 
-#define OPTIONS(O)                                                  \
-    O(row_norm, "off|on", "off", 0, 0,                              \
-      "rows of I + A are divided by their sums")                    \
-    O(start_layer, "integer", "0", -1e6, 1e6,                       \
-      "the first layer that counts; -1: the last")                  \
-    O(kind, "block|core", "block", 0, 0,                            \
-      "of layers without softmax: with what gates and filters the " \
-      "recurrence, or it alone")                                    \
-    O(self, "on|off", "on", 0, 0,                                   \
-      "off: without the 1 of the identity at the explained position")
+#define OPTIONS(O)            \
+    HEEDI_FLOW_ROW_NORM(O)    \
+    HEEDI_FLOW_START_LAYER(O) \
+    HEEDI_FLOW_KIND(O)        \
+    HEEDI_FLOW_SELF(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 

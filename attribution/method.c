@@ -194,6 +194,26 @@ static heed_status keep(heedi_job *j, const heedi_method *m)
     return HEED_OK;
 }
 
+/* What is chosen of attention maps, of a method that makes none. */
+static heed_status choices(heedi_job *j, const heedi_method *m)
+{
+    const heed_request *q = j->q;
+    const struct {
+        bool given;
+        const char *name;
+    } of[] = {{q->layers || q->n_layers != 0, "layers"},
+              {q->heads || q->n_heads != 0, "heads"},
+              {q->channels || q->n_channels != 0, "channels"},
+              {q->rows || q->n_rows != 0 || q->row_step != 0, "rows"}};
+    for (size_t i = 0; !m->info.gives_maps && i < sizeof of / sizeof *of; i++)
+        if (of[i].given)
+            return heedi_fail(j->ctx, HEED_EINVAL,
+                              "%s: %s are chosen of attention maps, which it "
+                              "does not make",
+                              m->info.name, of[i].name);
+    return HEED_OK;
+}
+
 /* Bytes of what is kept of all inputs and targets. */
 static uint64_t kept(const heedi_job *j)
 {
@@ -389,6 +409,7 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     *out = m;
     j->info = &m->info;
     HEEDI_TRY(can_run(j, m));
+    HEEDI_TRY(choices(j, m));
     j->times_input = !m->gradient_only;
     j->units = m->units;
     j->group = q->group;
@@ -460,11 +481,20 @@ heed_status heed_plan_of(heed_ctx *ctx, const heed_request *q, heed_plan *out)
     return st;
 }
 
+/* A text by itself: what is compared with it is not asked for. */
+static bool is_alone(const heed_model *m, const heed_tokens *t)
+{
+    bool second = false;
+    for (int64_t i = 0; m && t && i < t->n; i++)
+        second = second || t->token[i].segment > 0;
+    return !second || m->info.head != HEED_HEAD_EMBEDDING;
+}
+
 heed_status heed_check(heed_ctx *ctx, const heed_model *model,
                        const heed_tokens *tokens, const heed_check_options *o,
                        heed_check_report **out)
 {
-    const heed_input in = {.tokens = tokens};
+    const heed_input in = {.tokens = tokens, .pixels = o ? o->pixels : NULL};
     const heed_request q = {.model = model,
                             .input = &in,
                             .n_inputs = 1,
@@ -475,7 +505,7 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
     const heedi_method *m;
     *out = NULL;
     start(&j, ctx, &q);
-    j.alone = true;
+    j.alone = is_alone(model, tokens);
     heed_status st = prepare(&j, &m);
     if (st == HEED_OK && m->pass != HEEDI_RELEVANCE)
         st = heedi_fail(ctx, HEED_EINVAL,
@@ -483,7 +513,9 @@ heed_status heed_check(heed_ctx *ctx, const heed_model *model,
     if (st == HEED_OK) {
         const heedi_check_rules rules = {
             {HEEDI_GRADIENT, NULL}, j.o.rules, j.opt};
-        st = heedi_check_run(ctx, model, j.id, tokens->n, o, &rules, out);
+        const heedi_check_input run = {j.seq, j.parts, j.id, j.segment,
+                                       j.o.pixels};
+        st = heedi_check_run(ctx, model, &run, o, &rules, out);
     }
     stop(&j);
     return st;

@@ -12,14 +12,14 @@
 #ifndef HEEDI_METHOD_HIDDEN_H
 #define HEEDI_METHOD_HIDDEN_H
 
-#include "method.h"
+#include "method_flow.h"
 
 #define HEEDI_HIDDEN_OPTIONS(O)                                                \
     O(form, "paper|code", "paper", 0, 0,                                       \
       "what auto means below: the paper's definition, or the released code's") \
     O(kind, "auto|core|block", "auto", 0, 0,                                   \
-      "of layers without softmax: the recurrence alone, or with what gates "   \
-      "and filters it (auto: the method's own)")                               \
+      HEEDI_FLOW_OTHERS "the recurrence alone, or with what gates and "        \
+                        "filters it (auto: the method's own)")                 \
     O(rollout, "auto|matrix|vector", "auto", 0, 0,                             \
       "products of matrices, or the explained row added to every row")         \
     O(head, "auto|mean|pos_mean", "auto", 0, 0,                                \
@@ -37,14 +37,12 @@
       "whose gradient: of the mixer's output, or of the layer's input")        \
     O(grad_axis, "auto|row|column", "auto", 0, 0,                              \
       "what it scales (code: columns)")                                        \
-    O(row_norm, "off|on", "off", 0, 0,                                         \
-      "of matrices: rows of I + A are divided by their sums")                  \
+    O(row_norm, "off|on", "off", 0, 0, "of matrices: " HEEDI_FLOW_NORMED)      \
     O(start_layer, "integer", "-1", -1, 1e6,                                   \
-      "the first layer that counts; -1: 0, of code 5/8 of the layers")         \
+      HEEDI_FLOW_FIRST "0, of code 5/8 of the layers")                         \
     O(clamp, "auto|on|off", "auto", 0, 0,                                      \
       "nothing is below 0 in the end (code)")                                  \
-    O(self, "on|off", "on", 0, 0,                                              \
-      "off: without the path that stays at the explained position")
+    HEEDI_FLOW_SELF(O)
 
 heed_status heedi_hidden_check(heedi_job *j, bool core);
 heed_status heedi_hidden_run(heedi_job *j, bool core);

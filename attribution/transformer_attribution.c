@@ -3,7 +3,7 @@
 #include "choices.h"
 #include "ctx.h"
 #include "flow.h"
-#include "method.h"
+#include "method_flow.h"
 
 /* A is the mean over heads of the positive part of dM R_M. Two backward passes:
  * the plain gradient g of the output of every mixing operation y = M w, which
@@ -15,15 +15,12 @@
  * relevance of these matrices. */
 
 #define OPTIONS(O)                                                   \
-    O(row_norm, "off|on", "off", 0, 0,                               \
-      "rows of I + A are divided by their sums")                     \
-    O(start_layer, "integer", "0", -1e6, 1e6,                        \
-      "the first layer that counts; -1: the last")                   \
+    HEEDI_FLOW_ROW_NORM(O)                                           \
+    HEEDI_FLOW_START_LAYER(O)                                        \
     O(add_norm, "sample|batch", "sample", 0, 0,                      \
       "sums at residual connections are of an input, or, as in the " \
       "official code, of all that run together")                     \
-    O(self, "on|off", "on", 0, 0,                                    \
-      "off: without the 1 of the identity at the explained position")
+    HEEDI_FLOW_SELF(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
@@ -63,7 +60,7 @@ static void keep_gradient(void *ud, const heedi_exec *e, const heedi_node *y)
 static void watch(void *ud, const heedi_exec *e, const heedi_node *y)
 {
     heedi_flow *f = ud;
-    const int64_t n = heedi_is_softmax(y) ? e->batch.rows * y->cols : 0;
+    const int64_t n = y->op->mixing->softmax ? e->batch.rows * y->cols : 0;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++)
         f->quotient[i] = heedi_form_ratio(y->g[i], y->x[i]);
@@ -83,7 +80,7 @@ static bool attends(const heedi_exec *e)
     for (int64_t b = 0; b < e->n_blocks; b++)
         for (const heedi_node *y = NULL;
              (y = heedi_next_mixing(&e->block[b].tape, y));)
-            if (heedi_is_softmax(y))
+            if (y->op->mixing->softmax)
                 return true;
     return false;
 }
@@ -161,7 +158,7 @@ static bool is_missing(const heedi_node *y, const void *arg)
 static bool softmax(const heedi_node *y, const void *arg)
 {
     (void)arg;
-    return y->op->mixing && heedi_is_softmax(y);
+    return y->op->mixing && y->op->mixing->softmax;
 }
 
 static heed_status settled(heedi_job *j)

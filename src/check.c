@@ -29,6 +29,7 @@ heed_check_row *heedi_check_row(heedi_check *k, const char *name,
     *row = (heed_check_row){.name = name,
                             .summary = summary,
                             .worst = "",
+                            .amount = (double)NAN,
                             .tolerance = tolerance,
                             .passed = 1,
                             .note = ""};
@@ -50,20 +51,6 @@ heed_status heedi_check_worst(heedi_check *k, heed_check_row *row,
     return HEED_OK;
 }
 
-heed_status heedi_check_shortened(heedi_check *k, heed_check_row *row)
-{
-    enum { ROOM = 80 };
-    if (k->n_short == k->n)
-        return HEED_OK;
-    char *note = heedi_arena_alloc(&k->r->mem, ROOM);
-    if (!note)
-        return HEED_ENOMEM;
-    snprintf(note, ROOM, "first %lld of %lld tokens", (long long)k->n_short,
-             (long long)k->n);
-    row->note = note;
-    return HEED_OK;
-}
-
 static heed_status check_options(const heedi_check *k)
 {
     for (int64_t i = 0; i < k->o->n_layers; i++)
@@ -79,6 +66,8 @@ static heed_status checks(heedi_check *k)
 {
     bool bad;
     HEEDI_TRY(check_options(k));
+    HEEDI_TRY(heedi_check_cut(
+        k, &k->r->mem, k->o->tokens > 0 ? k->o->tokens : SHORT, &k->brief));
     HEEDI_TRY(heedi_check_whole(k, &bad));
     if (bad)
         return HEED_OK;
@@ -105,6 +94,14 @@ static heed_status verdict(const heedi_check *k)
     if (k->r->why)
         return heedi_fail(k->ctx, HEED_ENUMERIC, "check %s: %s", first->name,
                           k->r->why);
+    if (!isnan(first->amount))
+        return heedi_fail(k->ctx, HEED_ENUMERIC,
+                          "check %s: %s: relevance of %.9g is %s, the target "
+                          "is %.9g: the error is %.3g, at most %.3g is "
+                          "allowed%s",
+                          first->name, first->worst, fabs(first->amount),
+                          first->amount < 0 ? "too much" : "missing",
+                          k->r->target, first->error, first->tolerance, more);
     if (first->tolerance > 0)
         return heedi_fail(k->ctx, HEED_ENUMERIC,
                           "check %s: %s: the error is %.3g, at most %.3g is "
@@ -118,15 +115,14 @@ static heed_status verdict(const heedi_check *k)
 }
 
 heed_status heedi_check_run(heed_ctx *ctx, const heed_model *m,
-                            const int32_t *id, int64_t n,
+                            const heedi_check_input *in,
                             const heed_check_options *o,
                             const heedi_check_rules *rules,
                             heed_check_report **out)
 {
     static const heed_check_options defaults;
-    heedi_check k = {ctx, m, o ? o : &defaults, rules, id, n, n, NULL};
-    const int64_t most = k.o->tokens > 0 ? k.o->tokens : SHORT;
-    k.n_short = n < most ? n : most;
+    heedi_check k = {
+        .ctx = ctx, .m = m, .o = o ? o : &defaults, .rules = rules, .in = *in};
     *out = NULL;
     k.r = heedi_alloc(ctx, sizeof *k.r);
     if (!k.r)

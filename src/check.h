@@ -17,23 +17,33 @@ enum { HEEDI_MAX_CHECKS = 9 };
 struct heed_check_report {
     heedi_arena mem;
     const char *why; /* a value is not finite: the sentence, or NULL */
+    double target;   /* what is explained */
     int n;
     heed_check_row row[HEEDI_MAX_CHECKS];
 };
+
+/* What is run: a text or a picture, or two texts that are compared. */
+typedef struct heedi_check_input {
+    const int64_t *len; /* of n_seq sequences */
+    int64_t n_seq;
+    const int32_t *id;       /* of all tokens */
+    const uint8_t *segment;  /* of all tokens; NULL: all 0 */
+    const heed_real *pixels; /* rows of the leaf; NULL: a text */
+} heedi_check_input;
 
 typedef struct heedi_check {
     heed_ctx *ctx;
     const heed_model *m;
     const heed_check_options *o;
     const heedi_check_rules *rules;
-    const int32_t *id;
-    int64_t n, n_short;   /* tokens; of the checks of single operations */
-    heed_check_report *r; /* rows are added here */
+    heedi_check_input in;
+    heedi_check_input brief; /* of the checks of single operations */
+    heed_check_report *r;    /* rows are added here */
 } heedi_check;
 
 /* heed_check() with the rules of the caller's choice. */
 heed_status heedi_check_run(heed_ctx *ctx, const heed_model *m,
-                            const int32_t *id, int64_t n,
+                            const heedi_check_input *in,
                             const heed_check_options *o,
                             const heedi_check_rules *rules,
                             heed_check_report **out);
@@ -44,7 +54,16 @@ heed_check_row *heedi_check_row(heedi_check *k, const char *name,
 /* Count an error of one operation, whose name is copied. NaN is the worst. */
 heed_status heedi_check_worst(heedi_check *k, heed_check_row *row,
                               const char *op, double error);
-/* The note of a check that takes n_short tokens. */
+
+/* ---- check_input.c: inputs made of k->in, in mem ---- */
+
+/* The first rows of each sequence, at most `most`. */
+heed_status heedi_check_cut(const heedi_check *k, heedi_arena *mem,
+                            int64_t most, heedi_check_input *out);
+/* Itself as sequences 1 to n_seq, between two others. */
+heed_status heedi_check_between(const heedi_check *k, heedi_arena *mem,
+                                heedi_check_input *out);
+/* The note of a check that takes k->brief. */
 heed_status heedi_check_shortened(heedi_check *k, heed_check_row *row);
 
 /* A bound in float32, and in the double variant. */
@@ -69,9 +88,8 @@ heed_status heedi_check_steps(heedi_check *k);
 /* ---- check_trace.c: a run of the conserving method, in numbers ---- */
 
 typedef struct heedi_trace_how {
-    const int64_t *len; /* n_seq sequences, of which one is looked at */
-    int64_t n_seq, seq;
-    const int32_t *id;
+    const heedi_check_input *in;
+    int64_t seq; /* the first of the sequences of k->in: they are looked at */
     int threads; /* 0: as the context says */
     bool recompute;
 } heedi_trace_how;

@@ -286,6 +286,8 @@ heed_status heedi_check_nodes(heedi_check *k)
                             .also = k->rules->relevance.rule,
                             .detail = true,
                             .recompute = true,
+                            .segment = k->brief.segment,
+                            .pixels = k->brief.pixels,
                             .opt = k->rules->opt};
     w.adjoint = heedi_check_row(
         k, "adjoint", "gradient of every operation against differences",
@@ -295,7 +297,8 @@ heed_status heedi_check_nodes(heedi_check *k)
         heedi_check_tol(1e-4, 1e-10));
     HEEDI_TRY(heedi_check_shortened(k, w.adjoint));
     HEEDI_TRY(heedi_check_shortened(k, w.rule));
-    HEEDI_TRY(heedi_exec_init(&e, k->ctx, k->m, &k->n_short, 1, k->id, &o));
+    HEEDI_TRY(heedi_exec_init(&e, k->ctx, k->m, k->brief.len, k->brief.n_seq,
+                              k->brief.id, &o));
     heed_status st = heedi_exec_forward(&e, visit, &w);
     heedi_exec_clear(&e);
     return st;

@@ -31,21 +31,20 @@ static heed_status account_rows(heedi_check *k, const heedi_trace *t)
         k, "account",
         "relevance that arrives at an operation is passed on or deposited",
         tol);
-    const char *worst = "";
-    double most = -1;
-    for (int i = 0; i < t->n_ops; i++) {
-        double error = fabs(t->lost[i]) / t->scale;
-        if (t->leaf[i])
-            continue;
-        HEEDI_TRY(heedi_check_worst(k, row, t->name[i], error));
-        if (!(error <= most)) {
-            most = error;
-            worst = t->name[i];
-        }
-    }
+    int worst = -1;
+    k->r->target = t->target;
+    for (int i = 0; i < t->n_ops; i++)
+        if (!t->leaf[i] &&
+            (worst < 0 || !(fabs(t->lost[i]) <= fabs(t->lost[worst]))))
+            worst = i;
+    row->amount = t->lost[worst];
+    HEEDI_TRY(heedi_check_worst(k, row, t->name[worst],
+                                fabs(t->lost[worst]) / t->scale));
     row = heedi_check_row(
         k, "total", "the target is the sum of relevance and deposits", tol);
-    return heedi_check_worst(k, row, worst, fabs(t->residual) / t->scale);
+    row->amount = t->residual;
+    return heedi_check_worst(k, row, t->name[worst],
+                             fabs(t->residual) / t->scale);
 }
 
 /* The first operation with other values; else the first of the backward pass
@@ -74,26 +73,19 @@ static heed_status compare(heedi_check *k, heed_check_row *row,
     return count > 0 ? heedi_check_worst(k, row, first, count) : HEED_OK;
 }
 
-/* The input between two others, which are parts of it. */
+/* The input between two others. */
 static heed_status batch_row(heedi_check *k, const heedi_trace *base)
 {
-    const int64_t half = (k->n + 1) / 2, len[] = {half, k->n, 1};
+    heedi_check_input in;
     heedi_arena mem;
     heedi_trace t;
     heed_check_row *row = heedi_check_row(
         k, "batch", "alone and between two other inputs: the same bits", 0);
     heedi_arena_init(&mem, k->ctx);
-    int32_t *id =
-        heedi_arena_alloc(&mem, (size_t)(half + k->n + 1) * sizeof *id);
-    heed_status st = id ? HEED_OK : HEED_ENOMEM;
-    if (id) {
-        memcpy(id, k->id, (size_t)half * sizeof *id);
-        memcpy(id + half, k->id, (size_t)k->n * sizeof *id);
-        id[half + k->n] = k->id[k->n - 1];
-        st = heedi_trace_run(
-            k, &mem,
-            &(heedi_trace_how){.len = len, .n_seq = 3, .seq = 1, .id = id}, &t);
-    }
+    heed_status st = heedi_check_between(k, &mem, &in);
+    if (st == HEED_OK)
+        st = heedi_trace_run(k, &mem, &(heedi_trace_how){.in = &in, .seq = 1},
+                             &t);
     if (st == HEED_OK)
         st = compare(k, row, base, &t);
     heedi_arena_clear(&mem);
@@ -107,9 +99,7 @@ static heed_status one(heedi_check *k, heed_check_row *row,
     heedi_trace t;
     heedi_arena_init(&mem, k->ctx);
     heed_status st = heedi_trace_run(k, &mem,
-                                     &(heedi_trace_how){.len = &k->n,
-                                                        .n_seq = 1,
-                                                        .id = k->id,
+                                     &(heedi_trace_how){.in = &k->in,
                                                         .threads = threads,
                                                         .recompute = recompute},
                                      &t);
@@ -122,9 +112,7 @@ static heed_status one(heedi_check *k, heed_check_row *row,
 static heed_status whole(heedi_check *k, heedi_arena *mem, bool *bad)
 {
     heedi_trace base;
-    HEEDI_TRY(heedi_trace_run(
-        k, mem, &(heedi_trace_how){.len = &k->n, .n_seq = 1, .id = k->id},
-        &base));
+    HEEDI_TRY(heedi_trace_run(k, mem, &(heedi_trace_how){.in = &k->in}, &base));
     *bad = base.bad != NULL;
     HEEDI_TRY(finite_row(k, &base));
     if (*bad)

@@ -48,8 +48,8 @@ static heed_status walk(heedi_check *k, heed_check_row *row, heedi_exec *whole,
     HEEDI_TRY(heedi_exec_forward(whole, NULL, NULL));
     HEEDI_TRY(heedi_exec_forward(steps, NULL, NULL));
     HEEDI_TRY(compare(k, row, whole, prefill - 1, steps, prefill - 1, z));
-    for (int64_t t = prefill; t < k->n_short; t++) {
-        HEEDI_TRY(heedi_exec_feed(steps, k->id[t]));
+    for (int64_t t = prefill; t < k->brief.len[0]; t++) {
+        HEEDI_TRY(heedi_exec_feed(steps, k->brief.id[t]));
         HEEDI_TRY(compare(k, row, whole, t, steps, 0, z));
     }
     return HEED_OK;
@@ -70,14 +70,14 @@ static const char *why_not(const heedi_check *k, bool state)
         return "no operation has a state";
     if (k->m->bidirectional)
         return "a position sees later ones";
-    return k->n_short < 2 ? "there is one token only" : NULL;
+    return k->brief.len[0] < 2 ? "there is one token only" : NULL;
 }
 
 heed_status heedi_check_steps(heedi_check *k)
 {
     static const heedi_exec zero;
     heedi_exec whole = zero, steps = zero;
-    const int64_t prefill = (k->n_short + 1) / 2;
+    const int64_t n = k->brief.len[0], prefill = (n + 1) / 2;
     bool state;
     heed_check_row *row = heedi_check_row(
         k, "steps", "logits of one pass and of single steps with a kept state",
@@ -93,14 +93,14 @@ heed_status heedi_check_steps(heedi_check *k)
     /* rules: so that every border is kept */
     heedi_exec_options o = {.rules = k->rules->relevance,
                             .recompute = true,
-                            .head_rows = k->n_short,
+                            .head_rows = n,
                             .head_full = true,
                             .opt = k->rules->opt};
     o.results = 2 * (uint64_t)k->m->head.rows * sizeof(heed_real);
-    HEEDI_TRY(heedi_exec_init(&whole, k->ctx, k->m, &k->n_short, 1, k->id, &o));
-    o.state = k->n_short;
+    HEEDI_TRY(heedi_exec_init(&whole, k->ctx, k->m, &n, 1, k->brief.id, &o));
+    o.state = n;
     heed_status st =
-        heedi_exec_init(&steps, k->ctx, k->m, &prefill, 1, k->id, &o);
+        heedi_exec_init(&steps, k->ctx, k->m, &prefill, 1, k->brief.id, &o);
     if (st == HEED_OK) {
         st = walk(k, row, &whole, &steps, prefill);
         heedi_exec_clear(&steps);

@@ -232,7 +232,7 @@ static void all_heads(const heedi_flow *f, const heedi_node *y, heedi_view v,
 bool heedi_flow_norms(const heedi_flow *f, const heedi_node *y)
 {
     return f->how.row_norm == HEEDI_NORM_AUTO
-               ? heedi_is_softmax(y)
+               ? y->op->mixing->softmax
                : f->how.row_norm == HEEDI_NORM_ON;
 }
 

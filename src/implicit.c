@@ -3,11 +3,6 @@
 #include <omp.h>
 #include <string.h>
 
-bool heedi_is_softmax(const heedi_node *y)
-{
-    return strcmp(y->op->mixing->mixer, "softmax") == 0;
-}
-
 const heedi_node *heedi_next_mixing(const heedi_tape *t, const heedi_node *y)
 {
     for (y = y ? y->next : t->first; y && !y->op->mixing;)
@@ -82,7 +77,7 @@ void heedi_implicit_of(heedi_implicit *m, const heedi_tape *t,
                        const heedi_node *y, bool block)
 {
     *m = (heedi_implicit){.y = y,
-                          .block = block && !heedi_is_softmax(y),
+                          .block = block && !y->op->mixing->softmax,
                           .filter_at = -1,
                           .operand = y->in[y->op->mixing->operand],
                           .output = y};
@@ -141,7 +136,8 @@ bool heedi_implicit_rests(const heedi_implicit *m)
     for (int i = 0; i < m->n_down; i++)
         if (m->down[i]->op->factor->rest)
             return true;
-    return has_rest(m) || (m->y->op->mixing->rest && !heedi_is_softmax(m->y));
+    return has_rest(m) ||
+           (m->y->op->mixing->rest && !m->y->op->mixing->softmax);
 }
 
 static const heedi_node *inner(const heedi_implicit *m)

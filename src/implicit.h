@@ -44,9 +44,6 @@ typedef struct heedi_implicit {
     heed_real *work;
 } heedi_implicit;
 
-/* Is y softmax attention, whose only kind is `softmax`? */
-bool heedi_is_softmax(const heedi_node *y);
-
 /* The first mixing operation of a tape from y on (NULL: from its first), or
  * NULL. */
 const heedi_node *heedi_next_mixing(const heedi_tape *t, const heedi_node *y);

@@ -62,19 +62,11 @@ static void reduced(const heedi_maps *m, const heedi_run *run, int64_t seq,
     f.out = m->panel;
     heedi_fold_run(m->m.y, run, &f);
     const double n = (double)(m->some ? m->n_index : l->count);
+#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < nq * m->j->len[seq]; i++) {
         const double x = (double)f.out[i];
         f.out[i] = (heed_real)(how->root ? sqrt(x) : how->mean ? x / n : x);
     }
-}
-
-/* Rows that follow each other, up to the next multiple of a panel. */
-static int64_t together(const int64_t *row, int64_t n)
-{
-    int64_t k = 1;
-    while (k < n && row[k] == row[k - 1] + 1 && row[k] % HEEDI_MAP_PANEL != 0)
-        k++;
-    return k;
 }
 
 /* Of n rows from number `at` on. */
@@ -107,7 +99,7 @@ static heed_status all_panels(heedi_maps *m, const heedi_run *run, int64_t seq,
     if (m->how.profile)
         heedi_maps_profile_start(m);
     for (int64_t i = 0, n; i < n_rows; i += n) {
-        n = together(row + i, n_rows - i);
+        n = heedi_maps_together(row + i, n_rows - i, m->height);
         HEEDI_TRY(heedi_progress(m->j->ctx, "maps",
                                  (double)layer + (double)i / (double)n_rows,
                                  (double)m->n_layers));
@@ -214,7 +206,8 @@ static heed_status allocate(heedi_maps *m)
         const heedi_map_layer *l = &m->layer[i];
         arrays = l->bytes > arrays ? l->bytes : arrays;
         weights = l->weights > weights ? l->weights : weights;
-        scratch = l->scratch > scratch ? l->scratch : scratch;
+        const size_t work = l->scratch[m->height];
+        scratch = work > scratch ? work : scratch;
         beside = l->beside > beside ? l->beside : beside;
     }
     m->arrays = heedi_arena_alloc(&j->mem, arrays);
@@ -222,7 +215,8 @@ static heed_status allocate(heedi_maps *m)
     m->scratch = heedi_arena_alloc(&j->mem, scratch);
     m->beside = heedi_arena_alloc(&j->mem, beside);
     m->panel = heedi_arena_alloc(
-        &j->mem, (size_t)(HEEDI_MAP_PANEL * m->longest) * sizeof *m->panel);
+        &j->mem, (size_t)(heedi_maps_panel(m, m->height) * m->longest) *
+                     sizeof *m->panel);
     m->pick = heedi_arena_alloc(&j->mem, (size_t)m->widest * sizeof *m->pick);
     m->error = heedi_arena_alloc(&j->mem, (size_t)(j->n * m->n_layers) *
                                               sizeof *m->error);

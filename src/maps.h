@@ -68,8 +68,13 @@ typedef struct heedi_horizon {
     int64_t most;     /* states of a layer */
 } heedi_horizon;
 
-/* Rows that are made together, counted from multiples of it. */
-enum { HEEDI_MAP_PANEL = 64 };
+/* Rows that are made together, a panel, end at multiples of its height: the
+ * greatest that memory has room for, of the last HEEDI_MAP_HEIGHTS powers of 2
+ * up to HEEDI_MAP_TALLEST. Bits do not depend on it: the least is what folds
+ * and rows are cut at. */
+enum { HEEDI_MAP_TALLEST = 256, HEEDI_MAP_HEIGHTS = 6 };
+_Static_assert(HEEDI_MAP_TALLEST >> (HEEDI_MAP_HEIGHTS - 1) == HEEDI_FOLD_ROWS,
+               "the lowest panel is a tile of a fold");
 
 typedef struct heedi_map_layer {
     int64_t layer; /* the model's number */
@@ -80,8 +85,8 @@ typedef struct heedi_map_layer {
     size_t bytes;          /* of a block's arrays */
     size_t beside;         /* of what heedi_maps_rest() needs */
     size_t weights;        /* of left and post where they are weighted */
-    size_t scratch;        /* of folds, of checks of rows, of what is added */
-    const char *mixer, *operand, *output;
+    size_t scratch[HEEDI_MAP_HEIGHTS]; /* of folds, of checks of rows */
+    const char *mixer, *direction, *operand, *output;
 } heedi_map_layer;
 
 typedef struct heedi_maps {
@@ -89,6 +94,9 @@ typedef struct heedi_maps {
     heedi_maps_how how;
     heedi_map_layer *layer;
     int64_t n_layers;
+    int64_t *without; /* layers that have no such matrix, if all were asked
+                         for */
+    int64_t n_without;
     heedi_reduction reduce;
     const char *reduce_name;
     bool by_channel;      /* index counts channels */
@@ -99,6 +107,7 @@ typedef struct heedi_maps {
     int64_t **row;        /* query rows of each input */
     int64_t *n_rows;
     int64_t longest, widest; /* tokens; columns */
+    int height;              /* of panels: HEEDI_MAP_TALLEST >> height */
 
     /* Of the run. */
     heedi_rounds *rounds; /* weighted */
@@ -106,7 +115,7 @@ typedef struct heedi_maps {
     heedi_fold fold;
     void *arrays, *scratch;
     heed_real *weights; /* left, post */
-    heed_real *panel;   /* (PANEL, T) */
+    heed_real *panel;   /* (rows, T) */
     void *beside;
     bool *pick;
     heedi_profile profile;
@@ -119,6 +128,15 @@ typedef struct heedi_maps {
 /* For a method's `check`: choose layers, heads, rows, and add to j->o what the
  * run will need. HEED_EINVAL, HEED_ENOTSUP. */
 heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how);
+
+/* For its `settled`: the height of panels, and what they need. HEED_ENOMEM if
+ * there is no room for the lowest. */
+heed_status heedi_maps_settled(heedi_job *j);
+
+/* Rows of a panel of this height that the rows asked for have at most. */
+int64_t heedi_maps_panel(const heedi_maps *m, int height);
+/* Of n rows, how many are of the first one's panel and follow each other. */
+int64_t heedi_maps_together(const int64_t *row, int64_t n, int height);
 
 /* The whole of a method. */
 heed_status heedi_maps_run(heedi_job *j);

@@ -1,5 +1,7 @@
 #include "maps.h"
 
+#include <string.h>
+
 #include "ctx.h"
 
 /* Coordinates of a dimension. */
@@ -90,6 +92,9 @@ heed_status heedi_maps_begin(const heedi_maps *m, int64_t seq)
     HEEDI_TRY(coordinates(m, s, "layer", layer, m->n_layers));
     HEEDI_TRY(
         coordinates(m, s, index, all ? m->index : &zero, all ? m->n_index : 1));
+    if (m->n_without > 0)
+        HEEDI_TRY(s->attr(s->ud, m->j->ctx, "attention", "layers_without",
+                          (heed_attr){HEED_I64, m->n_without, m->without}));
     if (rows < t)
         HEEDI_TRY(coordinates(m, s, "query", m->row[seq], rows));
     heed_var v = {.group = "attention",
@@ -119,6 +124,16 @@ heed_status heedi_maps_begin(const heedi_maps *m, int64_t seq)
     return describe(m, s);
 }
 
+/* Of all layers, or "mixed" if they differ. */
+static const char *direction_of(const heedi_maps *m)
+{
+    const char *all = m->layer->direction;
+    for (int64_t i = 1; i < m->n_layers; i++)
+        if (strcmp(m->layer[i].direction, all) != 0)
+            return "mixed";
+    return all;
+}
+
 heed_status heedi_maps_end(const heedi_maps *m, int64_t seq)
 {
     const heed_sink *s = &m->j->sink[seq];
@@ -132,7 +147,7 @@ heed_status heedi_maps_end(const heedi_maps *m, int64_t seq)
         {"mixer", m->mixed ? "mixed" : m->layer->mixer},
         {"variant", "exact"},
         {"skip", skip[m->how.skip]},
-        {"direction", "forward"},
+        {"direction", direction_of(m)},
         {"index", m->by_channel ? "channel" : "head"},
         {"reduction", m->reduce_name},
         {"normalisation", "none"},

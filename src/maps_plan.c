@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "mixing.h"
+#include "plan.h"
 
 /* ---- layers ---- */
 
@@ -48,15 +50,15 @@ static heed_status look(void *ud, const heedi_tape *t)
     heedi_job *j = s->m->j;
     heedi_map_layer *l = s->l;
     heedi_implicit m;
-    if (!y || !is_kind(&s->m->how, heedi_is_softmax(y)))
+    if (!y || !is_kind(&s->m->how, y->op->mixing->softmax))
         return HEED_OK;
-    heedi_implicit_of(&m, t, y, is_block(&s->m->how, heedi_is_softmax(y)));
+    heedi_implicit_of(&m, t, y, is_block(&s->m->how, y->op->mixing->softmax));
     m.folds_skip = s->m->how.skip == HEEDI_SKIP_FOLD;
     const size_t all = (size_t)(b->rows * y->cols) * sizeof(heed_real);
     const size_t check = (size_t)(2 * HEEDI_SUM_ROWS * y->cols);
     *l = (heedi_map_layer){
         .layer = t->layer,
-        .softmax = heedi_is_softmax(y),
+        .softmax = y->op->mixing->softmax,
         .block = m.block,
         .by_channel = m.by_channel,
         .count = heedi_implicit_count(&m),
@@ -66,11 +68,14 @@ static heed_status look(void *ud, const heedi_tape *t)
         .bytes = heedi_implicit_bytes(&m, b, threads),
         .weights = s->m->how.weighted ? 2 * all : 0,
         .mixer = y->op->mixing->mixer,
+        .direction = heedi_mixing_direction(y),
         .operand = copy(j, m.operand->name),
         .output = copy(j, m.output->name)};
-    l->scratch = most(heedi_fold_scratch(y, b, threads, HEEDI_MAP_PANEL),
-                      heedi_implicit_sums_bytes(&m, b, threads) +
-                          check * sizeof(heed_real));
+    for (int k = 0; k < HEEDI_MAP_HEIGHTS; k++)
+        l->scratch[k] =
+            most(heedi_fold_scratch(y, b, threads, heedi_maps_panel(s->m, k)),
+                 heedi_implicit_sums_bytes(&m, b, threads) +
+                     check * sizeof(heed_real));
     if (!s->m->how.profile && s->m->how.skip == HEEDI_SKIP_SEPARATE &&
         heedi_implicit_rests(&m) && (m.by_channel || s->m->how.weighted))
         l->beside = heedi_maps_rest_bytes(&m, b, threads);
@@ -116,7 +121,9 @@ static heed_status find_layers(heedi_maps *m)
     HEEDI_TRY(heedi_batch_init(&s.batch, &j->mem, j->len, j->n, 0));
     m->longest = s.batch.longest;
     m->layer = heedi_arena_alloc(&j->mem, (size_t)layers * sizeof *m->layer);
-    if (!m->layer)
+    m->without =
+        heedi_arena_alloc(&j->mem, (size_t)layers * sizeof *m->without);
+    if (!m->layer || !m->without)
         return HEED_ENOMEM;
     for (int64_t l = 0; l < layers; l++) {
         s.l = &m->layer[m->n_layers];
@@ -124,6 +131,8 @@ static heed_status find_layers(heedi_maps *m)
         HEEDI_TRY(heedi_model_tape(j->ctx, model, l + 1, look, &s));
         if (s.found && asked_for(j->q, l))
             m->n_layers++;
+        else if (!s.found && !j->q->layers)
+            m->without[m->n_without++] = l;
         else if (!s.found && j->q->layers && asked_for(j->q, l))
             return heedi_fail(j->ctx, HEED_EINVAL,
                               "layer %lld has no %s%smatrix", (long long)l,
@@ -264,18 +273,59 @@ static uint64_t stored(const heedi_maps *m)
            sizeof(heed_real);
 }
 
-static uint64_t working(const heedi_maps *m)
+int64_t heedi_maps_together(const int64_t *row, int64_t n, int height)
+{
+    int64_t k = 1;
+    while (k < n && row[k] == row[k - 1] + 1 &&
+           row[k] % (HEEDI_MAP_TALLEST >> height) != 0)
+        k++;
+    return k;
+}
+
+int64_t heedi_maps_panel(const heedi_maps *m, int height)
+{
+    int64_t rows = 1;
+    for (int64_t s = 0; s < m->j->n; s++)
+        for (int64_t i = 0, n; i < m->n_rows[s]; i += n) {
+            n = heedi_maps_together(m->row[s] + i, m->n_rows[s] - i, height);
+            rows = n > rows ? n : rows;
+        }
+    return rows;
+}
+
+static uint64_t working(const heedi_maps *m, int height)
 {
     heedi_map_layer all = {0};
     for (int64_t i = 0; i < m->n_layers; i++) {
         all.bytes = most(all.bytes, m->layer[i].bytes);
         all.weights = most(all.weights, m->layer[i].weights);
-        all.scratch = most(all.scratch, m->layer[i].scratch);
+        all.scratch[0] = most(all.scratch[0], m->layer[i].scratch[height]);
         all.beside = most(all.beside, m->layer[i].beside);
     }
-    return all.bytes + all.weights + all.scratch + all.beside +
-           (uint64_t)(HEEDI_MAP_PANEL * m->longest) * sizeof(heed_real) +
+    return all.bytes + all.weights + all.scratch[0] + all.beside +
+           (uint64_t)(heedi_maps_panel(m, height) * m->longest) *
+               sizeof(heed_real) +
            (uint64_t)m->widest * sizeof(bool);
+}
+
+/* Tall panels take part in what is shared by all rows; low ones are for where
+ * there is little room. */
+heed_status heedi_maps_settled(heedi_job *j)
+{
+    heedi_maps *m = j->more;
+    heedi_exec e;
+    m->height = HEEDI_MAP_HEIGHTS - 1;
+    const uint64_t other = j->o.results, least = working(m, m->height);
+    j->o.results = other + least;
+    HEEDI_TRY(heedi_job_plan(j, &e));
+    const uint64_t limit = heedi_plan_limit(j->ctx, &e.plan);
+    const uint64_t room = limit > e.plan.peak_min ? limit - e.plan.peak_min : 0;
+    m->height = 0;
+    while (m->height < HEEDI_MAP_HEIGHTS - 1 && limit > 0 &&
+           working(m, m->height) > least + room)
+        m->height++;
+    j->o.results = other + working(m, m->height);
+    return HEED_OK;
 }
 
 heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how)
@@ -292,11 +342,10 @@ heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how)
                               "attention: a weighted map is of one target and "
                               "one text");
     j->o.watch_mixing = how->weighted;
+    HEEDI_TRY(find_rows(m)); /* scratch depends on them */
     HEEDI_TRY(find_layers(m));
     HEEDI_TRY(find_reduction(m));
     HEEDI_TRY(find_index(m));
-    HEEDI_TRY(find_rows(m));
-    j->o.results += working(m);
     if (how->profile)
         j->o.results +=
             heedi_maps_profile_bytes(m) + heedi_maps_horizon_bytes(m);

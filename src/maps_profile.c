@@ -8,6 +8,8 @@
 
 static const char *const group = "attention";
 
+enum { LAGS = 1024 }; /* of a task */
+
 /* What there is of every row, in this order. */
 enum { MASS, DISTANCE, ENTROPY, FIRST, NEEDLE, N_ROWS };
 static const struct {
@@ -59,21 +61,26 @@ void heedi_maps_profile_start(heedi_maps *m)
     memset(p->row, 0, (size_t)(N_ROWS * m->longest) * sizeof *p->row);
 }
 
+/* Rows first, each by itself, then lags, each over the rows in their order. */
 void heedi_maps_profile_rows(heedi_maps *m, int64_t seq, int64_t at, int64_t n)
 {
     heedi_profile *p = &m->profile;
-    const int64_t t = m->j->len[seq];
+    const int64_t t = m->j->len[seq], *row = m->row[seq] + at;
+    const double *mass = p->row + MASS * m->longest + at;
+#pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < n; i++) {
-        const int64_t q = m->row[seq][at + i];
-        const heed_real *a = m->panel + i * t;
-        const heedi_reach r =
-            heedi_reach_of(a, t, q, m->how.needle_from, m->how.needle_to);
+        const heedi_reach r = heedi_reach_of(
+            m->panel + i * t, t, row[i], m->how.needle_from, m->how.needle_to);
         const double x[] = {r.mass, r.distance, r.entropy, r.first, r.needle};
         for (int k = 0; k < N_ROWS; k++)
             if (k != DISTANCE || !m->how.ratios)
                 p->row[k * m->longest + at + i] = x[k];
-        heedi_lag_add(a, q, r.mass, p->share, p->rows);
     }
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t lag = 0; lag < t; lag += LAGS)
+        for (int64_t i = 0; i < n; i++)
+            heedi_lag_add(m->panel + i * t, row[i], mass[i], lag, lag + LAGS,
+                          p->share, p->rows);
 }
 
 /* The mean over matrices of their own distances. */
@@ -81,6 +88,7 @@ void heedi_maps_profile_one(heedi_maps *m, int64_t seq, int64_t at, int64_t n)
 {
     heedi_profile *p = &m->profile;
     const int64_t t = m->j->len[seq];
+#pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < n; i++) {
         heed_real *a = m->panel + i * t;
         for (int64_t c = 0; c < t; c++)

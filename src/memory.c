@@ -37,6 +37,25 @@ uint64_t heedi_resident_in(const void *p, size_t n)
     return sum * 1024;
 }
 
+uint64_t heedi_touched(const void *p, size_t n)
+{
+    unsigned char in[4096];
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t at = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)p + n) / page * page;
+    uint64_t pages = 0;
+    while (at < end) {
+        const uintptr_t left = (end - at) / page;
+        const uintptr_t some = left < sizeof in ? left : sizeof in;
+        if (mincore((void *)at, some * page, in) != 0)
+            return 0;
+        for (uintptr_t i = 0; i < some; i++)
+            pages += in[i] & 1;
+        at += some * page;
+    }
+    return pages * page;
+}
+
 uint64_t heedi_available(void)
 {
     char line[128];

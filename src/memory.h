@@ -11,6 +11,9 @@ uint64_t heedi_resident(void);
 /* Of the n mapped bytes at p, those that are resident in this process; 0 if
  * the system does not say. */
 uint64_t heedi_resident_in(const void *p, size_t n);
+/* Of n allocated bytes at p, those in pages that are resident: what was
+ * touched. */
+uint64_t heedi_touched(const void *p, size_t n);
 /* Bytes that could be used without swapping; 0 if the system does not say. */
 uint64_t heedi_available(void);
 /* Whether a limit of the address space (ulimit -v) leaves room for n bytes. */

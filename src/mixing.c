@@ -10,6 +10,12 @@ int64_t heedi_mixing_width(const heedi_node *y)
     return y->cols / y->op->mixing->heads(y);
 }
 
+const char *heedi_mixing_direction(const heedi_node *y)
+{
+    const heedi_mixing *m = y->op->mixing;
+    return m->direction ? m->direction(y) : "forward";
+}
+
 int64_t heedi_mixing_column(const heedi_node *y, int64_t d)
 {
     const heedi_node *v = y->in[y->op->mixing->operand];

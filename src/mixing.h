@@ -9,6 +9,10 @@
 int64_t heedi_mixing_width(const heedi_node *y);
 int64_t heedi_mixing_column(const heedi_node *y, int64_t d);
 
+/* Which way a row looks: "forward" (at what is before it, as time runs),
+ * "backward" (at what is behind it) or "both". */
+const char *heedi_mixing_direction(const heedi_node *y);
+
 /* gv = M^T g and out = M x of all sequences, which began with this run; see
  * heedi_mixing. All threads; scratch: heedi_mixing_scratch() bytes. */
 size_t heedi_mixing_scratch(const heedi_node *y, const heedi_batch *b,

@@ -62,7 +62,8 @@ typedef struct heedi_family {
     const heedi_key *keys;     /* ends at letter == 0 */
     bool gamma_beta;           /* old names of LayerNorm's weight and bias */
     const char *const *ignored; /* globs of tensors that are no part of the
-                                   mathematics; ends at NULL */
+                                   mathematics, beside the buffers of all
+                                   families (params.c); ends at NULL; or NULL */
     const heedi_composite *composites; /* ends at name == NULL; or NULL */
     const heedi_preference *prefers;   /* ends at method == NULL; or NULL */
     size_t size;                       /* of its own struct */

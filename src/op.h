@@ -103,6 +103,9 @@ typedef struct heedi_mixing {
     int step;      /* the input that is the size of a step; 0: there is none */
     bool channels; /* a head is a channel, and there are many */
     bool positive; /* no entry is negative */
+    bool softmax;  /* of scores: attention, whose matrix is its block */
+    /* as heedi_mixing_direction(); NULL: forward */
+    const char *(*direction)(const heedi_node *y);
     int64_t (*heads)(const heedi_node *y);
     /* out, (nq, T): M of one head, zero where nothing can enter. One thread. */
     void (*rows)(const heedi_node *y, const heedi_run *run,

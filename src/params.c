@@ -163,12 +163,32 @@ static heed_status read_one(heed_model *m, int64_t layer, int64_t i)
     return nd == 1 ? decode_vector(m, t, cols, &m->vector[at]) : HEED_OK;
 }
 
-static bool ignored(const heed_model *m, const char *name)
+/* What modules of whatever family were saved with beside their weights. */
+static const struct {
+    const char *glob;
+    int nd; /* 0: any */
+} buffers[] = {
+    {"*rotary_emb.inv_freq", 0}, {"*.attn.bias", 4},   {"*.attention.bias", 4},
+    {"*.masked_bias", 0},        {"*position_ids", 0}, {"*.embed_scale", 0},
+};
+
+/* Indices, masks and counters are no weights; a weight of such a type has been
+ * refused by now. */
+static bool is_buffer(const heedi_tensor *t)
 {
-    for (const char *const *g = m->family->ignored; *g; g++)
-        if (fnmatch(*g, name, 0) == 0)
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        if (fnmatch(buffers[i].glob, t->name, 0) == 0 &&
+            (buffers[i].nd == 0 || buffers[i].nd == t->nd))
             return true;
-    return false;
+    return !t->dtype->is_float;
+}
+
+static bool ignored(const heed_model *m, const heedi_tensor *t)
+{
+    for (const char *const *g = m->family->ignored; g && *g; g++)
+        if (fnmatch(*g, t->name, 0) == 0)
+            return true;
+    return !m->gguf && is_buffer(t);
 }
 
 /* Nothing in a file is left out in silence. */
@@ -178,7 +198,7 @@ static heed_status all_used(heed_model *m)
     int n = 0;
     for (int64_t i = 0; i < m->ckpt->n_tensors; i++) {
         const heedi_tensor *t = &m->ckpt->tensor[i];
-        if (t->used || ignored(m, t->name))
+        if (t->used || ignored(m, t))
             continue;
         size_t used = strlen(names);
         if (n++ < 4)

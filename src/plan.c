@@ -67,6 +67,26 @@ static uint64_t node_scratch(const heedi_exec *e, const heedi_node *y)
     return most;
 }
 
+/* What is kept for the next run: used again by it, or freed first. */
+static uint64_t spare(const heed_ctx *ctx)
+{
+    return heedi_touched(ctx->spare, ctx->spare_bytes);
+}
+
+static uint64_t available(const heed_ctx *ctx)
+{
+    const uint64_t have = heedi_available();
+    return have > 0 ? have + spare(ctx) : 0;
+}
+
+uint64_t heedi_plan_limit(const heed_ctx *ctx, const heed_plan *p)
+{
+    if (ctx->max_memory > 0)
+        return ctx->max_memory;
+    const uint64_t have = available(ctx);
+    return have > 0 ? p->program + have / 10 * 9 : 0;
+}
+
 heed_status heedi_plan_exec(heedi_exec *e)
 {
     heed_plan *p = &e->plan;
@@ -87,7 +107,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
     uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
     p->program = heedi_resident();
-    mapped += e->ctx->spare_bytes; /* used again, or freed first */
+    mapped += spare(e->ctx);
     p->program -= mapped < p->program ? mapped : p->program;
     p->weights = weights(e);
     p->scratch = temp + scratch;
@@ -106,17 +126,13 @@ heed_status heedi_plan_exec(heedi_exec *e)
                      p->results + borders + e->state_bytes;
     p->peak_min = fixed + activations(e, 0);
     p->peak_max = fixed + activations(e, e->n_blocks);
-    uint64_t limit = e->ctx->max_memory, have = heedi_available();
-    if (have > 0)
-        have += e->ctx->spare_bytes;
-    if (limit > 0 && p->peak_min > limit)
+    const uint64_t limit = heedi_plan_limit(e->ctx, p);
+    if (e->ctx->max_memory > 0 && p->peak_min > limit)
         return heedi_fail(e->ctx, HEED_ENOMEM,
                           "the run needs at least %.1f MiB, more than the "
                           "%.1f MiB of --max-memory",
                           (double)p->peak_min / 1048576,
                           (double)limit / 1048576);
-    if (limit == 0 && have > 0)
-        limit = p->program + have / 10 * 9;
     p->n_kept = e->o.recompute ? 0 : e->n_blocks;
     while (p->n_kept > 0 && limit > 0 &&
            fixed + activations(e, p->n_kept) > limit)
@@ -126,7 +142,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
                           "the run needs at least %.1f MiB, and the machine "
                           "has %.1f MiB left",
                           (double)(p->peak_min - p->program) / 1048576,
-                          (double)have / 1048576);
+                          (double)available(e->ctx) / 1048576);
     p->activations = borders + activations(e, p->n_kept) + e->state_bytes;
     p->peak = fixed + activations(e, p->n_kept);
     for (int64_t b = 0; b < e->n_blocks; b++)

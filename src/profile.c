@@ -2,31 +2,35 @@
 
 #include <math.h>
 
+/* In one pass: entropy is ln mass - sum a ln a / mass. */
 heedi_reach heedi_reach_of(const heed_real *a, int64_t n, int64_t q,
                            int64_t from, int64_t to)
 {
     heedi_reach r = {0};
-    double needle = 0;
-    for (int64_t c = 0; c < n; c++)
-        r.mass += (double)a[c];
+    double far = 0, log_sum = 0, needle = 0;
+    for (int64_t c = 0; c < n; c++) {
+        const double x = (double)a[c];
+        if (x == 0) /* most of it is not seen */
+            continue;
+        r.mass += x;
+        far += x * fabs((double)(q - c));
+        log_sum += x * log(x);
+    }
     for (int64_t c = from; c < to && c < n; c++)
         needle += (double)a[c];
     if (!(r.mass > 0))
         return (heedi_reach){0};
-    for (int64_t c = 0; c < n; c++) {
-        const double p = (double)a[c] / r.mass;
-        r.distance += p * fabs((double)(q - c));
-        r.entropy -= p > 0 ? p * log(p) : 0;
-    }
+    r.distance = far / r.mass;
+    r.entropy = fmax(log(r.mass) - log_sum / r.mass, 0);
     r.first = (double)a[0] / r.mass;
     r.needle = needle / r.mass;
     return r;
 }
 
-void heedi_lag_add(const heed_real *a, int64_t q, double mass, double *share,
-                   double *rows)
+void heedi_lag_add(const heed_real *a, int64_t q, double mass, int64_t from,
+                   int64_t to, double *share, double *rows)
 {
-    for (int64_t lag = 0; mass > 0 && lag <= q; lag++) {
+    for (int64_t lag = from; mass > 0 && lag < to && lag <= q; lag++) {
         share[lag] += (double)a[q - lag] / mass;
         rows[lag]++;
     }

@@ -17,10 +17,10 @@ typedef struct heedi_reach {
 heedi_reach heedi_reach_of(const heed_real *a, int64_t n, int64_t q,
                            int64_t from, int64_t to);
 
-/* share[lag] += p[q - lag], rows[lag] += 1 for lag 0 ... q; nothing of a row
- * without mass. */
-void heedi_lag_add(const heed_real *a, int64_t q, double mass, double *share,
-                   double *rows);
+/* share[lag] += p[q - lag], rows[lag] += 1 for lag from ... to - 1, at most q;
+ * nothing of a row without mass. */
+void heedi_lag_add(const heed_real *a, int64_t q, double mass, int64_t from,
+                   int64_t to, double *share, double *rows);
 
 /* Least squares of ln share on the lag, or on its logarithm, over lags from 1
  * to half of the last that have a positive share, each counted by 1/lag, so

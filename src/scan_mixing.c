@@ -198,7 +198,13 @@ static void apply(const heedi_node *y, const heedi_run *run, const heed_real *x,
     times(y, run, false, x, out);
 }
 
+static const char *direction(const heedi_node *y)
+{
+    return heedi_scan_step(y) < 0 ? "backward" : "forward";
+}
+
 const heedi_mixing heedi_scan_mixing = {.mixer = "s6",
+                                        .direction = direction,
                                         .operand = 0,
                                         .step = 1,
                                         .channels = true,

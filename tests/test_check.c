@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #include "args.h"
-#include "check.h"
-#include "engine.h"
+#include "checktest.h"
 #include "optest.h"
 
 static const char *const models[] = {"act_relu6",
@@ -33,7 +32,11 @@ static const char *const models[] = {"act_relu6",
                                      "../recurrent_gemma/plain",
                                      "../recurrent_gemma/cap3",
                                      "../gemma3/plain",
-                                     "../gemma3/gguf_keys.gguf"};
+                                     "../gemma3/gguf_keys.gguf",
+                                     "../vit/vit_plain",
+                                     "../vit/vit_no_bias",
+                                     "../vit/deit_plain",
+                                     "../vit/deit_teacher"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 static const char *const names[] = {"finite", "account", "total",
@@ -41,41 +44,15 @@ static const char *const names[] = {"finite", "account", "total",
                                     "steps",  "adjoint", "rule"};
 enum { N_CHECKS = sizeof names / sizeof *names };
 
-static const heed_check_row *row_of(const heed_check_report *r,
-                                    const char *name)
-{
-    const heed_check_row *row;
-    for (int i = 0; (row = heed_check_at(r, i)); i++)
-        if (strcmp(row->name, name) == 0)
-            return row;
-    fail_msg("no check %s", name);
-    return NULL;
-}
-
-/* Which checks failed, as a list. */
-static const char *failed(const heed_check_report *r)
-{
-    static char list[256];
-    const heed_check_row *row;
-    *list = '\0';
-    for (int i = 0; (row = heed_check_at(r, i)); i++)
-        if (row->passed == 0)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s ",
-                     row->name);
-    return list;
-}
-
 /* ---- sound models ---- */
 
-static heed_check_report *sound(heed_ctx *ctx, const heed_model *m, int64_t n,
-                                const heed_check_options *o)
+static heed_check_report *passes(heed_ctx *ctx, const heed_model *m,
+                                 const heed_tokens *t,
+                                 const heed_check_options *o)
 {
-    heed_tokens *t = some_tokens(ctx, m, n, 1);
     heed_check_report *r;
-    heed_status st = heed_check(ctx, m, t, o, &r);
-    heed_tokens_free(ctx, t);
-    if (st != HEED_OK)
-        fail_msg("%s", heed_error(ctx));
+    if (heed_check(ctx, m, t, o, &r) != HEED_OK)
+        fail_msg("%s: %s", heed_model_about(m)->path, heed_error(ctx));
     for (int i = 0; i < N_CHECKS; i++) {
         const heed_check_row *row = heed_check_at(r, i);
         assert_string_equal(row->name, names[i]);
@@ -89,6 +66,21 @@ static heed_check_report *sound(heed_ctx *ctx, const heed_model *m, int64_t n,
     return r;
 }
 
+/* On n tokens, or on a picture. */
+static heed_check_report *sound(heed_ctx *ctx, const heed_model *m, int64_t n,
+                                const heed_check_options *o)
+{
+    heed_check_options more = o ? *o : (heed_check_options){.tokens = 0};
+    const bool vision = heed_model_about(m)->image_height > 0;
+    heed_tokens *t = vision ? NULL : some_tokens(ctx, m, n, 1);
+    heed_pixels p = vision ? noise(m, 5) : (heed_pixels){.x = NULL};
+    more.pixels = vision ? &p : NULL;
+    heed_check_report *r = passes(ctx, m, t, &more);
+    heed_tokens_free(ctx, t);
+    free(p.x);
+    return r;
+}
+
 static void test_sound(void **state)
 {
     (void)state;
@@ -97,14 +89,94 @@ static void test_sound(void **state)
         heed_model *m = golden(ctx, models[i]);
         heed_check_report *r = sound(ctx, m, 12, NULL);
         for (int k = 0; k < N_CHECKS; k++) {
-            const bool both_ways = strstr(models[i], "bert") != NULL;
+            const bool both_ways = m->bidirectional;
             const bool skipped = both_ways && strcmp(names[k], "steps") == 0;
             assert_int_equal(heed_check_at(r, k)->passed, skipped ? -1 : 1);
         }
         assert_true(row_of(r, "adjoint")->error > 0);
+        assert_true(isnan(row_of(r, "adjoint")->amount));
+        assert_true(isfinite(row_of(r, "account")->amount));
         heed_check_free(r);
         heed_model_free(m);
     }
+    heed_ctx_free(ctx);
+}
+
+/* Two texts: of one sequence, by every head; of a model of embeddings, which
+ * compares them, two. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        "../bert/plain", "../bert/masked", "../bert/embed_mean",
+        "../bert/embed_root", "../bert/embed_cls_one_type"};
+    heed_ctx *ctx = new_ctx();
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        heed_model *m = golden(ctx, heads[i]);
+        heed_tokens *a = some_tokens(ctx, m, 9, 1), *t,
+                    *b = some_tokens(ctx, m, 5, 2);
+        assert_int_equal(heed_tokens_pair(&t, ctx, a, b), HEED_OK);
+        heed_check_report *one = passes(ctx, m, a, NULL),
+                          *two = passes(ctx, m, t, NULL);
+        assert_true(row_of(one, "total")->amount !=
+                    row_of(two, "total")->amount);
+        heed_check_free(one);
+        heed_check_free(two);
+        two = passes(ctx, m, t, &(heed_check_options){.tokens = 4});
+        assert_string_equal(row_of(two, "rule")->note,
+                            m->info.head == HEED_HEAD_EMBEDDING
+                                ? "first 8 of 14 tokens"
+                                : "first 4 of 14 tokens");
+        heed_check_free(two);
+        heed_tokens_free(ctx, a);
+        heed_tokens_free(ctx, b);
+        heed_tokens_free(ctx, t);
+        heed_model_free(m);
+    }
+    heed_ctx_free(ctx);
+}
+
+static void refused(heed_ctx *ctx, const heed_model *m, const heed_tokens *t,
+                    const heed_pixels *p, heed_status st, const char *why)
+{
+    heed_check_report *r;
+    const heed_check_options o = {.pixels = p};
+    assert_int_equal(heed_check(ctx, m, t, &o, &r), st);
+    assert_string_equal(heed_error(ctx), why);
+    assert_null(r);
+}
+
+static void test_pictures(void **state)
+{
+    (void)state;
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "../vit/vit_long"),
+               *text = golden(ctx, "plain");
+    heed_tokens *t = some_tokens(ctx, text, 4, 1);
+    heed_pixels p = noise(m, 3);
+    heed_check_report *r =
+        passes(ctx, m, NULL, &(heed_check_options){.pixels = &p, .tokens = 5});
+    char note[80];
+    snprintf(note, sizeof note, "first 5 of %lld tokens",
+             (long long)heedi_patch_tokens(m));
+    assert_string_equal(row_of(r, "adjoint")->note, note);
+    assert_string_equal(row_of(r, "steps")->note, "a position sees later ones");
+    heed_check_free(r);
+    r = passes(ctx, m, NULL,
+               &(heed_check_options){.pixels = &p, .method = "pa_lrp"});
+    heed_check_free(r);
+    refused(ctx, text, t, &p, HEED_EINVAL,
+            "'llama' models read text, the input is an image");
+    refused(ctx, m, t, NULL, HEED_EINVAL,
+            "'vit' models read an image, the input has none");
+    refused(ctx, m, NULL, NULL, HEED_EINVAL,
+            "input 0 has neither tokens nor an image");
+    refused(ctx, m, t, &p, HEED_EINVAL,
+            "input 0: 4 tokens for an image of 145");
+    free(p.x);
+    heed_tokens_free(ctx, t);
+    heed_model_free(text);
+    heed_model_free(m);
     heed_ctx_free(ctx);
 }
 
@@ -232,10 +304,8 @@ static bool found(heed_ctx *ctx, const heed_model *m, const heedi_op *op,
     heedi_check_rules rules;
     heedi_rule rule[2];
     heed_check_report *r;
-    int32_t id[7];
-    some_ids(id, 7, 2, (int32_t)m->dim['V']);
     hurt_op(op, relevance, rule, &rules);
-    heed_status st = heedi_check_run(ctx, m, id, 7, NULL, &rules, &r);
+    heed_status st = check_any(ctx, m, 7, NULL, &rules, &r);
     if (n_seen == 0) {
         assert_int_equal(st, HEED_OK);
         heed_check_free(r);
@@ -322,19 +392,25 @@ static void test_damage(void **state)
 {
     (void)state;
     heed_ctx *ctx = new_ctx();
-    heed_model *m[] = {golden(ctx, "plain"), golden(ctx, "../gpt2/plain"),
+    heed_model *m[] = {golden(ctx, "plain"),
+                       golden(ctx, "../gpt2/plain"),
                        golden(ctx, "../mamba/plain"),
-                       golden(ctx, "../recurrent_gemma/plain")};
+                       golden(ctx, "../recurrent_gemma/plain"),
+                       golden(ctx, "../bert/plain"),
+                       golden(ctx, "../bert/embed_mean"),
+                       golden(ctx, "../vit/vit_plain"),
+                       golden(ctx, "../vit/deit_teacher")};
+    enum { N = sizeof m / sizeof *m };
     for (const heedi_op *const *op = heedi_ops; *op; op++)
         for (int relevance = 0; relevance < 2 && (*op)->vjp; relevance++) {
             int models_with_it = 0;
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < N; i++)
                 models_with_it += found(ctx, m[i], *op, relevance);
             if (models_with_it == 0)
                 print_message("%s: in no golden model, see test_alone\n",
                               (*op)->name);
         }
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < N; i++)
         heed_model_free(m[i]);
     heed_ctx_free(ctx);
 }
@@ -419,7 +495,7 @@ static void test_sick(void **state)
         sick_op = heedi_op_linear;
         sick_op.forward = sick[i].forward;
         calls = 0;
-        heed_status st = heedi_check_run(ctx, &bad, id, 7, NULL, &rules, &r);
+        heed_status st = check_ids(ctx, &bad, id, 7, NULL, &rules, &r);
         assert_int_equal(st, HEED_ENUMERIC);
         const heed_check_row *row = row_of(r, sick[i].failed);
         assert_int_equal(row->passed, 0);
@@ -433,8 +509,9 @@ static void test_sick(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_sound), test(test_options),
-                                       test(test_nomem), test(test_damage),
-                                       test(test_alone), test(test_sick)};
+    const struct CMUnitTest tests[] = {test(test_sound),    test(test_pairs),
+                                       test(test_pictures), test(test_options),
+                                       test(test_nomem),    test(test_damage),
+                                       test(test_alone),    test(test_sick)};
     RUN(tests);
 }

@@ -158,6 +158,10 @@ static void test_mute(void **state)
 
 /* ---- threads, memory ---- */
 
+/* Rows of a call: bits do not depend on it. */
+static const int64_t cuts[] = {1, 7, 8, 16, 40, 64, 256, 1000};
+enum { N_CUTS = sizeof cuts / sizeof *cuts };
+
 static void check_bits(optest *t, const shape *w)
 {
     const int64_t n = w->len * w->len;
@@ -171,6 +175,14 @@ static void check_bits(optest *t, const shape *w)
                 run(t, f, threads, PANEL, 0, w->len, other);
                 assert_memory_equal(first, other, (size_t)n * sizeof *first);
             }
+            for (int i = 0; i < N_CUTS; i++) {
+                run(t, f, 2, cuts[i], 0, w->len, other);
+                assert_memory_equal(first, other, (size_t)n * sizeof *first);
+            }
+            const int64_t from = w->len / 3; /* some rows alone */
+            run(t, f, 2, 11, from, w->len / 2, other);
+            assert_memory_equal(first + from * w->len, other,
+                                (size_t)(w->len / 2 * w->len) * sizeof *first);
         }
 }
 
@@ -179,6 +191,7 @@ static void test_bits(void **state)
     (void)state;
     with_team(&(shape){200, 150, 16, 1e-3, 1, false, false}, check_bits);
     with_team(&(shape){150, 37, 5, 1e-3, 1, false, true}, check_bits);
+    with_team(&(shape){300, 17, 16, 1e-3, 1, false, false}, check_bits);
 }
 
 /* Beside what holds the matrix and the weights. */

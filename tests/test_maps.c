@@ -254,6 +254,59 @@ static void test_bits(void **state)
     }
 }
 
+/* With less and less memory panels are of fewer rows: the same bits. Limits are
+ * set beside what a plan says at the time. */
+static void heights(const char *model, const char *method, const char *kind)
+{
+    enum { LONG = 300, STEP = 1 << 14, MOST = 8 };
+    world w = enter_some(model, LONG);
+    const ask_maps a = {.method = method, .kind = kind, .reduce = "abs_mean"};
+    const heed_setting set[] = {{"kind", kind}, {0}};
+    const heed_input in = {w.t, NULL, 1, NULL};
+    const heed_request q = {.model = w.m,
+                            .method = method,
+                            .settings = set,
+                            .reduce = a.reduce,
+                            .input = &in,
+                            .n_inputs = 1};
+    heed_result *first = made(&w, &a), *r;
+    uint64_t need[MOST], down = 0;
+    int n = 1;
+    heed_plan p;
+    assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+    need[0] = p.results;
+    for (; n < MOST && down < need[0]; down += STEP) {
+        heed_ctx_max_memory(w.ctx, 0);
+        assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+        heed_ctx_max_memory(w.ctx, p.peak - down);
+        if (heed_plan_of(w.ctx, &q, &p) == HEED_OK && p.results < need[n - 1])
+            need[n++] = p.results;
+    }
+    if (n < 4)
+        fail_msg("%s, %s: %d heights of panels", model, method, n);
+    for (int i = 1; i < n; i++) {
+        heed_ctx_max_memory(w.ctx, 0);
+        assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);
+        heed_ctx_max_memory(w.ctx, p.peak - need[0] + need[i] +
+                                       (need[i - 1] - need[i]) / 2);
+        if (maps(&w, &a, &r) != HEED_OK)
+            fail_msg("%s, %s: %s", model, method, heed_error(w.ctx));
+        same_results(first, r);
+        heed_result_free(r);
+    }
+    heed_result_free(first);
+    leave(&w);
+}
+
+static void test_heights(void **state)
+{
+    (void)state;
+    heights("mamba/plain", "attention_profile", "block");
+    heights("mamba2/groups2", "attention", "core");
+    heights("rwkv/plain", "attention", "core");
+    heights("llama/plain", "attention_profile", "softmax");
+}
+
 /* Two inputs at once are each as alone. */
 static void test_batch(void **state)
 {
@@ -282,6 +335,57 @@ static void test_batch(void **state)
     heed_ctx_free(ctx);
 }
 
+/* ---- what maps say of themselves ---- */
+
+static const struct {
+    const char *model;
+    ask_maps a;
+    const char *kind, *reduction, *direction;
+    int n_without, without[2];
+} told[] = {
+    {"llama/plain", {0}, "softmax", "none", "forward", 0, {0}},
+    {"bert/plain", {0}, "softmax", "none", "both", 0, {0}},
+    {"mamba/plain", {0}, "block", "mean", "forward", 0, {0}},
+    {"recurrent_gemma/plain", {0}, "mixed", "mean", "forward", 0, {0}},
+    {"recurrent_gemma/plain",
+     {.kind = "softmax"},
+     "softmax",
+     "none",
+     "forward",
+     2,
+     {0, 1}},
+    {"recurrent_gemma/plain",
+     {.kind = "core"},
+     "core",
+     "mean",
+     "forward",
+     1,
+     {2}},
+};
+
+static void test_told(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof told / sizeof *told; k++) {
+        world w = enter_some(told[k].model, T);
+        heed_result *r = made(&w, &told[k].a);
+        const heed_attr *none =
+            heed_result_attr(r, "attention", "layers_without");
+        assert_string_equal(heed_result_str(r, "attention", "kind"),
+                            told[k].kind);
+        assert_string_equal(heed_result_str(r, "attention", "reduction"),
+                            told[k].reduction);
+        assert_string_equal(heed_result_str(r, "attention", "direction"),
+                            told[k].direction);
+        assert_int_equal(none ? none->n : 0, told[k].n_without);
+        for (int i = 0; none && i < none->n; i++)
+            assert_int_equal(((const int64_t *)none->data)[i],
+                             told[k].without[i]);
+        heed_result_free(r);
+        leave(&w);
+    }
+}
+
 /* ---- refusals ---- */
 
 static const int64_t unsorted[] = {5, 4}, beyond_[] = {T}, before[] = {-T - 1};
@@ -296,6 +400,19 @@ static const struct {
      {.kind = "block"},
      "no layers of kind 'block'"},
     {"mamba/plain", HEED_ENOTSUP, {.kind = "softmax"}, "of kind 'softmax'"},
+    {"recurrent_gemma/plain", HEED_EINVAL, {.kind = "none"}, "none"},
+    {"recurrent_gemma/plain",
+     HEED_EINVAL,
+     {.reduce = "none"},
+     "layers differ in their heads"},
+    {"recurrent_gemma/plain",
+     HEED_EINVAL,
+     {.heads = true},
+     "layers differ in their heads"},
+    {"recurrent_gemma/no_attention",
+     HEED_ENOTSUP,
+     {.kind = "softmax"},
+     "of kind 'softmax'"},
     {"mamba/plain", HEED_EINVAL, {.reduce = "none"}, "--channels chooses"},
     {"mamba/plain", HEED_EINVAL, {.heads = true}, "of channels, not of heads"},
     {"llama/plain",
@@ -335,7 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_reductions), test(test_single), test(test_contributions),
         test(test_leftovers),  test(test_bits),   test(test_batch),
-        test(test_refused),
+        test(test_heights),    test(test_told),   test(test_refused),
     };
     RUN(tests);
 }

@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "fold.h"
+#include "mixing.h"
 #include "optest.h"
 
 static double tol(void)
@@ -34,6 +35,16 @@ static heed_real *unset(optest *t, int64_t n)
     return x;
 }
 
+/* Does the entry stand on the side where a row of this direction sees nothing?
+ */
+static bool behind(const heedi_node *y, int64_t q, int64_t j)
+{
+    const char *way = heedi_mixing_direction(y);
+    return strcmp(way, "forward") == 0    ? j > q
+           : strcmp(way, "backward") == 0 ? j < q
+                                          : strcmp(way, "both") != 0;
+}
+
 /* How far a row is from what its operation promises: nothing where nothing can
  * enter, no negative number where there is none, a softmax's sum. */
 static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
@@ -46,10 +57,15 @@ static double row_error(const heedi_node *y, const heed_real *m, int64_t q,
                          : optest_reversed(y) ? j < q
                                               : j > q;
         sum += (double)m[j];
+        if (behind(y, q, j) && m[j] != 0)
+            return HUGE_VAL;
         if (out ? m[j] != 0
                 : !(y->op->mixing->positive ? m[j] >= 0 : m[j] == m[j]))
             return HUGE_VAL;
     }
+    if (strcmp(heedi_mixing_direction(y), "both") == 0 &&
+        !(softmax && ((const heedi_attention_args *)y->args)->bidirectional))
+        return HUGE_VAL;
     return softmax && !before ? fabs(sum - 1) : 0;
 }
 

@@ -114,7 +114,7 @@ static void test_reach(void **state)
     assert_close(u.needle, 0.2, 1e-12);
     const heedi_reach none = heedi_reach_of(zero, 50, 49, 10, 20);
     assert_true(none.mass == 0 && none.distance == 0 && none.entropy == 0);
-    heedi_lag_add(zero, 49, 0, share, rows);
+    heedi_lag_add(zero, 49, 0, 0, 50, share, rows);
     assert_true(rows[0] == 0);
     for (int i = 0; i < 50; i++)
         share[i] = 0.3 * exp(-i / 7.0);

@@ -80,6 +80,12 @@ static const struct refusal {
     {.method = "attention",
      .head = 5,
      .text = "head 4: there are 4, named in rising order from 0"},
+    {.layer = 1,
+     .text = "attn_lrp: layers are chosen of attention maps, which it does not "
+             "make"},
+    {.method = "rollout",
+     .head = 1,
+     .text = "attention_rollout: heads are chosen of attention maps"},
     {.n = T, .text = "the input has no tokens"},
     {.method = "attention", .n = T, .text = "the input has no tokens"},
 };
@@ -126,6 +132,37 @@ static void test_requests(void **state)
         wrong(ctx, &q, r->st ? r->st : HEED_EINVAL, r->text);
         heed_tokens_free(ctx, t);
     }
+    heed_model_free(m);
+    heed_ctx_free(ctx);
+}
+
+/* Of maps, too: channels and rows. */
+static void test_choices(void **state)
+{
+    (void)state;
+    static const int64_t one[] = {0};
+    const heed_request of[] = {
+        {.method = "saliency", .channels = one, .n_channels = 1},
+        {.method = "attn_lrp", .rows = one, .n_rows = 1},
+        {.method = "occlusion", .row_step = 2},
+        {.method = "cp_lrp", .n_layers = -1}};
+    static const char *const why[] = {
+        "saliency: channels are chosen of attention maps",
+        "attn_lrp: rows are chosen of attention maps",
+        "occlusion: rows are chosen of attention maps",
+        "cp_lrp: layers are chosen of attention maps"};
+    heed_ctx *ctx = new_ctx();
+    heed_model *m = golden(ctx, "plain");
+    heed_tokens *t = some_tokens(ctx, m, T, 1);
+    const heed_input in = {.tokens = t};
+    for (int i = 0; i < 4; i++) {
+        heed_request q = of[i];
+        q.model = m;
+        q.input = &in;
+        q.n_inputs = 1;
+        wrong(ctx, &q, HEED_EINVAL, why[i]);
+    }
+    heed_tokens_free(ctx, t);
     heed_model_free(m);
     heed_ctx_free(ctx);
 }
@@ -263,8 +300,8 @@ static void test_not_finite(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {test(test_requests), test(test_inputs),
-                                       test(test_residual),
+    const struct CMUnitTest tests[] = {test(test_requests), test(test_choices),
+                                       test(test_inputs), test(test_residual),
                                        test(test_not_finite)};
     return cmocka_run_group_tests_name(__FILE__, tests, modeldir_setup,
                                        modeldir_teardown) != 0;

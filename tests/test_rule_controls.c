@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "account.h"
-#include "check.h"
+#include "checktest.h"
 #include "rule.h"
 
 enum { ALL = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_OUT };
@@ -132,8 +132,8 @@ static const struct control {
     {"1 %", "mamba2/groups2", "blk.1.mixer.gate", NULL, NULL, 0, 1.01},
 };
 
-static heedi_rule row_of(heed_ctx *ctx, heedi_arena *mem, const char *node,
-                         const char *rule, const heedi_rule_kind *kind)
+static heedi_rule rule_row(heed_ctx *ctx, heedi_arena *mem, const char *node,
+                           const char *rule, const heedi_rule_kind *kind)
 {
     char text[128];
     heedi_rule r;
@@ -172,7 +172,7 @@ static void one_control(heed_ctx *ctx, const struct control *c)
     assert_true(a.residual <= account_tol());
     heedi_rule table[2] = {{.op = NULL, .glob = c->node, .needs = ALL}, {0}};
     if (c->rule || c->kind)
-        table[0] = row_of(ctx, &mem, c->node, c->rule, c->kind);
+        table[0] = rule_row(ctx, &mem, c->node, c->rule, c->kind);
     else
         table[0].op = op_at(&a, c->node);
     base = table[0].back;
@@ -224,15 +224,6 @@ static const struct damage {
     {"bloom/plain", "blk.1.attn", NULL, &heedi_rule_bias_read},
 };
 
-static const heed_check_row *rule_check(const heed_check_report *r)
-{
-    const heed_check_row *row;
-    for (int i = 0; (row = heed_check_at(r, i)); i++)
-        if (strcmp(row->name, "rule") == 0)
-            return row;
-    return NULL;
-}
-
 static void one_damage(heed_ctx *ctx, const struct damage *d, double how_much)
 {
     heedi_arena mem;
@@ -242,15 +233,15 @@ static void one_damage(heed_ctx *ctx, const struct damage *d, double how_much)
     const heed_check_options o = {.layers = layers, .n_layers = 2};
     heedi_arena_init(&mem, ctx);
     heed_model *m = model_at(ctx, d->model);
-    heedi_rule table[2] = {row_of(ctx, &mem, d->node, d->rule, d->kind), {0}};
+    heedi_rule table[2] = {rule_row(ctx, &mem, d->node, d->rule, d->kind), {0}};
     const heedi_check_rules rules = {
         {HEEDI_GRADIENT, NULL}, {HEEDI_RELEVANCE, table}, NULL};
     some_ids(id, 7, 2, (int32_t)m->dim['V']);
     base = table[0].back;
     factor = how_much;
     table[0].back = scaled;
-    heed_status st = heedi_check_run(ctx, m, id, 7, &o, &rules, &r);
-    const heed_check_row *row = r ? rule_check(r) : NULL;
+    heed_status st = check_ids(ctx, m, id, 7, &o, &rules, &r);
+    const heed_check_row *row = r ? row_of(r, "rule") : NULL;
     const bool harmless = how_much == 1;
     if (!row || st != (harmless ? HEED_OK : HEED_ENUMERIC) ||
         row->passed != harmless ||

@@ -8,15 +8,6 @@
 
 static const double gap = 0.6;
 
-void heedi_grid_fit(double room, int64_t n, double most, double least,
-                    double *cell, int64_t *pool)
-{
-    *pool = (int64_t)ceil((double)n * least / fmax(room, least) - 1e-9);
-    *pool = *pool > 1 ? *pool : 1;
-    int64_t cells = (n + *pool - 1) / *pool;
-    *cell = fmin(most, fmax(room, least) / (double)cells);
-}
-
 const char *heedi_grid_pooling(const heedi_grid *g, heedi_arena *mem,
                                const char *rows)
 {
@@ -164,4 +155,50 @@ heed_status heedi_grid_draw(const heedi_grid *g, heedi_canvas *c)
         return draw_pixels(g, c);
     draw_cells(g, c);
     return HEED_OK;
+}
+
+void heedi_grid_edge(const heedi_grid *g, heedi_canvas *c, bool is_causal,
+                     double line)
+{
+    const int64_t rows = heedi_grid_rows(g);
+    const double w = heedi_grid_width(g), h = heedi_grid_height(g);
+    const double x = g->x - gap / 2, y = g->y - gap / 2;
+    const bool steps = g->cell_w >= 3 && g->cell_h >= 3;
+    cairo_t *cr = c->cr;
+    cairo_move_to(cr, x, y);
+    if (!is_causal)
+        cairo_line_to(cr, x + w, y);
+    if (is_causal && !steps) { /* a stair so fine would look dashed */
+        cairo_line_to(cr, x + g->cell_w, y);
+        cairo_line_to(cr, x + w, y + h - g->cell_h);
+    }
+    for (int64_t i = 0; is_causal && steps && i < rows; i++) {
+        double right = x + (double)(i + 1) * g->cell_w;
+        cairo_line_to(cr, right, y + (double)i * g->cell_h);
+        cairo_line_to(cr, right, y + (double)(i + 1) * g->cell_h);
+    }
+    cairo_line_to(cr, x + w, y + h);
+    cairo_line_to(cr, x, y + h);
+    cairo_close_path(cr);
+    heedi_canvas_color(c, heedi_rgb_of(0xbbbbbb));
+    cairo_set_line_width(cr, line);
+    cairo_stroke(cr);
+}
+
+void heedi_shades_bar(const heedi_shades *s, heedi_canvas *c, double x,
+                      double y, double w, const char *legend)
+{
+    char num[HEEDI_NUMBER];
+    heedi_type left = {9, 0x444444, false, HEEDI_LEFT, 0}, right = left,
+               middle = left;
+    right.align = HEEDI_RIGHT;
+    middle.align = HEEDI_MIDDLE;
+    heedi_canvas_text(c, x, y - 5, left, legend);
+    heedi_canvas_bar(c, x, y, w, 8, s->cmap);
+    heedi_canvas_text(c, x, y + 19, left,
+                      heedi_number_text(num, s->low, s->is_signed));
+    heedi_canvas_text(c, x + w, y + 19, right,
+                      heedi_number_text(num, s->high, s->is_signed));
+    if (s->is_signed)
+        heedi_canvas_text(c, x + w / 2, y + 19, middle, "0");
 }

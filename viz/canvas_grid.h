@@ -4,6 +4,8 @@
 
 #include "arena.h"
 #include "canvas.h"
+#include "grid_fit.h"
+#include "shades.h"
 
 /* A cell shows one value or, pooled, the greatest by size of several. */
 typedef struct heedi_grid {
@@ -18,11 +20,6 @@ typedef struct heedi_grid {
     const double *edge; /* n_columns + 1 places in px; NULL: cell_w apart */
     double number;      /* values of this size and more are printed; 0: none */
 } heedi_grid;
-
-/* The size of n cells that share `room` px, `most` each if they can, and how
- * many values each has to pool to be as large as `least`. */
-void heedi_grid_fit(double room, int64_t n, double most, double least,
-                    double *cell, int64_t *pool);
 
 /* Cells, and px that they take. */
 int64_t heedi_grid_rows(const heedi_grid *g);
@@ -39,5 +36,11 @@ const char *heedi_grid_pooling(const heedi_grid *g, heedi_arena *mem,
                                const char *rows);
 
 heed_status heedi_grid_draw(const heedi_grid *g, heedi_canvas *c);
+/* The stair of a causal matrix, else a frame; line: its width, px. */
+void heedi_grid_edge(const heedi_grid *g, heedi_canvas *c, bool is_causal,
+                     double line);
+/* A colour bar w px wide, its top at y, between its legend and its numbers. */
+void heedi_shades_bar(const heedi_shades *s, heedi_canvas *c, double x,
+                      double y, double w, const char *legend);
 
 #endif

@@ -10,6 +10,7 @@
 #include "ctx.h"
 #include "out.h"
 #include "picture.h"
+#include "thumbnails.h"
 #ifdef HEEDI_HAVE_CAIRO
 #include "canvas.h"
 #endif
@@ -126,7 +127,8 @@ static heed_status options(heedi_picture *p, const heed_figure_options *o)
 {
     if (o)
         p->o = *o;
-    HEEDI_TRY(within(p->ctx, "width", &p->o.width, 760, 200, 20000));
+    HEEDI_TRY(
+        within(p->ctx, "width", &p->o.width, HEEDI_PAGE_WIDTH, 200, 20000));
     HEEDI_TRY(within(p->ctx, "min_font", &p->o.min_font, 9, 4, 100));
     HEEDI_TRY(within(p->ctx, "scale", &p->o.scale, 2, 0.1, 20));
     HEEDI_TRY(within(p->ctx, "robust", &p->o.robust,

@@ -235,26 +235,58 @@ heed_status heed_write(heed_ctx *ctx, const char *path, const char *format,
 
 enum { VERSION = 1 };
 
-static heed_status check_version(heed_ctx *ctx, const char *path,
-                                 const heed_result *r)
+/* A sink that looks at the root's attributes, which come first. */
+typedef struct reading {
+    const char *path;
+    const heed_sink *to;
+} reading;
+
+static heed_status check_attr(const reading *r, heed_ctx *ctx, const char *key,
+                              heed_attr value)
 {
-    const char *format = heed_result_str(r, "", "format");
-    double version = heed_result_num(r, "", "format_version");
+    const char *format = value.type == HEED_STR && value.n < 0
+                             ? *(const char *const *)value.data
+                             : NULL;
     /* results that a program wrote itself need not say what they are */
-    if (format && strcmp(format, "heed") != 0)
+    if (strcmp(key, "format") == 0 && format && strcmp(format, "heed") != 0)
         return heedi_fail(ctx, HEED_EFORMAT, "%s: format '%.40s', not heed",
-                          path, format);
+                          r->path, format);
+    const double version = strcmp(key, "format_version") == 0
+                               ? heedi_number(value.type, value.data, 0)
+                               : 0;
     if (version > VERSION)
         return heedi_fail(ctx, HEED_ENOTSUP,
-                          "%s: format_version %.0f, this build reads %d", path,
-                          version, VERSION);
+                          "%s: format_version %.0f, this build reads %d",
+                          r->path, version, VERSION);
     return HEED_OK;
 }
 
-heed_status heed_read(heed_result **out, heed_ctx *ctx, const char *path)
+static heed_status read_define(void *ud, heed_ctx *ctx, const heed_var *var)
+{
+    const reading *r = ud;
+    return r->to->define(r->to->ud, ctx, var);
+}
+
+static heed_status read_write(void *ud, heed_ctx *ctx, const char *group,
+                              const char *name, const int64_t *start,
+                              const int64_t *count, const void *data)
+{
+    const reading *r = ud;
+    return r->to->write(r->to->ud, ctx, group, name, start, count, data);
+}
+
+static heed_status read_attr(void *ud, heed_ctx *ctx, const char *group,
+                             const char *key, heed_attr value)
+{
+    const reading *r = ud;
+    if (!*group)
+        HEEDI_TRY(check_attr(r, ctx, key, value));
+    return r->to->attr(r->to->ud, ctx, group, key, value);
+}
+
+heed_status heed_read_into(heed_ctx *ctx, const char *path, const heed_sink *to)
 {
     heedi_begin(ctx);
-    *out = NULL;
     const heedi_format *f = find(path, NULL);
     if (!f || !f->load)
         return heedi_fail(ctx, HEED_ENOTSUP,
@@ -263,12 +295,18 @@ heed_status heed_read(heed_result **out, heed_ctx *ctx, const char *path)
                           path);
     if (access(path, R_OK) != 0)
         return heedi_fail(ctx, HEED_EIO, "%s: %s", path, strerror(errno));
+    reading r = {path, to};
+    const heed_sink s = {&r, read_define, read_write, read_attr};
+    return f->load(ctx, path, &s);
+}
+
+heed_status heed_read(heed_result **out, heed_ctx *ctx, const char *path)
+{
     heed_result *r;
+    *out = NULL;
     HEEDI_TRY(heed_result_new(&r, ctx));
-    heed_sink s = heed_result_sink(r);
-    heed_status st = f->load(ctx, path, &s);
-    if (st == HEED_OK)
-        st = check_version(ctx, path, r);
+    const heed_sink s = heed_result_sink(r);
+    const heed_status st = heed_read_into(ctx, path, &s);
     if (st != HEED_OK) {
         heed_result_free(r);
         return st;

@@ -13,6 +13,9 @@ typedef H5O_info_t object_info;
 #endif
 
 enum { DEEPEST = 8, NAME = 256 };
+/* Bytes that are read at a time, and rows to which they are rounded: those of
+ * the tiles of maps. */
+enum { SLAB = 4 << 20, TILE_ROWS = 64 };
 
 /* Groups hold links to scales and tokens of others: what was read once, by its
  * address, is not read again. */
@@ -61,11 +64,32 @@ typedef struct values {
     int nd;
     hsize_t len[HEED_MAX_DIM];
     int64_t n;
+    int64_t count[HEED_MAX_DIM]; /* what `data` has room for */
     hid_t space;
     void *data;
 } values;
 
-static heed_status describe(const reader *r, values *v, hid_t type,
+/* The slab that is read at a time: all of the last dimensions that have the
+ * room, of the one before them as much as has, of others one. Of text, all. */
+static int64_t slab(values *v, int64_t most)
+{
+    int64_t n = 1;
+    for (int d = v->nd - 1; d >= 0; d--) {
+        const int64_t len = (int64_t)v->len[d];
+        int64_t fit = most / n > 1 ? most / n : 1;
+        if (fit > TILE_ROWS && fit < len)
+            fit -= fit % TILE_ROWS;
+        v->count[d] =
+            v->type == HEED_STR || fit > len || d == v->nd - 1 ? len : fit;
+        n *= v->count[d];
+        if (v->count[d] < len)
+            most = 1;
+    }
+    return n;
+}
+
+/* whole: all values have room */
+static heed_status describe(const reader *r, values *v, hid_t type, bool whole,
                             const char *group, const char *name)
 {
     size_t bytes;
@@ -88,6 +112,9 @@ static heed_status describe(const reader *r, values *v, hid_t type,
     if (!heedi_mul((size_t)v->n, heed_type_size(v->type), &bytes))
         return heedi_fail(r->ctx, HEED_ENOMEM, "%s: %s/%s is too large",
                           r->path, group, name);
+    if (!whole)
+        bytes = (size_t)slab(v, SLAB / (int64_t)heed_type_size(v->type)) *
+                heed_type_size(v->type);
     v->data = heedi_alloc(r->ctx, bytes);
     return v->data ? HEED_OK : HEED_ENOMEM;
 }
@@ -124,7 +151,7 @@ static heed_status read_attr(const reader *r, hid_t at, const char *group,
     hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
     values v = {.space = H5Aget_space(a)};
     heed_status st = type >= 0 && v.space >= 0
-                         ? describe(r, &v, type, group, name)
+                         ? describe(r, &v, type, true, group, name)
                          : broken(r, group, name);
     if (st == HEED_OK &&
         (v.nd > 1 || H5Aread(a, memory_type(r, v.type), v.data) < 0)) {
@@ -167,10 +194,59 @@ static herr_t scale_name(hid_t set, unsigned dim, hid_t scale, void *name)
     return H5DSget_scale_name(scale, name, NAME) > 0;
 }
 
+/* One slab into v->data, and on. */
+static heed_status pass(const reader *r, hid_t set, values *v,
+                        const char *group, const char *name,
+                        const int64_t *start)
+{
+    hsize_t from[HEED_MAX_DIM], n[HEED_MAX_DIM];
+    int64_t count[HEED_MAX_DIM];
+    for (int d = 0; d < v->nd; d++) {
+        const int64_t left = (int64_t)v->len[d] - start[d];
+        count[d] = left < v->count[d] ? left : v->count[d];
+        from[d] = (hsize_t)start[d];
+        n[d] = (hsize_t)count[d];
+    }
+    hid_t part = H5S_ALL, file = H5S_ALL;
+    bool ok = true;
+    if (v->nd > 0) {
+        part = H5Screate_simple(v->nd, n, NULL);
+        file = H5Scopy(v->space);
+        ok =
+            H5Sselect_hyperslab(file, H5S_SELECT_SET, from, NULL, n, NULL) >= 0;
+    }
+    ok = ok && H5Dread(set, memory_type(r, v->type), part, file, H5P_DEFAULT,
+                       v->data) >= 0;
+    if (v->nd > 0) {
+        H5Sclose(part);
+        H5Sclose(file);
+    }
+    if (!ok) {
+        if (v->type == HEED_STR) /* nothing that drop() could give back */
+            memset(v->data, 0, (size_t)v->n * heed_type_size(v->type));
+        return broken(r, group, name);
+    }
+    HEEDI_TRY(check_texts(r, v, name));
+    return r->to->write(r->to->ud, r->ctx, group, name, start, count, v->data);
+}
+
+/* The next slab; false after the last. */
+static bool next(const values *v, int64_t *start)
+{
+    for (int d = v->nd - 1; d >= 0; d--) {
+        start[d] += v->count[d];
+        if (start[d] < (int64_t)v->len[d])
+            return true;
+        start[d] = 0;
+    }
+    return false;
+}
+
 static heed_status put(const reader *r, hid_t set, values *v, const char *group,
                        const char *name)
 {
     char dim[HEED_MAX_DIM][NAME] = {{0}};
+    int64_t start[HEED_MAX_DIM] = {0};
     heed_var var = {.group = group, .name = name, .type = v->type, .nd = v->nd};
     for (int d = 0; d < v->nd; d++) {
         var.len[d] = (int64_t)v->len[d];
@@ -182,13 +258,14 @@ static heed_status put(const reader *r, hid_t set, values *v, const char *group,
         if (!*dim[d])
             snprintf(dim[d], NAME, "dim_%d", d);
     }
-    if (H5Dread(set, memory_type(r, v->type), H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                v->data) < 0) {
-        memset(v->data, 0, (size_t)v->n * heed_type_size(v->type));
-        return broken(r, group, name);
-    }
-    HEEDI_TRY(check_texts(r, v, name));
-    return heed_put(r->to, r->ctx, &var, v->data);
+    HEEDI_TRY(r->to->define(r->to->ud, r->ctx, &var));
+    do {
+        if (v->nd > 1)
+            HEEDI_TRY(heedi_progress(r->ctx, "reading", (double)start[0],
+                                     (double)v->len[0]));
+        HEEDI_TRY(pass(r, set, v, group, name, start));
+    } while (next(v, start));
+    return HEED_OK;
 }
 
 static heed_status read_set(const reader *r, hid_t set, const char *group,
@@ -197,7 +274,7 @@ static heed_status read_set(const reader *r, hid_t set, const char *group,
     hid_t type = H5Dget_type(set);
     values v = {.space = H5Dget_space(set)};
     heed_status st = type >= 0 && v.space >= 0
-                         ? describe(r, &v, type, group, name)
+                         ? describe(r, &v, type, false, group, name)
                          : broken(r, group, name);
     if (st == HEED_OK)
         st = put(r, set, &v, group, name);

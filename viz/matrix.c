@@ -7,9 +7,8 @@
 #include "field.h"
 #include "range.h"
 #include "result.h"
+#include "thumbnails.h"
 #include "view.h"
-
-static const double decades = 1e-4; /* of a logarithmic range, at most */
 
 double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column)
 {
@@ -17,14 +16,32 @@ double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column)
                         m->offset + row * m->n_columns + column);
 }
 
-heedi_rgb heedi_matrix_color(const heedi_matrix *m, double x)
+/* ---- words of maps ------------------------------------------------------- */
+
+const char *heedi_map_name(const heed_result *r, const char *group)
 {
-    if (m->is_log)
-        return heedi_cmap_color(
-            m->cmap, x <= m->low ? 0 : log(x / m->low) / log(m->high / m->low));
-    return heedi_cmap_color(m->cmap, m->cmap->diverging
-                                         ? x / m->high
-                                         : (x - m->low) / (m->high - m->low));
+    const char *kind = heed_result_str(r, group, "kind");
+    return !kind || strcmp(kind, "softmax") == 0 ? "Attention"
+           : strcmp(kind, "mixed") == 0 ? "Softmax and implicit attention"
+                                        : "Implicit attention";
+}
+
+const char *heedi_map_reduction(const heed_result *r, const char *group)
+{
+    const char *reduction = heed_result_str(r, group, "reduction");
+    return reduction && *reduction && strcmp(reduction, "none") != 0 ? reduction
+                                                                     : NULL;
+}
+
+const char *heedi_map_legend(const heed_result *r, const char *group,
+                             const heedi_shades *s)
+{
+    const char *reduction = heedi_map_reduction(r, group);
+    return reduction && strcmp(reduction, "weighted") == 0
+               ? "contribution to the target"
+           : s->is_log    ? "attention weight, logarithmic"
+           : s->is_signed ? "attention weight, signed"
+                          : "attention weight";
 }
 
 /* ---- which matrix -------------------------------------------------------- */
@@ -65,15 +82,17 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     if (!a || a->var.type == HEED_STR || (a->var.nd != 2 && a->var.nd != 4))
         return heedi_fail(m->ctx, HEED_EINVAL, "no attention maps in %s",
                           group);
+    heedi_pool pool;
+    if (heedi_pool_of(&pool, r, group))
+        return heedi_fail(m->ctx, HEED_EINVAL,
+                          "maps in %s are thumbnails: figure grid draws them",
+                          group);
     const heed_var *v = &a->var;
-    const char *name = "Attention";
-    const char *kind = heed_result_str(r, group, "kind");
-    const char *reduction = heed_result_str(r, group, "reduction");
+    const char *name = heedi_map_name(r, group);
+    const char *reduction = heedi_map_reduction(r, group);
     const char *index = heed_result_str(r, group, "index");
     m->n_rows = v->len[v->nd - 2];
     m->n_columns = v->len[v->nd - 1];
-    if (kind && strcmp(kind, "softmax") != 0)
-        name = "Implicit attention";
     if (v->nd == 2) {
         m->title = name;
         return HEED_OK;
@@ -82,8 +101,7 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     HEEDI_TRY(pick(m, r, group, 0, o->layer, &layer, &l));
     HEEDI_TRY(pick(m, r, group, 1, o->head, &head, &h));
     m->offset = (layer * v->len[1] + head) * m->n_rows * m->n_columns;
-    bool reduced = v->len[1] == 1 && reduction && *reduction &&
-                   strcmp(reduction, "none") != 0;
+    const bool reduced = v->len[1] == 1 && reduction;
     if (reduced && strcmp(reduction, "weighted") == 0)
         m->title = heedi_arena_print(
             &m->arena, "What enters the target, layer %lld", (long long)l);
@@ -134,30 +152,21 @@ static heed_status words(heedi_matrix *m, const heed_result *r,
         &m->arena, "%s%s%s%s%lld token%s%srow = query, column = key",
         kind ? kind : "", kind ? dot : "", model, *model ? dot : "",
         (long long)m->n_columns, m->n_columns == 1 ? "" : "s", dot);
-    const char *reduction = heed_result_str(r, group, "reduction");
-    const bool weighted = reduction && strcmp(reduction, "weighted") == 0;
-    m->legend = weighted       ? "contribution to the target"
-                : m->is_log    ? "attention weight, logarithmic"
-                : m->is_signed ? "attention weight, signed"
-                               : "attention weight";
+    m->legend = heedi_map_legend(r, group, &m->shades);
     HEEDI_TRY(labels(m, r, group, "query_token", m->n_rows, &m->row));
     return labels(m, r, group, "key_token", m->n_columns, &m->column);
 }
 
 /* ---- range --------------------------------------------------------------- */
 
-/* The ends, from the greatest value or all that can be different from 0. */
-static heed_status ends(heedi_matrix *m, double most,
-                        const heed_figure_options *o)
+/* From the greatest value, or from all that can be different from 0. */
+static heed_status ends(heedi_matrix *m, double most, double least,
+                        bool is_signed, const heed_figure_options *o)
 {
     int64_t n = 0;
-    heedi_range out = {0, 1};
-    if (!heedi_is_percentile(o)) {
-        HEEDI_TRY(heedi_range_of(&out, m->ctx, &most, 1, m->is_signed, o));
-        m->low = out.low;
-        m->high = out.high;
-        return HEED_OK;
-    }
+    if (!heedi_is_percentile(o))
+        return heedi_shades_init(&m->shades, m->ctx, &most, 1, least, is_signed,
+                                 o);
     double *x =
         heedi_alloc(m->ctx, (size_t)(m->n_rows * m->n_columns) * sizeof *x);
     if (!x)
@@ -165,10 +174,9 @@ static heed_status ends(heedi_matrix *m, double most,
     for (int64_t i = 0; i < m->n_rows; i++)
         for (int64_t k = 0; k < (m->is_causal ? i + 1 : m->n_columns); k++)
             x[n++] = fabs(heedi_matrix_at(m, i, k));
-    heed_status st = heedi_range_of(&out, m->ctx, x, n, m->is_signed, o);
+    heed_status st =
+        heedi_shades_init(&m->shades, m->ctx, x, n, least, is_signed, o);
     heedi_free(m->ctx, x);
-    m->low = out.low;
-    m->high = out.high;
     return st;
 }
 
@@ -176,6 +184,7 @@ static heed_status range(heedi_matrix *m, const char *group,
                          const heed_figure_options *o)
 {
     double most = 0, least = (double)INFINITY;
+    bool is_signed = false;
     m->is_causal = m->n_rows == m->n_columns && m->n_rows > 1;
     for (int64_t i = 0; i < m->n_rows; i++)
         for (int64_t k = 0; k < m->n_columns; k++) {
@@ -185,21 +194,13 @@ static heed_status range(heedi_matrix *m, const char *group,
                                   "%s/attention is not finite at query %lld, "
                                   "key %lld",
                                   group, (long long)i, (long long)k);
-            m->is_signed |= x < 0;
+            is_signed |= x < 0;
             m->is_causal &= k <= i || x == 0;
             most = fmax(most, fabs(x));
             if (x > 0)
                 least = fmin(least, x);
         }
-    HEEDI_TRY(ends(m, most, o));
-    m->is_log = o->log;
-    if (m->is_log && m->is_signed)
-        return heedi_fail(m->ctx, HEED_EINVAL,
-                          "a logarithmic range needs values that are not "
-                          "negative");
-    if (m->is_log && !(m->low > 0))
-        m->low = fmax(least < m->high ? least : 0, decades * m->high);
-    return HEED_OK;
+    return ends(m, most, least, is_signed, o);
 }
 
 heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
@@ -210,10 +211,6 @@ heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
     heedi_arena_init(&m->arena, ctx);
     HEEDI_TRY(select_matrix(m, r, group, o));
     HEEDI_TRY(range(m, group, o));
-    const char *name = o->cmap ? o->cmap : m->is_signed ? "rdbu_r" : "blues";
-    m->cmap = heedi_cmap_named(name);
-    if (!m->cmap)
-        return heedi_fail(ctx, HEED_EINVAL, "no colour map %s", name);
     HEEDI_TRY(words(m, r, group));
     if (o->title)
         m->title = o->title;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 #include "arena.h"
-#include "color.h"
 #include "ctx.h"
+#include "shades.h"
 
 typedef struct heedi_matrix {
     heed_ctx *ctx;
@@ -16,11 +16,8 @@ typedef struct heedi_matrix {
     int64_t offset;             /* of the first value in `a` */
     int64_t n_rows, n_columns;  /* queries, keys */
     const char **row, **column; /* labels */
-    bool is_signed;
-    bool is_causal; /* square, and exactly 0 above the diagonal */
-    bool is_log;
-    double low, high; /* the range of colours */
-    const heedi_cmap *cmap;
+    bool is_causal;             /* square, and exactly 0 above the diagonal */
+    heedi_shades shades;
     const char *title, *subtitle, *legend; /* words of the picture */
 } heedi_matrix;
 
@@ -32,6 +29,12 @@ heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
 void heedi_matrix_clear(heedi_matrix *m);
 
 double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column);
-heedi_rgb heedi_matrix_color(const heedi_matrix *m, double x);
+
+/* Words for maps of a group: "Implicit attention", "abs_mean" or NULL,
+ * "attention weight, signed". */
+const char *heedi_map_name(const heed_result *r, const char *group);
+const char *heedi_map_reduction(const heed_result *r, const char *group);
+const char *heedi_map_legend(const heed_result *r, const char *group,
+                             const heedi_shades *s);
 
 #endif

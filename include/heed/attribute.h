@@ -67,10 +67,12 @@ typedef struct heed_request {
     int64_t n_inputs;
     const char *reduce; /* over the hidden dimension: "sum" (default), "mean",
                            "l1", "l2", "absmax", "max"; NULL: the method's */
-    const int64_t *layers, *heads; /* which ones to store; NULL: all */
+    /* Of attention maps, and refused by methods that make none: which layers
+     * and heads to store; NULL: all. */
+    const int64_t *layers, *heads;
     int64_t n_layers, n_heads;
-    /* Of attention maps: channels in place of heads, where layers have a matrix
-     * for each; query rows, in rising order, negative ones from the end, or
+    /* Likewise: channels in place of heads, where layers have a matrix for
+     * each; query rows, in rising order, negative ones from the end, or
      * every row_step-th, the last one among them; NULL and 0: all. */
     const int64_t *channels, *rows;
     int64_t n_channels, n_rows, row_step;

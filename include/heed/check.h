@@ -2,6 +2,7 @@
 #ifndef HEED_CHECK_H
 #define HEED_CHECK_H
 
+#include <heed/image.h>
 #include <heed/method.h>
 #include <heed/model.h>
 #include <heed/token.h>
@@ -20,6 +21,7 @@ typedef struct heed_check_options {
     const char *method;    /* whose rules are checked; NULL: the family's own */
     const heed_setting *settings; /* of the method; NULL: its defaults */
     const char *const *rules;     /* as in heed_request */
+    const heed_pixels *pixels;    /* of a model that reads images; else NULL */
 } heed_check_options;
 
 /* What one check found. Owned by the report. */
@@ -29,7 +31,11 @@ typedef struct heed_check_row {
     const char *worst;   /* the operation with the greatest error, or the first
                             one whose bits differ; "" where there is none */
     double error, tolerance; /* of bits: how many operations differ, and 0 */
-    int passed;              /* 1, 0, or -1: does not apply to this model */
+    double amount;    /* of "account" and "total": relevance that is missing, in
+                         units of the target, negative where there is too much;
+                         `error` is its share of the greater of |target| and
+                         sum |R|. NaN of other checks. */
+    int passed;       /* 1, 0, or -1: does not apply to this model */
     const char *note; /* "first 64 of 450 tokens", why it does not apply; "" */
 } heed_check_row;
 
@@ -40,7 +46,9 @@ typedef struct heed_check_report heed_check_report;
  * relevance of the method adds up; and no bit depends on
  * the batch, the threads or what is kept in memory; a kept state gives what a
  * whole pass gives.
- *   tokens  one sequence
+ *   tokens  one sequence, or two texts as one (heed_tokens_pair()), which a
+ *           model of embeddings compares; with o->pixels the rows of
+ *           heed_image_tokens(), or NULL
  *   o       NULL for the defaults
  *   out     owned by the caller, also with HEED_ENUMERIC; NULL on other
  *           failures; must be freed before ctx

@@ -70,6 +70,23 @@ heed_figure_draw_parts(heed_ctx *ctx, const char *figure, const char *path,
                        const heed_figure_part *part, int64_t n_parts,
                        const heed_figure_options *o);
 
+/* Maps too large to be kept, for the figure `grid`. */
+typedef struct heed_thumbnails {
+    heed_result *result;
+    const heed_figure_options *options; /* of the figure; NULL: all defaults */
+} heed_thumbnails;
+
+/* A sink that fills t->result as heed_result_sink() does, but an array
+ * `attention` of several layers or heads with the size that its maps have in
+ * the picture: each cell is the greatest by size of a rectangle of weights, as
+ * they come. So memory does not grow with the length of the sequence: at most
+ * one value for each px of the picture. The result then has an attribute
+ * `pooled` in its group (queries, keys, queries and keys of a cell). Valid as
+ * long as t. Besides what other sinks return: HEED_EINVAL if maps would be too
+ * small to be seen, before the first is written; HEED_ENUMERIC if a weight is
+ * not finite. */
+HEED_API heed_sink heed_thumbnails_sink(heed_thumbnails *t);
+
 /* The token heat as text for a terminal of `columns` columns, with the escape
  * codes of 24-bit colour and a colour bar.
  *   out  NUL-terminated, owned by the caller: heed_text_free() */

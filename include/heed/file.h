@@ -59,6 +59,13 @@ HEED_API HEED_NODISCARD heed_status heed_write(heed_ctx *ctx, const char *path,
 HEED_API HEED_NODISCARD heed_status heed_read(heed_result **out, heed_ctx *ctx,
                                               const char *path);
 
+/* The same into any sink; numbers come in slabs of at most 4 MiB, or of one
+ * row of an array if that is larger. After a failure the sink may have got a
+ * part of the file. Besides the above, what the sink returns. */
+HEED_API HEED_NODISCARD heed_status heed_read_into(heed_ctx *ctx,
+                                                   const char *path,
+                                                   const heed_sink *to);
+
 #ifdef __cplusplus
 }
 #endif

@@ -193,9 +193,13 @@ void *heedi_work_take(heed_ctx *ctx, size_t *n)
     return heedi_alloc_raw(ctx, *n);
 }
 
+/* Less is not worth it, and may stay in a heap when it is freed: glibc maps
+ * only this much by itself in any case. */
+enum { SPARE_LEAST = 32 << 20 };
+
 void heedi_work_give(heed_ctx *ctx, void *p, size_t n)
 {
-    if (!p || ctx->max_memory > 0 || n < ctx->spare_bytes) {
+    if (!p || n < SPARE_LEAST || ctx->max_memory > 0 || n < ctx->spare_bytes) {
         heedi_free(ctx, p);
         return;
     }

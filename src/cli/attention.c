@@ -17,6 +17,9 @@ typedef struct job {
     heedi_cli_output out;
     bool table;
     bool keep; /* a table, a document or a picture is made of the result */
+    bool several, refused; /* maps to be made; not with this output */
+    heed_figure_options options;
+    heed_thumbnails thumbnails;
 } job;
 
 static bool weighted(const heedi_args *a)
@@ -65,6 +68,17 @@ static heed_status choose_method(job *j)
     return heedi_cli_target_check(c);
 }
 
+/* ---- one map or several -------------------------------------------------- */
+
+/* Only pictures show several; the figure `attention` shows one. */
+static bool needs_one(const job *j)
+{
+    const heedi_args *a = &j->c->args;
+    return j->table || a->json ||
+           (heedi_cli_has_picture(a) && a->figure &&
+            heedi_cli_listed("attention", ' ', a->figure));
+}
+
 static heed_status not_one(const job *j)
 {
     const heedi_args *a = &j->c->args;
@@ -72,27 +86,42 @@ static heed_status not_one(const job *j)
                           "attention: %s shows one matrix, which --layers N "
                           "and --heads N or --channels N choose; -o FILE "
                           "stores all",
-                          heedi_cli_has_picture(a) ? "a picture"
-                          : a->json                ? "--json"
-                                                   : "a table");
+                          j->table  ? "a table"
+                          : a->json ? "--json"
+                                    : "--figure attention");
 }
 
-/* Only of one matrix; what can be seen before it is made. */
-static heed_status check_layers(const job *j)
+/* How many maps there are is known once the method has checked its arguments,
+ * and before it makes the first. */
+static heed_status define(void *ud, heed_ctx *ctx, const heed_var *v)
 {
-    const heedi_ints *l = &j->c->args.layers;
-    const int64_t all = heed_model_about(j->c->model)->n_layers;
-    if (j->c->args.profile)
-        return HEED_OK;
-    return (l->n > 0 ? l->n : all) == 1 || !j->keep ? HEED_OK : not_one(j);
+    job *j = ud;
+    const heed_sink s = heedi_cli_output_sink(&j->out);
+    if (strcmp(v->group, "attention") == 0 &&
+        strcmp(v->name, "attention") == 0 && v->nd == 4)
+        j->several = v->len[0] * v->len[1] > 1;
+    j->refused = j->several && needs_one(j);
+    return j->refused ? not_one(j) : s.define(s.ud, ctx, v);
 }
 
-static heed_status check_one_map(const job *j)
+static heed_status write_slab(void *ud, heed_ctx *ctx, const char *group,
+                              const char *name, const int64_t *start,
+                              const int64_t *count, const void *data)
 {
-    const heed_array *a =
-        heed_result_get(j->out.result, "attention", "attention");
-    return !a || a->var.len[0] * a->var.len[1] == 1 ? HEED_OK : not_one(j);
+    job *j = ud;
+    const heed_sink s = heedi_cli_output_sink(&j->out);
+    return s.write(s.ud, ctx, group, name, start, count, data);
 }
+
+static heed_status attr(void *ud, heed_ctx *ctx, const char *group,
+                        const char *key, heed_attr value)
+{
+    job *j = ud;
+    const heed_sink s = heedi_cli_output_sink(&j->out);
+    return s.attr(s.ud, ctx, group, key, value);
+}
+
+/* ---- tables -------------------------------------------------------------- */
 
 /* Coordinates of a dimension are the model's own numbers. */
 static int64_t coordinate(const heed_result *r, const char *dim, int64_t i)
@@ -179,9 +208,8 @@ static heed_status prepare(job *j)
 {
     heedi_cli *c = j->c;
     const heedi_args *a = &c->args;
-    heed_figure_options o;
     HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
-    HEEDI_TRY(heedi_cli_figure_options(c, &o));
+    HEEDI_TRY(heedi_cli_figure_options(c, &j->options));
     HEEDI_TRY(choose_method(j));
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_outputs_check(c, 1));
@@ -191,7 +219,7 @@ static heed_status prepare(job *j)
         j->table || (!a->dry_run && (a->json || heedi_cli_has_picture(a)));
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
-    return check_layers(j);
+    return HEED_OK;
 }
 
 static heed_status show_plan(heedi_cli *c, const heed_plan *p)
@@ -207,11 +235,23 @@ static heed_status show_plan(heedi_cli *c, const heed_plan *p)
     return heedi_cli_json_print(c, doc);
 }
 
-/* Does the result file take tiles as they come? */
-static int streams(const char *path)
+/* Are maps too small to count kept, as thumbnails or not at all? */
+static bool keeps_little(const job *j)
 {
+    const int64_t layers = j->c->args.layers.n;
+    return !j->keep || (!needs_one(j) && layers != 1);
+}
+
+/* Does everything take tiles as they come? */
+static int streams(const job *j)
+{
+    const char *path = j->c->args.output;
     const char *dot = path ? strrchr(path, '.') : NULL;
     const heed_format_info *f;
+    if (!keeps_little(j))
+        return 0;
+    if (!path)
+        return j->keep;
     for (int i = 0; dot && (f = heed_format_at(i)); i++)
         if (f->streams && strstr(f->extension, dot))
             return 1;
@@ -239,19 +279,26 @@ static heed_request request(const job *j, const heed_input *input)
         .n_rows = a->rows.n,
         .row_step = a->row_step,
         .center_logits = a->center_logits,
-        .streams = streams(a->output) && !j->keep,
+        .streams = streams(j),
     };
+}
+
+static heed_status pictures(job *j)
+{
+    heedi_cli *c = j->c;
+    const heed_figure_part part = {j->out.result, "attention", 0};
+    if (j->several && !c->args.figure)
+        return heedi_cli_draw(c, "grid", &part, 1, -1, NULL, -1);
+    return heedi_cli_pictures(c, j->out.result, "attention",
+                              c->args.profile ? "lag_share" : "attention", -1,
+                              NULL, -1);
 }
 
 static heed_status show(job *j)
 {
     heedi_cli *c = j->c;
-    if (j->keep && !c->args.profile)
-        HEEDI_TRY(check_one_map(j));
     if (heedi_cli_has_picture(&c->args))
-        HEEDI_TRY(heedi_cli_pictures(
-            c, j->out.result, "attention",
-            c->args.profile ? "lag_share" : "attention", -1, NULL, -1));
+        HEEDI_TRY(pictures(j));
     if (c->args.json)
         return heedi_cli_json(c, j->out.result, false);
     if (!j->table)
@@ -259,12 +306,23 @@ static heed_status show(job *j)
     return c->args.profile ? print_profile(j) : print_table(j);
 }
 
+/* Maps are kept as small as they will be drawn. */
+static heed_status open_output(job *j)
+{
+    HEEDI_TRY(heedi_cli_output_open(j->c, &j->out, 0, 1, j->keep));
+    if (!j->keep || needs_one(j))
+        return HEED_OK;
+    j->thumbnails = (heed_thumbnails){j->out.result, &j->options};
+    j->out.to[0] = heed_thumbnails_sink(&j->thumbnails);
+    return HEED_OK;
+}
+
 static heed_status run_all(job *j)
 {
     heedi_cli *c = j->c;
     HEEDI_TRY(prepare(j));
     if (!c->args.dry_run)
-        HEEDI_TRY(heedi_cli_output_open(c, &j->out, 0, 1, j->keep));
+        HEEDI_TRY(open_output(j));
     HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
     if (weighted(&c->args))
         HEEDI_TRY(heedi_cli_targets(c, &j->in));
@@ -278,9 +336,12 @@ static heed_status run_all(job *j)
         HEEDI_LIB(c, heed_plan_of(c->ctx, &q, &p));
         return show_plan(c, &p);
     }
-    heed_sink s = heedi_cli_output_sink(&j->out);
+    const heed_sink s = {j, define, write_slab, attr};
     HEEDI_TRY(heedi_cli_provenance(c, &s, &j->in.tokens));
-    HEEDI_LIB(c, heed_attribute(c->ctx, &q, &s));
+    const heed_status st = heed_attribute(c->ctx, &q, &s);
+    if (j->refused)
+        return st;
+    HEEDI_LIB(c, st);
     heedi_cli_progress_end();
     HEEDI_TRY(heedi_cli_output_close(c, &j->out));
     return show(j);
@@ -302,7 +363,8 @@ const heedi_command heedi_command_attention = {
     .operand = "[-]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
             HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH |
-            HEEDI_SET_WHICH | HEEDI_SET_ATTENTION | HEEDI_SET_TARGET |
-            HEEDI_SET_AT | HEEDI_SET_FILE | HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
+            HEEDI_SET_REDUCE | HEEDI_SET_WHICH | HEEDI_SET_ATTENTION |
+            HEEDI_SET_TARGET | HEEDI_SET_AT | HEEDI_SET_FILE |
+            HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,
 };

@@ -86,6 +86,19 @@ static heed_status list_kept(job *j)
     return HEED_OK;
 }
 
+/* Maps have a command of their own. */
+static heed_status check_methods(const job *j)
+{
+    for (int64_t m = 0; m < j->methods.n; m++)
+        if (j->methods.v[m].info->gives_maps)
+            return heedi_cli_fail(j->c, HEED_EINVAL,
+                                  "method %s: gives attention maps and no "
+                                  "relevance of tokens; `heed attention` makes "
+                                  "them",
+                                  j->methods.v[m].info->name);
+    return HEED_OK;
+}
+
 static heed_status prepare(job *j)
 {
     heedi_cli *c = j->c;
@@ -97,6 +110,7 @@ static heed_status prepare(job *j)
     HEEDI_TRY(heedi_cli_figure_options(c, &j->figure));
     HEEDI_TRY(list_kept(j));
     HEEDI_TRY(heedi_cli_methods_choose(c, &j->methods));
+    HEEDI_TRY(check_methods(j));
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_outputs_check(c, j->texts.n));
     HEEDI_TRY(heedi_cli_load_model(c));
@@ -111,7 +125,7 @@ static heed_status prepare(job *j)
     if (!j->plan)
         return HEED_ENOMEM;
     return heedi_cli_is_corpus(a) && !a->dry_run
-               ? heedi_cli_corpus_open(c, &j->methods, j->texts.n, &j->corpus)
+               ? heedi_cli_corpus_open(c, j->texts.n, &j->corpus)
                : HEED_OK;
 }
 
@@ -180,10 +194,6 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .input = b->input,
         .n_inputs = b->n,
         .reduce = *j->reduce ? j->reduce : NULL,
-        .layers = a->layers.v,
-        .n_layers = a->layers.n,
-        .heads = a->heads.v,
-        .n_heads = a->heads.n,
         /* files and documents hold the whole account; --ledger prints it */
         .ledger = a->ledger || a->output || a->json,
         .tol = a->tol,
@@ -308,13 +318,6 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
         !c->args.json && !(c->args.output && strcmp(c->args.output, "-") == 0);
     char group[128];
     group_of(group, info);
-    if (!heed_result_get(r, group, "relevance")) {
-        heedi_cli_warn(c,
-                       "%s: gives no relevance of tokens; `heed attention` "
-                       "shows maps",
-                       info->name);
-        return HEED_OK;
-    }
     if (table && heedi_cli_color(c) && !in->pixels && c->args.top == 0)
         HEEDI_TRY(show_heat(j, r, group, info->name, b->first + i, in));
     else if (table && c->args.top > 0)
@@ -430,7 +433,7 @@ const heedi_command heedi_command_attribute = {
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
             HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_MANY |
             HEEDI_SET_LENGTH | HEEDI_SET_METHOD | HEEDI_SET_CONTINUE |
-            HEEDI_SET_AT | HEEDI_SET_TARGET | HEEDI_SET_WHICH |
+            HEEDI_SET_AT | HEEDI_SET_TARGET | HEEDI_SET_REDUCE |
             HEEDI_SET_STORE | HEEDI_SET_TOP | HEEDI_SET_FILE |
             HEEDI_SET_PICTURE | HEEDI_SET_PLAN,
     .run = run,

@@ -11,12 +11,34 @@ typedef struct job {
     heedi_cli *c;
     heedi_cli_texts texts;
     heedi_cli_input in;
+    heed_pixels made; /* in place of a picture; x is NULL: there is none */
     heedi_cli_methods methods;
     heed_check_report *report;
 } job;
 
-/* Without an input: ids 0, 1, ... 15. */
-static heed_status default_input(job *j)
+/* A picture without any pattern that patches could share: values from -1 to
+ * 1. */
+static heed_status default_picture(job *j)
+{
+    heedi_cli *c = j->c;
+    const heed_model_info *m = heed_model_about(c->model);
+    heed_pixels *p = &j->made;
+    *p = (heed_pixels){.channels = m->image_channels,
+                       .height = m->image_height,
+                       .width = m->image_width};
+    const int64_t n = p->channels * p->height * p->width;
+    p->x = heedi_cli_calloc(c, n, sizeof *p->x);
+    if (!p->x)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        p->x[i] = (heed_real)((double)(i * 7919 % 1009) / 504 - 1);
+    HEEDI_LIB(c, heed_image_tokens(&j->in.full, c->ctx, c->model, p));
+    j->in.tokens = *j->in.full;
+    return HEED_OK;
+}
+
+/* Ids 0, 1, ... 15. */
+static heed_status default_ids(job *j)
 {
     heedi_cli *c = j->c;
     heedi_args *a = &c->args;
@@ -34,7 +56,21 @@ static heed_status default_input(job *j)
 
 static bool has_input(const heedi_args *a)
 {
-    return a->operand || a->prompt || a->input_file || a->ids.n > 0;
+    return a->operand || a->prompt || a->input_file || a->ids.n > 0 ||
+           a->image || a->pair;
+}
+
+/* What was given, read already; or what is made where nothing was. */
+static heed_status input(job *j, bool given)
+{
+    heedi_cli *c = j->c;
+    if (!given && heed_model_about(c->model)->image_height > 0)
+        return default_picture(j);
+    if (!given) {
+        HEEDI_TRY(default_ids(j));
+        HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
+    }
+    return heedi_cli_prompt(c, &j->texts, 0, 0, &j->in);
 }
 
 static const char *verdict(const heed_check_row *r)
@@ -45,14 +81,15 @@ static const char *verdict(const heed_check_row *r)
 static void print_table(const job *j)
 {
     const heed_check_row *r;
-    puts("check\tworst\terror\ttolerance\tresult");
+    puts("check\tworst\terror\ttolerance\tresult\tamount");
     for (int i = 0; (r = heed_check_at(j->report, i)); i++) {
         printf("%s\t", r->name);
         heedi_cli_print_cell(stdout, r->worst);
         putchar('\t');
         heedi_cli_print_number(stdout, r->error, '\t');
         heedi_cli_print_number(stdout, r->tolerance, '\t');
-        puts(verdict(r));
+        printf("%s\t", verdict(r));
+        heedi_cli_print_number(stdout, r->amount, '\n');
     }
 }
 
@@ -74,6 +111,7 @@ static heed_status print_json(const job *j)
         json_object_set_new(row, "worst", heedi_cli_json_text(r->worst));
         json_object_set_new(row, "error", number(r->error));
         json_object_set_new(row, "tolerance", number(r->tolerance));
+        json_object_set_new(row, "amount", number(r->amount));
         json_object_set_new(row, "result", heedi_cli_json_text(verdict(r)));
         json_object_set_new(row, "note", heedi_cli_json_text(r->note));
         json_array_append_new(rows, row);
@@ -108,16 +146,7 @@ static heed_status run_all(job *j)
         HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
-    if (heed_model_about(c->model)->image_height > 0)
-        return heedi_cli_fail(c, HEED_ENOTSUP,
-                              "check: '%s' models read images, and only those "
-                              "that read text are checked",
-                              heed_model_about(c->model)->family->name);
-    if (!given) {
-        HEEDI_TRY(default_input(j));
-        HEEDI_TRY(heedi_cli_texts_read(c, &j->texts));
-    }
-    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
+    HEEDI_TRY(input(j, given));
     HEEDI_TRY(heedi_cli_methods_choose(c, &j->methods));
     if (j->methods.n > 1)
         return heedi_cli_fail(c, HEED_EINVAL,
@@ -126,7 +155,9 @@ static heed_status run_all(job *j)
                                   .n_layers = c->args.layers.n,
                                   .method = j->methods.v[0].info->name,
                                   .settings = j->methods.v[0].settings,
-                                  .rules = (const char *const *)c->args.rule.v};
+                                  .rules = (const char *const *)c->args.rule.v,
+                                  .pixels =
+                                      j->made.x ? &j->made : j->in.pixels};
     heed_status st =
         heed_check(c->ctx, c->model, &j->in.tokens, &o, &j->report);
     heedi_cli_progress_end();
@@ -150,6 +181,7 @@ static heed_status run(heedi_cli *c)
     heed_check_free(j.report);
     heedi_cli_methods_free(&j.methods);
     heedi_cli_input_free(c, &j.in);
+    free(j.made.x);
     heedi_cli_texts_free(&j.texts);
     return st;
 }
@@ -159,6 +191,7 @@ const heedi_command heedi_command_check = {
     .summary = "test gradients, relevance and reproducibility on a model",
     .operand = "{MODEL | -m MODEL} [-p TEXT | -f FILE | -]",
     .sets = HEEDI_SET_COMMON | HEEDI_SET_MODEL | HEEDI_SET_TEXT |
-            HEEDI_SET_LENGTH | HEEDI_SET_METHOD | HEEDI_SET_CHECK,
+            HEEDI_SET_PAIR | HEEDI_SET_IMAGE | HEEDI_SET_LENGTH |
+            HEEDI_SET_METHOD | HEEDI_SET_CHECK,
     .run = run,
 };

@@ -7,31 +7,32 @@
 #include <stddef.h>
 
 /* Options come in sets; a command accepts some of them. */
-#define HEEDI_SETS(S)                        \
-    S(MODEL, "Model")                        \
-    S(TEXT, "Input")                         \
-    S(PAIR, "Second text")                   \
-    S(IMAGE, "Image")                        \
-    S(MANY, "Many inputs")                   \
-    S(LENGTH, "Length and memory")           \
-    S(METHOD, "Method")                      \
-    S(CONTINUE, "Continuation")              \
-    S(NEW, "Generation")                     \
-    S(AT, "Position")                        \
-    S(TARGET, "Target")                      \
-    S(TOP, "Candidates")                     \
-    S(WHICH, "Layers, heads and reductions") \
-    S(CHECK, "Layers to check")              \
-    S(STORE, "What is stored")               \
-    S(ATTENTION, "Attention maps")           \
-    S(FILE, "Result file")                   \
-    S(PICTURE, "Pictures")                   \
-    S(RENDER, "What is drawn")               \
-    S(PLAN, "Memory plan")                   \
-    S(SIZE, "Size of the plan")              \
-    S(DECODE, "Decoding")                    \
-    S(RULES, "Rules")                        \
-    S(HELP, "Other forms")                   \
+#define HEEDI_SETS(S)              \
+    S(MODEL, "Model")              \
+    S(TEXT, "Input")               \
+    S(PAIR, "Second text")         \
+    S(IMAGE, "Image")              \
+    S(MANY, "Many inputs")         \
+    S(LENGTH, "Length and memory") \
+    S(METHOD, "Method")            \
+    S(CONTINUE, "Continuation")    \
+    S(NEW, "Generation")           \
+    S(AT, "Position")              \
+    S(TARGET, "Target")            \
+    S(TOP, "Candidates")           \
+    S(REDUCE, "Reduction")         \
+    S(WHICH, "Layers and heads")   \
+    S(CHECK, "Layers to check")    \
+    S(STORE, "What is stored")     \
+    S(ATTENTION, "Attention maps") \
+    S(FILE, "Result file")         \
+    S(PICTURE, "Pictures")         \
+    S(RENDER, "What is drawn")     \
+    S(PLAN, "Memory plan")         \
+    S(SIZE, "Size of the plan")    \
+    S(DECODE, "Decoding")          \
+    S(RULES, "Rules")              \
+    S(HELP, "Other forms")         \
     S(COMMON, "General")
 
 enum {

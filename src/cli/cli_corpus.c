@@ -38,19 +38,6 @@ heed_status heedi_cli_corpus_check(heedi_cli *c)
     return HEED_OK;
 }
 
-/* Maps of inputs that differ in length have no common array. */
-static heed_status check_methods(heedi_cli *c, const heedi_cli_methods *m)
-{
-    for (int64_t i = 0; i < m->n; i++)
-        if (m->v[i].info->gives_maps)
-            return heedi_cli_fail(c, HEED_ENOTSUP,
-                                  "method %s: its maps are not for the one "
-                                  "file of a data set; --per-file writes one "
-                                  "for each input",
-                                  m->v[i].info->name);
-    return HEED_OK;
-}
-
 /* The root of the file: what is the same for all inputs. */
 static heed_status describe(heedi_cli *c, int64_t n, heedi_cli_corpus *k)
 {
@@ -63,11 +50,10 @@ static heed_status describe(heedi_cli *c, int64_t n, heedi_cli_corpus *k)
     return HEED_OK;
 }
 
-heed_status heedi_cli_corpus_open(heedi_cli *c, const heedi_cli_methods *m,
-                                  int64_t n, heedi_cli_corpus *out)
+heed_status heedi_cli_corpus_open(heedi_cli *c, int64_t n,
+                                  heedi_cli_corpus *out)
 {
     const heedi_args *a = &c->args;
-    HEEDI_TRY(check_methods(c, m));
     HEEDI_TRY(describe(c, n, out));
     const int several =
         heedi_cli_has_continuation(a) || a->at.n < 0 || a->at.n > 1;

@@ -3,7 +3,6 @@
 #define HEEDI_CLI_CORPUS_H
 
 #include "cli_input.h"
-#include "cli_method.h"
 
 /* Whether the results of all inputs go to one file. */
 bool heedi_cli_is_corpus(const heedi_args *a);
@@ -18,8 +17,8 @@ typedef struct heedi_cli_corpus {
 } heedi_cli_corpus;
 
 /* n inputs in all. */
-heed_status heedi_cli_corpus_open(heedi_cli *c, const heedi_cli_methods *m,
-                                  int64_t n, heedi_cli_corpus *out);
+heed_status heedi_cli_corpus_open(heedi_cli *c, int64_t n,
+                                  heedi_cli_corpus *out);
 heed_status heedi_cli_corpus_add(heedi_cli *c, heedi_cli_corpus *k,
                                  const heed_result *r);
 void heedi_cli_corpus_close(heedi_cli_corpus *k);

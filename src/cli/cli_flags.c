@@ -25,6 +25,7 @@
 #define METHOD    HEEDI_SET_METHOD
 #define CONTINUE  HEEDI_SET_CONTINUE
 #define TARGET    HEEDI_SET_TARGET
+#define REDUCE    HEEDI_SET_REDUCE
 #define WHICH     HEEDI_SET_WHICH
 #define CHECK     HEEDI_SET_CHECK
 #define STORE     HEEDI_SET_STORE
@@ -109,13 +110,13 @@ const heedi_flag heedi_cli_flags[] = {
     {0, "top", 0, HEEDI_INTEGER, "K", 0, 1, INT_MAX_ID, HEEDI_SET_TOP, TO(top),
      "candidates for each row (10); kept heads, neurons"},
 
-    TEXT(0, "reduce", 0, reduce, "NAME", WHICH,
+    TEXT(0, "reduce", 0, reduce, "NAME", REDUCE,
          "sum, mean, l1, l2, absmax, max, ... (the method's)"),
     LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
          WHICH | CHECK | RENDER,
-         "layers to store (all), check (three) or draw (0)"),
+         "layers to store (all), check (three) or draw (all)"),
     LIST(0, "heads", 0, heads, HEEDI_RANGES, "0,3-5", 0, WHICH | RENDER,
-         "heads to store (all) or draw (0)"),
+         "heads to store (all) or draw (all; of one layer 0)"),
 
     TEXT(0, "group", 0, group, "UNIT", STORE,
          "rows of the table: token (default) or word"),
@@ -141,7 +142,7 @@ const heedi_flag heedi_cli_flags[] = {
     WORD("order", order, "ratio_of_sums|mean_of_ratios", ATTENTION,
          "how --profile takes distances"),
     TEXT(0, "horizon", 0, horizon, "EPS", ATTENTION,
-         "with --profile: a state's horizon is where so much is left (1e-3)"),
+         "with --profile: what is left at a horizon (1e-3)"),
     SWITCH("horizon-rows", horizon_rows, ATTENTION,
            "with --profile: horizons of every row"),
     LIST(0, "rows", 0, rows, HEEDI_RANGES, "0,3-5,-1", -BIG, ATTENTION,

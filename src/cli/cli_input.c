@@ -304,8 +304,11 @@ static heed_status both(heedi_cli *c, const char *s, int64_t len, int64_t room,
 
 static bool compares(const heedi_cli *c)
 {
-    return c->command->sets & HEEDI_SET_TARGET && c->model &&
-           heed_model_about(c->model)->head == HEED_HEAD_EMBEDDING;
+    const int sets = c->command->sets;
+    return c->model &&
+           heed_model_about(c->model)->head == HEED_HEAD_EMBEDDING &&
+           (sets & HEEDI_SET_TARGET ||
+            (sets & HEEDI_SET_CHECK && c->args.pair));
 }
 
 static heed_status check_pair(heedi_cli *c)

@@ -44,6 +44,8 @@ heed_status heedi_cli_pictures(heedi_cli *c, const heed_result *r,
 /* The figure that draws one such array; of several the plainest, a token heat.
  * NULL: this build has none. */
 const heed_figure_info *heedi_cli_figure_of(const char *array);
+/* The figure of that name, or NULL. */
+const heed_figure_info *heedi_cli_figure_named(const char *name);
 /* A figure of n explanations, into each of the pictures that were asked for. */
 heed_status heedi_cli_draw(heedi_cli *c, const char *figure,
                            const heed_figure_part *part, int64_t n,

@@ -22,14 +22,12 @@ heed_status heedi_cli_figure(heedi_cli *c, const heed_figure_info **out)
     if (!heed_figure_at(0))
         return heedi_cli_fail(c, HEED_ENOTSUP,
                               "--figure: this build was made without Cairo");
-    for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++) {
-        if (heedi_cli_listed(f->name, ' ', name)) {
-            *out = f;
-            return HEED_OK;
-        }
+    *out = heedi_cli_figure_named(name);
+    if (*out)
+        return HEED_OK;
+    for (int i = 0; (f = heed_figure_at(i)) && used + 40 < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%.30s",
                                  used ? ", " : "", f->name);
-    }
     return heedi_cli_fail(c, HEED_EINVAL,
                           "--figure '%.40s': there is no such figure; there "
                           "are %s",
@@ -73,6 +71,15 @@ heed_status heedi_cli_figure_options(heedi_cli *c, heed_figure_options *o)
         .title = a->title,
     };
     return HEED_OK;
+}
+
+const heed_figure_info *heedi_cli_figure_named(const char *name)
+{
+    const heed_figure_info *f;
+    for (int i = 0; (f = heed_figure_at(i)); i++)
+        if (heedi_cli_listed(f->name, ' ', name))
+            return f;
+    return NULL;
 }
 
 const heed_figure_info *heedi_cli_figure_of(const char *array)

@@ -11,6 +11,7 @@ typedef struct job {
     int64_t n_results;
     heed_figure_part *part; /* what is drawn */
     int64_t n, cap;
+    heed_figure_options options;
 } job;
 
 /* ---- what there is to draw ----------------------------------------------- */
@@ -72,20 +73,56 @@ static heed_status add_maps(job *j, const heed_result *r)
     return add(j, (heed_figure_part){r, "attention", 0});
 }
 
+/* Several maps are drawn as a grid unless one is named. */
+static bool draws_grid(const heedi_args *a)
+{
+    return a->figure ? heedi_cli_listed("grid", ' ', a->figure)
+                     : a->layers.n == 0 && a->heads.n == 0;
+}
+
+/* For a grid maps are made small as they are read. */
+static heed_status read_file(job *j, heed_result **out, const char *path)
+{
+    heedi_cli *c = j->c;
+    heed_thumbnails t = {.options = &j->options};
+    if (!heedi_cli_has_picture(&c->args) || !draws_grid(&c->args)) {
+        HEEDI_LIB(c, heed_read(out, c->ctx, path));
+        return HEED_OK;
+    }
+    HEEDI_LIB(c, heed_result_new(out, c->ctx));
+    t.result = *out;
+    const heed_sink s = heed_thumbnails_sink(&t);
+    HEEDI_LIB(c, heed_read_into(c->ctx, path, &s));
+    return HEED_OK;
+}
+
 static heed_status read_files(job *j)
 {
     heedi_cli *c = j->c;
     const heedi_args *a = &c->args;
+    HEEDI_TRY(heedi_cli_figure_options(c, &j->options));
+    if (a->figure && draws_grid(a) && (a->layers.n > 0 || a->heads.n > 0))
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--figure grid: draws all layers and heads of a "
+                              "file, not --%s",
+                              a->layers.n > 0 ? "layers" : "heads");
     j->result = heedi_cli_calloc(c, a->n_operands, sizeof *j->result);
     if (!j->result)
         return HEED_ENOMEM;
-    for (; j->n_results < a->n_operands; j->n_results++)
-        HEEDI_LIB(c, heed_read(&j->result[j->n_results], c->ctx,
-                               a->operands[j->n_results]));
+    while (j->n_results < a->n_operands) {
+        const int64_t i = j->n_results++;
+        HEEDI_TRY(read_file(j, &j->result[i], a->operands[i]));
+    }
     return HEED_OK;
 }
 
 /* ---- drawing ------------------------------------------------------------- */
+
+static bool several_maps(const heed_result *r)
+{
+    const heed_array *a = heed_result_get(r, "attention", "attention");
+    return a && a->var.nd == 4 && a->var.len[0] * a->var.len[1] > 1;
+}
 
 /* One explanation is a token heat, several are compared; maps, if that is all
  * there is, are matrices. */
@@ -112,7 +149,9 @@ static heed_status choose(job *j, const heed_figure_info **out)
     if (*out)
         return HEED_OK;
     if (strcmp(j->part->group, "attention") == 0)
-        *out = heedi_cli_figure_of("attention");
+        *out = several_maps(j->part->r) && draws_grid(&c->args)
+                   ? heedi_cli_figure_named("grid")
+                   : heedi_cli_figure_of("attention");
     else if (j->n == 1)
         *out = heedi_cli_figure_of("relevance");
     for (int i = 0; !*out && (f = heed_figure_at(i)); i++)

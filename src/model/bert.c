@@ -366,7 +366,7 @@ static const heedi_preference prefers[] = {
 
 static const heedi_composite composites[] = {{"bertpe", bertpe}, {0}};
 
-static const char *const ignored[] = {"*position_ids", "*token_type_ids",
+static const char *const ignored[] = {"*token_type_ids",
                                       "cls.seq_relationship.*", NULL};
 
 const heedi_family heedi_family_bert = {

@@ -169,8 +169,7 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
     return norm(m, t, 0, "norm", P_ln_f, &a->ln_f, x);
 }
 
-static const char *const ignored[] = {"*.self_attention.bias",
-                                      "*.self_attention.masked_bias", NULL};
+static const char *const ignored[] = {"*.self_attention.bias", NULL};
 
 const heedi_family heedi_family_bloom = {
     .info = {.name = "bloom",

@@ -30,8 +30,6 @@ static heed_status finish(heed_model *m)
     return heedi_mamba_finish(m);
 }
 
-static const char *const ignored[] = {NULL};
-
 const heedi_family heedi_family_falcon_mamba = {
     .info = {.name = "falcon_mamba",
              .gguf = "mamba",
@@ -41,7 +39,6 @@ const heedi_family heedi_family_falcon_mamba = {
     .prefix = "backbone.",
     .params = heedi_mamba_params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(heedi_mamba),
     .configure = configure,
     .finish = finish,

@@ -181,9 +181,6 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
     return norm(m, t, 0, "norm", P_ln_f, &a->ln_f, x);
 }
 
-static const char *const ignored[] = {"*.attn.bias", "*.attn.masked_bias",
-                                      NULL};
-
 const heedi_family heedi_family_gpt2 = {
     .info = {.name = "gpt2",
              .gguf = "gpt2",
@@ -192,7 +189,6 @@ const heedi_family heedi_family_gpt2 = {
     .prefix = "transformer.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(gpt2),
     .configure = configure,
     .finish = finish,

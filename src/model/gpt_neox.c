@@ -187,10 +187,6 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          x);
 }
 
-static const char *const ignored[] = {"*.attention.bias",
-                                      "*.attention.masked_bias",
-                                      "*.rotary_emb.inv_freq", NULL};
-
 const heedi_family heedi_family_gpt_neox = {
     .info = {.name = "gpt_neox",
              .gguf = "gptneox",
@@ -199,7 +195,6 @@ const heedi_family heedi_family_gpt_neox = {
     .prefix = "gpt_neox.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(neox),
     .configure = configure,
     .finish = finish,

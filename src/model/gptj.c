@@ -142,8 +142,7 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          x);
 }
 
-static const char *const ignored[] = {"*.attn.bias", "*.attn.masked_bias",
-                                      "*.attn.embed_positions", NULL};
+static const char *const ignored[] = {"*.attn.embed_positions", NULL};
 
 /* No program writes GGUF files of it. */
 const heedi_family heedi_family_gptj = {

@@ -162,8 +162,8 @@ static heedi_node *build(const heed_model *m, int64_t block, heedi_tape *t,
     return norm(m, t, 0, "norm", P_norm, x);
 }
 
-static const char *const ignored[] = {
-    "*rotary_emb.inv_freq", "rope_freqs.weight", "rope_factors_*.weight", NULL};
+static const char *const ignored[] = {"rope_freqs.weight",
+                                      "rope_factors_*.weight", NULL};
 
 const heedi_family heedi_family_llama = {
     .info = {.name = "llama",

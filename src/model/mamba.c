@@ -45,8 +45,6 @@ static heed_status configure(heed_model *m)
     return heedi_mamba_configure(m, "");
 }
 
-static const char *const ignored[] = {NULL};
-
 const heedi_family heedi_family_mamba = {
     .info = {.name = "mamba",
              .gguf = "mamba",
@@ -55,7 +53,6 @@ const heedi_family heedi_family_mamba = {
     .prefix = "backbone.",
     .params = heedi_mamba_params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(heedi_mamba),
     .configure = configure,
     .finish = heedi_mamba_finish,

@@ -390,8 +390,6 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          x);
 }
 
-static const char *const ignored[] = {NULL};
-
 const heedi_family heedi_family_mamba2 = {
     .info = {.name = "mamba2",
              .gguf = "mamba2",
@@ -400,7 +398,6 @@ const heedi_family heedi_family_mamba2 = {
     .prefix = "backbone.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(mamba2),
     .configure = configure,
     .finish = finish,

@@ -360,8 +360,7 @@ static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
     return norm(m, t, 0, "norm", P_norm, x);
 }
 
-static const char *const ignored[] = {"*rotary_emb.inv_freq",
-                                      "model.normalizer", NULL};
+static const char *const ignored[] = {"model.normalizer", NULL};
 
 /* No program writes GGUF files of it. */
 const heedi_family heedi_family_recurrent_gemma = {

@@ -18,16 +18,6 @@
 #define T R "attention."
 #define M R "feed_forward."
 #define PARAMS(P)                                           \
-    P(embed, "rwkv.embeddings.weight", NULL, "V,C", 0, 0)   \
-    P(ln0, "rwkv.blocks.0.pre_ln.weight", NULL, "C", 0, 0)  \
-    P(ln0_b, "rwkv.blocks.0.pre_ln.bias", NULL, "C", 0, 0)  \
-    P(ln_out, "rwkv.ln_out.weight", NULL, "C", 0, 0)        \
-    P(ln_out_b, "rwkv.ln_out.bias", NULL, "C", 0, 0)        \
-    P(head, "head.weight", NULL, "V,C", 0, 1)               \
-    P(ln1, R "ln1.weight", NULL, "C", 1, 0)                 \
-    P(ln1_b, R "ln1.bias", NULL, "C", 1, 0)                 \
-    P(ln2, R "ln2.weight", NULL, "C", 1, 0)                 \
-    P(ln2_b, R "ln2.bias", NULL, "C", 1, 0)                 \
     P(decay, T "time_decay", NULL, "A", 1, 0)               \
     P(first, T "time_first", NULL, "A", 1, 0)               \
     P(mix_k, T "time_mix_key", NULL, "1,1,C", 1, 0)         \
@@ -42,8 +32,9 @@
     P(fk, M "key.weight", NULL, "F,C", 1, 0)                \
     P(fr, M "receptance.weight", NULL, "C,C", 1, 0)         \
     P(fv, M "value.weight", NULL, "C,F", 1, 0)
-enum { PARAMS(HEEDI_PARAM_INDEX) };
-static const heedi_param params[] = {PARAMS(HEEDI_PARAM_ROW){0}};
+enum { HEEDI_RWKV_LAST_PARAM, PARAMS(HEEDI_PARAM_INDEX) };
+static const heedi_param params[] = {HEEDI_RWKV_PARAMS(HEEDI_PARAM_ROW)
+                                         PARAMS(HEEDI_PARAM_ROW){0}};
 
 static const heedi_key keys[] = {
     {'C', "hidden_size", "", 4096},
@@ -57,31 +48,20 @@ static const heedi_key keys[] = {
 
 typedef struct layer {
     const heed_real *mu_k, *mu_v, *mu_r; /* weights of the row before */
-    heedi_channel_mix mlp;
     heedi_wkv_args wkv;
-    heedi_layernorm_args ln1, ln2;
 } layer;
 
 typedef struct rwkv {
-    double eps;
-    bool tied;
-    heedi_embed_args embed;
-    heedi_act_args relu2;
-    heedi_layernorm_args ln0, ln_out;
+    heedi_rwkv frame;
     layer *layer;
 } rwkv;
 
 static heed_status configure(heed_model *m)
 {
-    rwkv *a = m->impl;
     int64_t *d = m->dim;
     d['A'] = d['A'] ? d['A'] : d['C'];
     d['F'] = d['F'] ? d['F'] : 4 * d['C'];
-    HEEDI_TRY(heedi_key_eps(m, "layer_norm_epsilon", "", 1e-5, &a->eps));
-    HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", false, &a->tied));
-    a->relu2.f = heedi_activation_named("relu2");
-    a->embed.scale = 1;
-    return HEED_OK;
+    return heedi_rwkv_configure(m);
 }
 
 /* 1 - mix */
@@ -123,36 +103,25 @@ static heed_status decays(heed_model *m, int64_t l, heedi_wkv_args *out)
     return HEED_OK;
 }
 
-static heedi_layernorm_args norm_args(const heed_model *m, double eps,
-                                      int64_t l, int shift)
-{
-    int64_t n;
-    return (heedi_layernorm_args){eps, heedi_vector_of(m, l, shift, &n)};
-}
-
 static heed_status finish_layer(heed_model *m, int64_t l, layer *k)
 {
     const rwkv *a = m->impl;
-    k->ln1 = norm_args(m, a->eps, l, P_ln1_b);
-    k->ln2 = norm_args(m, a->eps, l, P_ln2_b);
-    k->mlp.key = heedi_matrix(m, l, P_fk);
-    k->mlp.receptance = heedi_matrix(m, l, P_fr);
-    k->mlp.value = heedi_matrix(m, l, P_fv);
+    heedi_channel_mix *mlp = &a->frame.block[l].mlp;
+    mlp->key = heedi_matrix(m, l, P_fk);
+    mlp->receptance = heedi_matrix(m, l, P_fr);
+    mlp->value = heedi_matrix(m, l, P_fv);
     HEEDI_TRY(weight_before(m, l, P_mix_k, &k->mu_k));
     HEEDI_TRY(weight_before(m, l, P_mix_v, &k->mu_v));
     HEEDI_TRY(weight_before(m, l, P_mix_r, &k->mu_r));
-    HEEDI_TRY(weight_before(m, l, P_mix_fk, &k->mlp.mu_k));
-    HEEDI_TRY(weight_before(m, l, P_mix_fr, &k->mlp.mu_r));
+    HEEDI_TRY(weight_before(m, l, P_mix_fk, &mlp->mu_k));
+    HEEDI_TRY(weight_before(m, l, P_mix_fr, &mlp->mu_r));
     return decays(m, l, &k->wkv);
 }
 
 static heed_status finish(heed_model *m)
 {
     rwkv *a = m->impl;
-    HEEDI_TRY(heedi_choose_head(m, heedi_matrix(m, 0, P_embed),
-                                heedi_matrix(m, 0, P_head), a->tied));
-    a->ln0 = norm_args(m, a->eps, 0, P_ln0_b);
-    a->ln_out = norm_args(m, 1e-5, 0, P_ln_out_b); /* whatever the others' */
+    HEEDI_TRY(heedi_rwkv_finish(m));
     a->layer =
         heedi_arena_alloc(&m->mem, (size_t)m->dim['L'] * sizeof *a->layer);
     if (!a->layer)
@@ -180,35 +149,11 @@ static heedi_node *time_mix(const heed_model *m, int64_t l, heedi_tape *t,
     return heedi_linear(t, "mixer.out", heedi_matrix(m, l, P_out), NULL, v);
 }
 
-static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
-                         heedi_node *x)
-{
-    const rwkv *a = m->impl;
-    const layer *c = &a->layer[l];
-    const heedi_op *ln = &heedi_op_layernorm;
-    heedi_node *n = heedi_norm_of(m, t, l, ln, "mixer.norm", P_ln1, &c->ln1, x);
-    x = heedi_sum(t, "mixer.add", x, time_mix(m, l, t, n));
-    n = heedi_norm_of(m, t, l, ln, "mlp.norm", P_ln2, &c->ln2, x);
-    n = heedi_rwkv_channel_mix(t, &c->mlp, &a->relu2, n);
-    return heedi_sum(t, "mlp.add", x, n);
-}
-
 static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          heedi_node *x)
 {
-    const rwkv *a = m->impl;
-    if (b == 0) {
-        x = heedi_embedding(t, heedi_matrix(m, 0, P_embed), &a->embed);
-        return heedi_norm_of(m, t, 0, &heedi_op_layernorm, "embed.norm", P_ln0,
-                             &a->ln0, x);
-    }
-    if (b <= m->dim['L'])
-        return block(m, b - 1, t, x);
-    return heedi_norm_of(m, t, 0, &heedi_op_layernorm, "norm", P_ln_out,
-                         &a->ln_out, x);
+    return heedi_rwkv_build(m, b, t, x, time_mix);
 }
-
-static const char *const ignored[] = {NULL};
 
 const heedi_family heedi_family_rwkv = {
     .info = {.name = "rwkv",
@@ -218,7 +163,6 @@ const heedi_family heedi_family_rwkv = {
     .prefix = "rwkv.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(rwkv),
     .configure = configure,
     .finish = finish,

@@ -21,58 +21,49 @@
 #define A "rwkv.blocks.%d.attention."
 #define F "rwkv.blocks.%d.feed_forward."
 #define G "blk.%d."
-#define PARAMS(P)                                                              \
-    P(embed, "rwkv.embeddings.weight", "token_embd.weight", "V,C", 0, 0)       \
-    P(ln0, "rwkv.blocks.0.pre_ln.weight", "token_embd_norm.weight", "C", 0, 0) \
-    P(ln0_b, "rwkv.blocks.0.pre_ln.bias", "token_embd_norm.bias", "C", 0, 0)   \
-    P(ln_out, "rwkv.ln_out.weight", "output_norm.weight", "C", 0, 0)           \
-    P(ln_out_b, "rwkv.ln_out.bias", "output_norm.bias", "C", 0, 0)             \
-    P(head, "head.weight", "output.weight", "V,C", 0, 1)                       \
-    P(ln1, R "ln1.weight", G "attn_norm.weight", "C", 1, 0)                    \
-    P(ln1_b, R "ln1.bias", G "attn_norm.bias", "C", 1, 0)                      \
-    P(ln2, R "ln2.weight", G "attn_norm_2.weight", "C", 1, 0)                  \
-    P(ln2_b, R "ln2.bias", G "attn_norm_2.bias", "C", 1, 0)                    \
-    P(mu_x, A "time_maa_x", NULL, "1,1,C", 1, 0)                               \
-    P(mu_w, A "time_maa_w", NULL, "1,1,C", 1, 0)                               \
-    P(mu_k, A "time_maa_k", NULL, "1,1,C", 1, 0)                               \
-    P(mu_v, A "time_maa_v", NULL, "1,1,C", 1, 0)                               \
-    P(mu_r, A "time_maa_r", NULL, "1,1,C", 1, 0)                               \
-    P(mu_g, A "time_maa_g", NULL, "1,1,C", 1, 0)                               \
-    P(lerp_x, NULL, G "time_mix_lerp_x.weight", "C", 1, 0)                     \
-    P(lerp, NULL, G "time_mix_lerp_fused.weight", "5,1,1,C", 1, 1)             \
-    P(lerp_w, NULL, G "time_mix_lerp_w.weight", "C", 1, 1)                     \
-    P(lerp_k, NULL, G "time_mix_lerp_k.weight", "C", 1, 1)                     \
-    P(lerp_v, NULL, G "time_mix_lerp_v.weight", "C", 1, 1)                     \
-    P(lerp_r, NULL, G "time_mix_lerp_r.weight", "C", 1, 1)                     \
-    P(lerp_g, NULL, G "time_mix_lerp_g.weight", "C", 1, 1)                     \
-    P(w1, A "time_maa_w1", NULL, "C,5M", 1, 0)                                 \
-    P(w1_g, NULL, G "time_mix_w1.weight", "5M,C", 1, 0)                        \
-    P(w2, A "time_maa_w2", NULL, "5,M,C", 1, 0)                                \
-    P(w2_g, NULL, G "time_mix_w2.weight", "5,C,M", 1, 0)                       \
-    P(decay, A "time_decay", NULL, "1,1,A", 1, 0)                              \
-    P(decay_g, NULL, G "time_mix_decay.weight", "A", 1, 0)                     \
-    P(d1, A "time_decay_w1", NULL, "C,R", 1, 0)                                \
-    P(d1_g, NULL, G "time_mix_decay_w1.weight", "R,C", 1, 0)                   \
-    P(d2, A "time_decay_w2", NULL, "R,A", 1, 0)                                \
-    P(d2_g, NULL, G "time_mix_decay_w2.weight", "A,R", 1, 0)                   \
-    P(bonus, A "time_faaaa", G "time_mix_first.weight", "H,D", 1, 0)           \
-    P(r, A "receptance.weight", G "time_mix_receptance.weight", "A,C", 1, 0)   \
-    P(k, A "key.weight", G "time_mix_key.weight", "A,C", 1, 0)                 \
-    P(v, A "value.weight", G "time_mix_value.weight", "A,C", 1, 0)             \
-    P(g, A "gate.weight", G "time_mix_gate.weight", "A,C", 1, 0)               \
-    P(ln_x, A "ln_x.weight", G "time_mix_ln.weight", "A", 1, 0)                \
-    P(ln_x_b, A "ln_x.bias", G "time_mix_ln.bias", "A", 1, 0)                  \
-    P(out, A "output.weight", G "time_mix_output.weight", "C,A", 1, 0)         \
-    P(nu_k, F "time_maa_k", NULL, "1,1,C", 1, 0)                               \
-    P(nu_k_g, NULL, G "channel_mix_lerp_k.weight", "C", 1, 0)                  \
-    P(nu_r, F "time_maa_r", NULL, "1,1,C", 1, 0)                               \
-    P(nu_r_g, NULL, G "channel_mix_lerp_r.weight", "C", 1, 0)                  \
-    P(fk, F "key.weight", G "channel_mix_key.weight", "F,C", 1, 0)             \
-    P(fr, F "receptance.weight", G "channel_mix_receptance.weight", "C,C", 1,  \
-      0)                                                                       \
+#define PARAMS(P)                                                             \
+    P(mu_x, A "time_maa_x", NULL, "1,1,C", 1, 0)                              \
+    P(mu_w, A "time_maa_w", NULL, "1,1,C", 1, 0)                              \
+    P(mu_k, A "time_maa_k", NULL, "1,1,C", 1, 0)                              \
+    P(mu_v, A "time_maa_v", NULL, "1,1,C", 1, 0)                              \
+    P(mu_r, A "time_maa_r", NULL, "1,1,C", 1, 0)                              \
+    P(mu_g, A "time_maa_g", NULL, "1,1,C", 1, 0)                              \
+    P(lerp_x, NULL, G "time_mix_lerp_x.weight", "C", 1, 0)                    \
+    P(lerp, NULL, G "time_mix_lerp_fused.weight", "5,1,1,C", 1, 1)            \
+    P(lerp_w, NULL, G "time_mix_lerp_w.weight", "C", 1, 1)                    \
+    P(lerp_k, NULL, G "time_mix_lerp_k.weight", "C", 1, 1)                    \
+    P(lerp_v, NULL, G "time_mix_lerp_v.weight", "C", 1, 1)                    \
+    P(lerp_r, NULL, G "time_mix_lerp_r.weight", "C", 1, 1)                    \
+    P(lerp_g, NULL, G "time_mix_lerp_g.weight", "C", 1, 1)                    \
+    P(w1, A "time_maa_w1", NULL, "C,5M", 1, 0)                                \
+    P(w1_g, NULL, G "time_mix_w1.weight", "5M,C", 1, 0)                       \
+    P(w2, A "time_maa_w2", NULL, "5,M,C", 1, 0)                               \
+    P(w2_g, NULL, G "time_mix_w2.weight", "5,C,M", 1, 0)                      \
+    P(decay, A "time_decay", NULL, "1,1,A", 1, 0)                             \
+    P(decay_g, NULL, G "time_mix_decay.weight", "A", 1, 0)                    \
+    P(d1, A "time_decay_w1", NULL, "C,R", 1, 0)                               \
+    P(d1_g, NULL, G "time_mix_decay_w1.weight", "R,C", 1, 0)                  \
+    P(d2, A "time_decay_w2", NULL, "R,A", 1, 0)                               \
+    P(d2_g, NULL, G "time_mix_decay_w2.weight", "A,R", 1, 0)                  \
+    P(bonus, A "time_faaaa", G "time_mix_first.weight", "H,D", 1, 0)          \
+    P(r, A "receptance.weight", G "time_mix_receptance.weight", "A,C", 1, 0)  \
+    P(k, A "key.weight", G "time_mix_key.weight", "A,C", 1, 0)                \
+    P(v, A "value.weight", G "time_mix_value.weight", "A,C", 1, 0)            \
+    P(g, A "gate.weight", G "time_mix_gate.weight", "A,C", 1, 0)              \
+    P(ln_x, A "ln_x.weight", G "time_mix_ln.weight", "A", 1, 0)               \
+    P(ln_x_b, A "ln_x.bias", G "time_mix_ln.bias", "A", 1, 0)                 \
+    P(out, A "output.weight", G "time_mix_output.weight", "C,A", 1, 0)        \
+    P(nu_k, F "time_maa_k", NULL, "1,1,C", 1, 0)                              \
+    P(nu_k_g, NULL, G "channel_mix_lerp_k.weight", "C", 1, 0)                 \
+    P(nu_r, F "time_maa_r", NULL, "1,1,C", 1, 0)                              \
+    P(nu_r_g, NULL, G "channel_mix_lerp_r.weight", "C", 1, 0)                 \
+    P(fk, F "key.weight", G "channel_mix_key.weight", "F,C", 1, 0)            \
+    P(fr, F "receptance.weight", G "channel_mix_receptance.weight", "C,C", 1, \
+      0)                                                                      \
     P(fv, F "value.weight", G "channel_mix_value.weight", "C,F", 1, 0)
-enum { PARAMS(HEEDI_PARAM_INDEX) };
-static const heedi_param params[] = {PARAMS(HEEDI_PARAM_ROW){0}};
+enum { HEEDI_RWKV_LAST_PARAM, PARAMS(HEEDI_PARAM_INDEX) };
+static const heedi_param params[] = {HEEDI_RWKV_PARAMS(HEEDI_PARAM_ROW)
+                                         PARAMS(HEEDI_PARAM_ROW){0}};
 
 static const heedi_key keys[] = {
     {'C', "hidden_size", "embedding_length", -1},
@@ -96,19 +87,15 @@ typedef struct layer {
     const heed_real *mu_x, *w0, *bonus;
     mix mix[N_MIX];
     heedi_weight d1, d2, out, value;
-    heedi_channel_mix mlp;
-    heedi_layernorm_args ln1, ln2;
     heedi_groupnorm_args ln_x;
 } layer;
 
 typedef struct rwkv6 {
-    double eps, group_eps;
+    heedi_rwkv frame;
+    double group_eps;
     int64_t rescale; /* layers; 0: none */
-    bool tied;
-    heedi_embed_args embed;
-    heedi_act_args tanh_, silu, relu2;
+    heedi_act_args tanh_, silu;
     heedi_gla_args gla;
-    heedi_layernorm_args ln0, ln_out;
     layer *layer;
 } rwkv6;
 
@@ -159,18 +146,14 @@ static heed_status configure(heed_model *m)
     rwkv6 *a = m->impl;
     double divisor;
     HEEDI_TRY(sizes(m));
-    HEEDI_TRY(heedi_key_eps(m, "layer_norm_epsilon",
-                            "attention.layer_norm_epsilon", 1e-5, &a->eps));
+    HEEDI_TRY(heedi_rwkv_configure(m));
     HEEDI_TRY(
         heedi_key_number(m, "head_size_divisor", "", 8, 1e-3, 1e6, &divisor));
     HEEDI_TRY(heedi_key_whole(m, "", "rescale_every_n_layers", 0, 0, 1e6,
                               &a->rescale));
-    HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", false, &a->tied));
     a->group_eps = 1e-5 * divisor * divisor;
     a->tanh_.f = heedi_activation_named("tanh");
     a->silu.f = heedi_activation_named("silu");
-    a->relu2.f = heedi_activation_named("relu2");
-    a->embed.scale = 1;
     a->gla = (heedi_gla_args){
         .heads = m->dim['H'], .keys = m->dim['D'], .values = m->dim['D']};
     return HEED_OK;
@@ -236,22 +219,18 @@ static heed_status lerps(heed_model *m, int64_t l, layer *k)
     return HEED_OK;
 }
 
-static const heed_real *shift(const heed_model *m, int64_t l, int p)
-{
-    int64_t n;
-    return heedi_vector_of(m, l, p, &n);
-}
-
 static heed_status arrange(heed_model *m, int64_t l, layer *k)
 {
     const rwkv6 *a = m->impl;
     const int64_t c = m->dim['C'], rank = m->dim['M'];
+    heedi_channel_mix *mlp = &a->frame.block[l].mlp;
+    int64_t n;
     const heedi_weight down = matrix(m, l, P_w1, P_w1_g);
     const heedi_weight *up = heedi_matrix(m, l, m->gguf ? P_w2_g : P_w2);
     HEEDI_TRY(vector(m, l, P_mu_x, P_lerp_x, &k->mu_x));
     HEEDI_TRY(vector(m, l, P_decay, P_decay_g, &k->w0));
-    HEEDI_TRY(vector(m, l, P_nu_k, P_nu_k_g, &k->mlp.mu_k));
-    HEEDI_TRY(vector(m, l, P_nu_r, P_nu_r_g, &k->mlp.mu_r));
+    HEEDI_TRY(vector(m, l, P_nu_k, P_nu_k_g, &mlp->mu_k));
+    HEEDI_TRY(vector(m, l, P_nu_r, P_nu_r_g, &mlp->mu_r));
     HEEDI_TRY(
         decoded(m, heedi_matrix(m, l, P_bonus), 0, m->dim['H'], &k->bonus));
     HEEDI_TRY(lerps(m, l, k));
@@ -268,26 +247,18 @@ static heed_status arrange(heed_model *m, int64_t l, layer *k)
     if (a->rescale > 0)
         k->out.factor = k->value.factor =
             (heed_real)ldexp(1, (int)fmin((double)(l / a->rescale), 64));
-    k->mlp.key = heedi_matrix(m, l, P_fk);
-    k->mlp.receptance = heedi_matrix(m, l, P_fr);
-    k->mlp.value = &k->value;
-    k->ln1 = (heedi_layernorm_args){a->eps, shift(m, l, P_ln1_b)};
-    k->ln2 = (heedi_layernorm_args){a->eps, shift(m, l, P_ln2_b)};
+    mlp->key = heedi_matrix(m, l, P_fk);
+    mlp->receptance = heedi_matrix(m, l, P_fr);
+    mlp->value = &k->value;
     k->ln_x = (heedi_groupnorm_args){m->dim['H'], a->group_eps,
-                                     shift(m, l, P_ln_x_b)};
+                                     heedi_vector_of(m, l, P_ln_x_b, &n)};
     return HEED_OK;
 }
 
 static heed_status finish(heed_model *m)
 {
     rwkv6 *a = m->impl;
-    const heedi_weight *head = heedi_matrix(m, 0, P_head);
-    HEEDI_TRY(heedi_choose_head(m, heedi_matrix(m, 0, P_embed), head,
-                                m->gguf ? head == NULL : a->tied));
-    a->ln0 = (heedi_layernorm_args){a->eps, shift(m, 0, P_ln0_b)};
-    /* as the original code has it, and llama.cpp */
-    a->ln_out = (heedi_layernorm_args){m->gguf ? a->eps : 1e-5,
-                                       shift(m, 0, P_ln_out_b)};
+    HEEDI_TRY(heedi_rwkv_finish(m));
     a->layer =
         heedi_arena_alloc(&m->mem, (size_t)m->dim['L'] * sizeof *a->layer);
     if (!a->layer)
@@ -362,36 +333,11 @@ static heedi_node *time_mix(const heed_model *m, int64_t l, heedi_tape *t,
     return heedi_linear(t, "mixer.out", &c->out, NULL, x);
 }
 
-static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
-                         heedi_node *x)
-{
-    const rwkv6 *a = m->impl;
-    const layer *c = &a->layer[l];
-    heedi_node *n = heedi_norm_of(m, t, l, &heedi_op_layernorm, "mixer.norm",
-                                  P_ln1, &c->ln1, x);
-    x = heedi_sum(t, "mixer.add", x, time_mix(m, l, t, n));
-    n = heedi_norm_of(m, t, l, &heedi_op_layernorm, "mlp.norm", P_ln2, &c->ln2,
-                      x);
-    return heedi_sum(t, "mlp.add", x,
-                     heedi_rwkv_channel_mix(t, &c->mlp, &a->relu2, n));
-}
-
 static heedi_node *build(const heed_model *m, int64_t b, heedi_tape *t,
                          heedi_node *x)
 {
-    const rwkv6 *a = m->impl;
-    if (b == 0) {
-        x = heedi_embedding(t, heedi_matrix(m, 0, P_embed), &a->embed);
-        return heedi_norm_of(m, t, 0, &heedi_op_layernorm, "embed.norm", P_ln0,
-                             &a->ln0, x);
-    }
-    if (b <= m->dim['L'])
-        return block(m, b - 1, t, x);
-    return heedi_norm_of(m, t, 0, &heedi_op_layernorm, "norm", P_ln_out,
-                         &a->ln_out, x);
+    return heedi_rwkv_build(m, b, t, x, time_mix);
 }
-
-static const char *const ignored[] = {NULL};
 
 const heedi_family heedi_family_rwkv6 = {
     .info = {.name = "rwkv6",
@@ -401,7 +347,6 @@ const heedi_family heedi_family_rwkv6 = {
     .prefix = "rwkv.",
     .params = params,
     .keys = keys,
-    .ignored = ignored,
     .size = sizeof(rwkv6),
     .configure = configure,
     .finish = finish,

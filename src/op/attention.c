@@ -120,9 +120,17 @@ static const heedi_attention_args
     backward = {
         .heads = 3, .kv_heads = 3, .head_dim = 4, .scale = 0.5, .window = -1};
 
+static const char *direction(const heedi_node *y)
+{
+    const heedi_attention_args *a = y->args;
+    return a->bidirectional ? "both" : "forward";
+}
+
 static const heedi_mixing mixing = {.mixer = "softmax",
+                                    .direction = direction,
                                     .operand = 2,
                                     .positive = true,
+                                    .softmax = true,
                                     .heads = heads,
                                     .rows = heedi_attention_rows,
                                     .rest = heedi_attention_rest};

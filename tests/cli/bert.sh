@@ -73,3 +73,8 @@ run attribute -m embed_mean --ids 1,2
 run predict -m embed_mean -p 'the cat'
 run inspect -m embed_mean | grep 'head\|pooling\|segments'
 run check -m embed_mean -p 'the cat' | cut -f 1,5
+run check -m embed_mean -p 'the cat' --pair 'a dog ran' --json | grep -o '"n_tokens": [0-9]*\|"result": "ok"' | uniq -c
+run check -m plain -p 'the cat' --pair 'a dog' -q | cut -f 1,5
+run check -m masked -p 'the [MASK]' --special --pair 'a dog' -q | cut -f 1,5
+run check -m llama/plain -p the --pair cat
+run check -m plain --pair cat

@@ -29,9 +29,9 @@ try attribute -t -1
 try attribute --seed=-1
 try attribute --max-memory 8X
 try attribute --max-memory 99999999999T
-try attribute --layers 5-3
-try attribute --layers 0-99999999999
-try attribute --heads ''
+try attention --layers 5-3
+try attention --layers 0-99999999999
+try attention --heads ''
 try attribute --ids 1,2,
 try attribute --ids '1;2'
 try attribute --ids -1

@@ -33,7 +33,13 @@ run attribute -m "$M" --ids 1 --target-id 99
 run attribute -m "$M" -p text
 run attribute -m "$M" --ids 1,2,3 -c 2
 run attribute -m "$M" --ids 1,2,3 -c 2 --truncate left | cut -f 1-3
-run attribute -m "$M" --ids 1 --layers 7 -a attention -q
+run attention -m "$M" --ids 1 --layers 7 --heads 0
+run attribute -m "$M" --ids 1 --layers 0
+run attribute -m "$M" --ids 1 --heads 0 --keep head
+for a in attention gxi,attention_profile contribution-map; do
+    run attribute -m "$M" --ids 1,2 -a $a -o map.json
+    ls map.json 2>/dev/null
+done
 run attribute -m "$M" --ids 1 --steps 5
 
 echo '# options of methods'
@@ -122,17 +128,35 @@ run attention -m "$M" --ids 1,2,3
 run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 2 | cut -f 1-4
 run attention -m "$M" --ids 1,2,3 --layers 1 --heads 3 --rows 3
 run attention -m "$M" --ids 1,2,3 --layers 1 --reduce weighted --rows -1 | cut -f 1-4
+# what is wrong with an argument comes before what a table cannot show
+run attention -m "$M" --ids 1,2,3 --layers 7
+run attention -m "$M" --ids 1,2,3 --heads 9
+run attention -m "$M" --ids 1,2,3 --rows 3
+run attention -m "$M" --ids 1,2,3 --kind none
+run attention -m "$M" --ids 1,2,3 --json
 run attention -m "$M" --ids 1,2,3 --layers 1 --target-id 4
 run attention -m "$M" --ids 1,2,3 --layers 1 --kind block
 run attention -m "$M" --ids 1,2,3 --profile --needle 0:1 | cut -f 1
 run attention -m "$M" --ids 1,2,3 --profile --needle 0:4
 run attention -m "$M" --ids 1,2,3 --order mean_of_ratios
+run attention -m "$M" --ids 1,2,3 --horizon-rows
+run attention -m "$M" --ids 1,2,3 --profile --horizon 1
+run attention -m "$M" --ids 1,2,3 --profile | cut -f 1,10-13
+run attention -m "${M%/llama*}/recurrent_gemma/plain" --ids 1,2,3 --profile --horizon 1e-9 2>&1 | cut -f 1,10-13 | sed "s|/[^ ]*/recurrent_gemma|RECURRENT_GEMMA|"
 run attention -m "$M" --ids 1,2,3 --layers 1 --row-step 2 --rows 1
 S=${M%/llama*}/mamba/plain
 run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
 run attention -m "$S" --ids 1,2,3 --layers 0 --rows 0 --reduce none --channels 7 --kind core 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
 run attention -m "$S" --ids 1,2,3 --layers 0 --reduce none 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
 run attention -m "$S" --ids 1,2,3 --layers 0 --heads 1 2>&1 | cut -f 1-4 | sed "s|$S|MAMBA|"
+R=${M%/llama*}/recurrent_gemma/plain
+hybrid() { run attention -m "$R" --ids 1,2,3 "$@" 2>&1 | sed "s|$R|HYBRID|"; }
+hybrid --kind none
+hybrid --kind softmax --layers 0
+hybrid --kind block --layers 2
+hybrid --reduce none
+hybrid --layers 0 --rows -1 | cut -f 1-4
+hybrid --layers 2 --heads 1 --rows -1 | cut -f 1-4
 
 echo '# others'
 run inspect "$M" --no-hash | sed -n '2,5p'

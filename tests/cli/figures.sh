@@ -30,6 +30,11 @@ made g.png attribute --ids 1,2,3 --figure token_heat --png g.png
 cmp h.png g.png || echo 'the figure without a name is not token_heat'
 made a.svg attention --ids 1,2,3 --layers 1 --heads 2 --figure attention --svg a.svg
 made reach.svg attention --ids 1,2,3 --profile --svg reach.svg
+made grid.png attention --ids 1,2,3,4,5 --png grid.png
+made g2.png attention --ids 1,2,3,4,5 --figure grid --png g2.png
+cmp grid.png g2.png || echo 'several maps are no grid'
+made grid.svg attention --ids 1,2,3,4,5 --layers 1 --svg grid.svg
+made grid.pdf attention --ids 1,2,3,4,5 --reduce mean --rows 1,3 --pdf grid.pdf
 # --figure layers stores what it draws, and nothing else does
 "$HEED" attribute -m "$M" --ids 1,2,3 -q --json --figure layers --png j.png |
     grep -o '"relevance_layer"'
@@ -44,5 +49,7 @@ made two_pa_lrp.png attribute --ids 1,2,3 -a attn_lrp,pa_lrp --figure positions 
 refused 'no position_relevance;' attribute --ids 1,2 --figure positions --png x.png
 refused 'no ledger/op_name; what fits: compare, token_heat' attribute --ids 1,2 -a saliency --figure ledger --png x.png
 refused 'what fits: attention' attention --ids 1,2 --layers 1 --heads 2 --figure layers --png x.png
+refused 'one matrix' attention --ids 1,2 --figure attention --png x.png
+refused '2 x 4 maps leave 0.0 px' attention --ids 1,2 --min-font 90 --width 200 --png x.png
 [ ! -e x.png ] || echo 'a refused picture is there'
 echo done

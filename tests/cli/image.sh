@@ -37,6 +37,11 @@ run predict -m vit/vit_plain --image image/rgb.jpg --json | grep -c '"image_form
 run attention -m vit/vit_oblong --image image/rgb.jpg --layers 0 --heads 1 --rows 2 | cut -f 1-4 | tail -n 2
 run inspect vit/vit_oblong | grep -E '^(image|patch|head	|labels)'
 
+echo '# check'
+run check vit/vit_plain | cut -f 1,5
+run check -m vit/deit_teacher --image image/rgb.jpg | cut -f 1,5
+run check -m vit/vit_oblong -q --json | grep -o '"n_tokens": [0-9]*\|"result": "ok"' | sort | uniq -c
+
 echo '# refused'
 head -c 300 image/rgb.jpg >short.jpg
 head -c 100 image/rgb.png >short.png
@@ -56,4 +61,7 @@ run attribute -m vit/vit_plain --image image/rgb.jpg -n 2
 run attribute -m vit/vit_plain --image image/rgb.jpg --target-id 5
 run attribute -m vit/vit_plain --image image/rgb.jpg -a ig --baseline token:1
 run generate -m vit/vit_plain --ids 1 -n 1
-run check -m vit/vit_plain
+run check -m vit/vit_plain --ids 1,2
+run check -m vit/vit_no_bias --image image/rgb.jpg
+run check -m vit/vit_plain --image image/rgb.jpg -p x
+run check -m "$G/llama/plain" --image image/rgb.jpg | sed "s|$G|G|"

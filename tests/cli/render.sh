@@ -38,6 +38,16 @@ same att.png m.png
 made one_1.svg t.h5 --figure token_heat --svg one.svg
 same one_1.svg t_1.svg
 
+# several maps are a grid, unless one is named
+"$HEED" attention -m "$M" --ids 1,2,3 -q -o g.h5 --png g.png || exit
+made grid.png g.h5 --png grid.png
+same grid.png g.png
+made again.png g.h5 --figure grid --png again.png
+same again.png g.png
+made one_of.png g.h5 --layers 1 --heads 2 --png one_of.png
+same one_of.png m.png
+head -c 9000 g.h5 >cut.h5
+
 # several explanations: of a file, of several, of one method
 made two.svg a.h5 --svg two.svg
 made three.pdf a.h5 b.h5 --pdf three.pdf
@@ -52,6 +62,9 @@ refused 3 'No such file' none.h5 --png x.png
 refused 4 'reads no result files' "$M/config.json" --png x.png
 echo text >bad.h5
 refused 3 'bad.h5: no HDF5 file' bad.h5 --png x.png
+refused 3 'cut.h5: no HDF5 file' cut.h5 --png x.png
+refused 2 'not --heads' g.h5 --figure grid --heads 1 --png x.png
+refused 2 'maps leave' g.h5 --min-font 90 --width 200 --png x.png
 refused 7 'exists' a.h5 --png one.png
 refused 2 'saliency' a.h5 --method saliency --png x.png
 refused 2 'token_heat' a.h5 --figure token_heet --png x.png

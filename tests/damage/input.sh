@@ -52,8 +52,8 @@ a 'too long an input' 2 'at most 2048' --ids "$many"
 a 'too long a continuation' 2 'at most 2048' --ids 1,2,3 -n 2046
 a 'an unknown method' 2 'unknown' --ids 1 -a nosuch
 a 'a method with an escape sequence' 2 '?[2j' --ids 1 -a "$(printf '\033[2J')"
-a 'no layers 7' 2 'layer' --ids 1,2 -a attention --layers 7
-a 'no heads 99' 2 'head' --ids 1,2 -a attention --heads 99
+a 'layers of what is no map' 2 'no such option' --ids 1,2 --layers 1
+a 'a map in place of relevance' 2 'heed attention' --ids 1,2 -a attention -o a.json
 try 'no layer 7' 2 'layer' attention -m ../m --ids 1,2 --layers 7 --heads 0
 try 'no head 99' 2 'head' attention -m ../m --ids 1,2 --layers 0 --heads 99
 try 'no head 99, to a file' 2 'head' attention -m ../m --ids 1,2 --heads 99 -o a.json

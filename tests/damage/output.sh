@@ -76,7 +76,9 @@ if has token_heat; then
     o 'an unknown colormap' 2 "'nosuch'" $p --cmap nosuch
     o 'a colormap with an escape sequence' 2 '?[2J' $p --cmap "$(printf '\033[2J')"
     o 'a range that is empty' 2 '--vmin' $p --vmin 2 --vmax 1
-    try 'a picture of all heads' 2 'one matrix' attention -m ../m --ids 1,2 --png a.png
+    try 'one matrix of all heads' 2 'one matrix' attention -m ../m --ids 1,2 --figure attention --png a.png
+    try 'a page without room for maps' 2 'maps leave 0.0 px' attention -m ../m --ids 1,2 --width 200 \
+        --min-font 90 --png a.png
 fi
 many=$(awk 'BEGIN { for (i = 0; i < 1900; i++) printf "%s%d", i ? "," : "", i % 61 }')
 for signal in INT TERM; do

@@ -6,7 +6,7 @@
 #include "view.h"
 
 enum { MARGIN = 26, BAR = 120, LONGEST = 110 };
-static const double cell_size = 22, gap = 0.6;
+static const double cell_size = 22;
 static const heedi_type title_type = {14, 0x111111, true, HEEDI_LEFT, 0};
 static const heedi_type subtitle_type = {9.5, 0x666666, false, HEEDI_LEFT, 0};
 static const heedi_type small = {9, 0x444444, false, HEEDI_LEFT, 0};
@@ -107,13 +107,14 @@ static double value_at(const void *ud, int64_t i, int64_t k)
 
 static heedi_rgb color_of(const void *ud, double x)
 {
-    return heedi_matrix_color(ud, x);
+    const heedi_matrix *m = ud;
+    return heedi_shades_color(&m->shades, x);
 }
 
 static heed_status draw_values(const heedi_matrix *m, heedi_canvas *c,
                                const plan *p)
 {
-    double most = fmax(fabs(m->low), fabs(m->high));
+    double most = fmax(fabs(m->shades.low), fabs(m->shades.high));
     const heedi_grid g = {
         .x = p->x,
         .y = p->y,
@@ -128,29 +129,9 @@ static heed_status draw_values(const heedi_matrix *m, heedi_canvas *c,
         .ud = m,
         .number = p->cell >= 18 && most >= 0.03 ? 0.35 * most : 0,
     };
-    return heedi_grid_draw(&g, c);
-}
-
-/* The edge of a causal matrix, else a frame. */
-static void draw_edge(const heedi_matrix *m, heedi_canvas *c, const plan *p)
-{
-    double w = (double)p->n_columns * p->cell, h = (double)p->n_rows * p->cell;
-    double x = p->x - gap / 2, y = p->y - gap / 2;
-    cairo_t *cr = c->cr;
-    cairo_move_to(cr, x, y);
-    if (!m->is_causal)
-        cairo_line_to(cr, x + w, y);
-    for (int64_t i = 0; m->is_causal && i < p->n_rows; i++) {
-        double right = x + (double)(i + 1) * p->cell;
-        cairo_line_to(cr, right, y + (double)i * p->cell);
-        cairo_line_to(cr, right, y + (double)(i + 1) * p->cell);
-    }
-    cairo_line_to(cr, x + w, y + h);
-    cairo_line_to(cr, x, y + h);
-    cairo_close_path(cr);
-    heedi_canvas_color(c, heedi_rgb_of(0xbbbbbb));
-    cairo_set_line_width(cr, 0.6);
-    cairo_stroke(cr);
+    HEEDI_TRY(heedi_grid_draw(&g, c));
+    heedi_grid_edge(&g, c, m->is_causal, 0.6);
+    return HEED_OK;
 }
 
 /* Labels, and how far to the right they reach. */
@@ -179,23 +160,6 @@ static double draw_labels(heedi_matrix *m, heedi_canvas *c, const plan *p)
         right = fmax(right, x + w * 0.7071 + 4);
     }
     return right;
-}
-
-static void draw_bar(const heedi_matrix *m, heedi_canvas *c, double x, double y,
-                     double w)
-{
-    char num[HEEDI_NUMBER];
-    heedi_type right = small, middle = small;
-    right.align = HEEDI_RIGHT;
-    middle.align = HEEDI_MIDDLE;
-    heedi_canvas_text(c, x, y - 5, small, m->legend);
-    heedi_canvas_bar(c, x, y, w, 8, m->cmap);
-    heedi_canvas_text(c, x, y + 19, small,
-                      heedi_number_text(num, m->low, m->is_signed));
-    heedi_canvas_text(c, x + w, y + 19, right,
-                      heedi_number_text(num, m->high, m->is_signed));
-    if (m->is_signed)
-        heedi_canvas_text(c, x + w / 2, y + 19, middle, "0");
 }
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -229,21 +193,21 @@ static heed_status draw_matrix(heedi_picture *q, heedi_canvas *c,
     y = heedi_canvas_lines(c, MARGIN, y, 13, sub, subtitle);
     p.y += y - 54;
     HEEDI_TRY(draw_values(m, c, &p));
-    draw_edge(m, c, &p);
     double reach = draw_labels(m, c, &p);
     if (reach < 0)
         return HEED_ENOMEM;
     double bottom = p.y + h;
     if (inside) {
-        draw_bar(m, c, p.x + w - legend, p.y + fmin(48.4, h / 4), legend);
+        heedi_shades_bar(&m->shades, c, p.x + w - legend,
+                         p.y + fmin(48.4, h / 4), legend, m->legend);
     } else {
-        draw_bar(m, c, p.x, bottom + 26, legend);
+        heedi_shades_bar(&m->shades, c, p.x, bottom + 26, legend, m->legend);
         bottom += 47;
     }
     q->width = fmin(ceil(fmax(right, reach)), q->o.width);
     q->height = ceil(bottom + MARGIN);
-    heedi_picture_range(q, m->low, m->high);
-    q->cmap = m->cmap;
+    heedi_picture_range(q, m->shades.low, m->shades.high);
+    q->cmap = m->shades.cmap;
     return HEED_OK;
 }
 
