@@ -9,5 +9,6 @@ const heedi_method heedi_method_input_x_gradient = {
              .has_target = 1,
              .is_signed = 1},
     .pass = HEEDI_GRADIENT,
+    .has_leaf = true,
     .run = heedi_run_gradient,
 };

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "baseline.h"
 #include "ctx.h"
@@ -8,9 +9,10 @@
 #include "quadrature.h"
 
 /* R = (x - x0) * the mean gradient on the straight line from the baseline x0,
- * the same one in every position, to the embeddings x. Were the integral exact,
- * R would add up to F(x) - F(x0): the account has F(x0) as its entry
- * `baseline`, and the gap is the residual. */
+ * the same embedding in every position, to the embeddings x. Of another leaf x0
+ * is 0, or what the model makes there of the baseline's tokens. Were the
+ * integral exact, R would add up to F(x) - F(x0): the account has F(x0) as its
+ * entry `baseline`, and the gap is the residual. */
 
 #define OPTIONS(O)                                                          \
     O(steps, "integer", "50", 1, 4096, "points on the path")                \
@@ -30,7 +32,7 @@ typedef struct path {
     heedi_quadrature *rule;
     int64_t steps;
     heedi_baseline baseline;
-    heed_real *x0;       /* C */
+    heed_real *x0;       /* (rows, C) */
     double *at_baseline; /* the target there, of each input */
 } path;
 
@@ -44,8 +46,20 @@ static heed_status check(heedi_job *j)
             "%s: quadrature trapezoid has both ends, steps must be at "
             "least 2",
             j->info->name);
-    j->o.results += heedi_points_bytes(j);
+    j->o.results +=
+        heedi_points_bytes(j) +
+        (uint64_t)(j->rows * heedi_leaf_cols(j->q->model)) * sizeof(heed_real);
     return heedi_baseline_read(&b, j, "baseline", j->opt_text[opt_baseline]);
+}
+
+/* The leaf's value lives until the next block has run. */
+static heed_status keep(void *ud, heedi_exec *e, int64_t b)
+{
+    path *p = ud;
+    if (b == 0)
+        memcpy(p->x0, e->leaf->x,
+               (size_t)(e->batch.rows * e->leaf->cols) * sizeof *p->x0);
+    return HEED_OK;
 }
 
 /* The target at the baseline itself. */
@@ -59,8 +73,9 @@ static heed_status start(void *ud, heedi_rounds *r, const heed_real *x,
     HEEDI_TRY(heedi_baseline_row(&p->baseline, e, p->x0));
     for (int64_t i = 0; i < e->batch.rows * c; i++)
         point[i] = p->x0[i % c];
+    heedi_exec_replace(e, heedi_baseline_is_zero(&p->baseline) ? point : NULL);
     e->run.leaf = point;
-    HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
+    HEEDI_TRY(heedi_exec_forward(e, keep, p));
     HEEDI_TRY(heedi_rounds_again(r));
     for (int64_t s = 0; s < r->j->n; s++)
         p->at_baseline[s] = r->now[s];
@@ -71,11 +86,11 @@ static double at(void *ud, const heedi_rounds *r, int64_t k, const heed_real *x,
                  heed_real *point)
 {
     const path *p = ud;
-    const int64_t c = r->e->leaf->cols, n = r->e->batch.rows * c;
+    const int64_t n = r->e->batch.rows * r->e->leaf->cols;
     double a, w;
     p->rule(p->steps, k, &a, &w);
     for (int64_t i = 0; i < n; i++) {
-        double x0 = (double)p->x0[i % c];
+        double x0 = (double)p->x0[i];
         point[i] = (heed_real)(x0 + a * ((double)x[i] - x0));
     }
     return w;
@@ -108,8 +123,9 @@ static heed_status settle(void *ud, heedi_rounds *r, int64_t s, heed_real *x,
 {
     const path *p = ud;
     const int64_t c = r->e->leaf->cols;
+    const heed_real *x0 = p->x0 + heedi_first_row(r->j, r->e, s) * c;
     for (int64_t i = 0; i < r->j->len[s] * c; i++)
-        x[i] -= p->x0[i % c];
+        x[i] -= x0[i];
     HEEDI_TRY(heedi_rounds_read(r, s, x, mean));
     return account(r->j, heedi_outcome_of(r, s), p->at_baseline[s]);
 }
@@ -120,8 +136,8 @@ static heed_status run(heedi_job *j)
               .steps = (int64_t)j->opt[opt_steps]};
     HEEDI_TRY(heedi_baseline_read(&p.baseline, j, "baseline",
                                   j->opt_text[opt_baseline]));
-    const size_t c = (size_t)heedi_leaf_cols(j->q->model);
-    p.x0 = heedi_arena_alloc(&j->mem, c * sizeof *p.x0);
+    const size_t n = (size_t)(j->rows * heedi_leaf_cols(j->q->model));
+    p.x0 = heedi_arena_alloc(&j->mem, n * sizeof *p.x0);
     p.at_baseline =
         heedi_arena_alloc(&j->mem, (size_t)j->n * sizeof *p.at_baseline);
     if (!p.x0 || !p.at_baseline)
@@ -142,6 +158,7 @@ const heedi_method heedi_method_integrated_gradients = {
              .conserves = 1,
              .approximates = 1},
     .pass = HEEDI_GRADIENT,
+    .has_leaf = true,
     .tokens_only = true,
     .check = check,
     .run = run,

@@ -23,6 +23,7 @@ const heedi_method heedi_method_lrp_gamma = {
          .is_signed = 1,
          .conserves = 1},
     .pass = HEEDI_RELEVANCE,
+    .has_leaf = true,
     .rules = rules,
     .run = heedi_run_gradient,
 };

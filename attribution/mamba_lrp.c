@@ -33,6 +33,7 @@ const heedi_method heedi_method_mamba_lrp = {
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
+    .has_leaf = true,
     .check = check,
     .run = heedi_run_gradient,
 };

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "ctx.h"
+#include "leaf.h"
 #include "patches.h"
 #include "rule.h"
 #include "words.h"
@@ -276,6 +277,19 @@ static heed_status center(heedi_job *j)
     return HEED_OK;
 }
 
+/* The tensor that is explained; whether the model has it is seen when a run is
+ * built. */
+static heed_status leaf(heedi_job *j, const heedi_method *m)
+{
+    HEEDI_TRY(heedi_leaf_named(j->ctx, j->q->leaf, &j->o.leaf));
+    if (j->o.leaf == HEEDI_LEAF_WORD || m->has_leaf)
+        return HEED_OK;
+    return heedi_fail(j->ctx, HEED_EINVAL,
+                      "%s: leaf '%s' is for methods that read gradients or "
+                      "relevance at a tensor; this one explains tokens",
+                      m->info.name, j->q->leaf);
+}
+
 static bool mixes(const heedi_node *y, const void *unused)
 {
     (void)unused;
@@ -426,6 +440,7 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     HEEDI_TRY(keep(j, m));
     HEEDI_TRY(inputs(j));
     engine(j, m);
+    HEEDI_TRY(leaf(j, m));
     HEEDI_TRY(center(j));
     HEEDI_TRY(rules(j, m));
     if (m->check)

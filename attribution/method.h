@@ -12,9 +12,10 @@ typedef struct heedi_method {
     heedi_pass pass; /* whose rules apply where `rules` has none */
     const heedi_method_rule *rules; /* ends at kind == NULL; NULL: none */
     bool mixing;                    /* `run` asks for mixing views */
-    bool gradient_only;             /* relevance is g itself, not x g */
-    bool tokens_only;  /* relevance inside of the model does not exist */
-    const char *units; /* of its relevance; NULL: as of a gradient */
+    bool has_leaf;      /* relevance is read at a tensor that can be chosen */
+    bool gradient_only; /* relevance is g itself, not x g */
+    bool tokens_only;   /* relevance inside of the model does not exist */
+    const char *units;  /* of its relevance; NULL: as of a gradient */
     /* What the bounds of options cannot say, what the run will need of the
      * engine, in j->o, and rules with numbers: heedi_job_rule(). NULL:
      * nothing. */

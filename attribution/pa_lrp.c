@@ -238,6 +238,7 @@ const heedi_method heedi_method_pa_lrp = {
              .is_signed = 1,
              .conserves = 1},
     .pass = HEEDI_RELEVANCE,
+    .has_leaf = true,
     .rules = rules,
     .check = check,
     .settled = settled,

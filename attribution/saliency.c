@@ -8,6 +8,7 @@ const heedi_method heedi_method_saliency = {
              .reduce = "l2",
              .has_target = 1},
     .pass = HEEDI_GRADIENT,
+    .has_leaf = true,
     .gradient_only = true,
     .run = heedi_run_gradient,
 };

@@ -86,6 +86,7 @@ const heedi_method heedi_method_smooth_grad = {
              .options = options,
              .has_target = 1},
     .pass = HEEDI_GRADIENT,
+    .has_leaf = true,
     .gradient_only = true,
     .tokens_only = true,
     .check = check,

@@ -44,6 +44,13 @@ typedef struct heedi_attention_args {
                                  reach; a farther key has the value at the
                                  end */
     int64_t reach;
+
+    /* What a query, and a key, adds to the score before scaling, by distance
+     * (relative keys): q E[j - i] + k F[j - i]. NULL: nothing. */
+    const heed_real *by_query, *by_key; /* E, F: (2 span + 1, head_dim), of
+                                           j - i = -span ... span; a farther key
+                                           has the row at the end */
+    int64_t span;
 } heedi_attention_args;
 
 /* Causal, one filter for each channel. */

@@ -96,6 +96,8 @@ static void scores(const heedi_attention_args *a, int64_t h, const block *t,
 {
     heedi_blas(false, true, t->n, t->w, a->head_dim, 1, q, ldq, k + t->j0 * ldk,
                ldk, 0, r->p, t->w);
+    if (relative(a))
+        heedi_relative_scores(a, t, q, ldq, k, ldk, r->p);
     if (!biased(a))
         return;
     const int64_t first = t->j0 - (t->i0 + t->n - 1);

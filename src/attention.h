@@ -9,9 +9,11 @@ size_t heedi_attention_scratch(const heedi_node *y, const heedi_batch *b,
 void heedi_attention_forward(const heedi_node *y, heedi_run *run);
 
 /* g_q += c_qk dQ, g_k += c_qk dK, g_v += c_v dV with the standard gradients
- * dQ, dK, dV; dS is that of the scores and b what is added to them. With
- * `kappa`, two entries are deposited for each sequence: kappa, which is
- * 1/2 (<O, g> - <q, dQ> - <b, dS>), and pos_bias, 2 c_qk <b, dS>. */
+ * dQ, dK, dV; dS is that of the scores, b what is added to them, rel what
+ * relative keys add. With `kappa`, entries are deposited for each sequence:
+ * kappa, which is 1/2 (<O, g> - <q, dQ> - <b, dS> - <rel, dS>) with the dQ of
+ * Q K^T alone, pos_bias, 2 c_qk <b, dS>, and, with relative keys, unread, which
+ * is c_qk <rel, dS>. */
 void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                           heed_real c_v, bool kappa);
 

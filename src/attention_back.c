@@ -7,6 +7,9 @@
 #include "readout.h"
 #include "tape.h"
 
+/* Of the standard gradients, under AttnLRP. */
+static const heed_real QK = (heed_real)0.25, V = (heed_real)0.5;
+
 /* <b, dS> of a block, whose r.s is dS scale. */
 static double back_bias(const task *t, const block *k)
 {
@@ -17,6 +20,18 @@ static double back_bias(const task *t, const block *k)
                                    t->r.s + i * k->w) /
                a->scale;
     return sum;
+}
+
+/* What relative keys add to a block's scores before scaling, into r.p, and its
+ * product with scale dS. */
+static double back_relative(const task *t, const block *k, const heed_real *q,
+                            const heed_real *keys)
+{
+    const heedi_node *y = t->y;
+    const size_t n = (size_t)(k->n * k->w);
+    memset(t->r.p, 0, n * sizeof *t->r.p);
+    heedi_relative_scores(y->args, k, q, y->cols, keys, y->in[1]->cols, t->r.p);
+    return heedi_vector()->dot(n, t->r.p, t->r.s);
 }
 
 static void back_head(const task *t)
@@ -31,7 +46,7 @@ static void back_head(const task *t)
     const int64_t len = heedi_len(t->run->batch, t->seq);
     const heed_real *k = y->in[1]->x + start * ldk + g0;
     const heed_real *val = y->in[2]->x + start * ldk + g0;
-    t->sum[0] = t->sum[1] = 0;
+    memset(t->sum, 0, (size_t)sums_of(a) * sizeof *t->sum);
     for (int64_t i = 0; i < len; i++) {
         memset(t->dk + i * ldq, 0, (size_t)d * sizeof *t->dk);
         memset(t->dv + i * ldq, 0, (size_t)d * sizeof *t->dv);
@@ -53,6 +68,8 @@ static void back_head(const task *t)
                             (heed_real)a->scale, (heed_real)delta);
         }
         t->sum[1] += back_bias(t, &c);
+        if (relative(a))
+            t->sum[2] += back_relative(t, &c, q, k);
         if (t->read)
             heedi_attention_read_block(t, &c, q, k);
         heedi_blas(false, false, n, d, w, 1, r->s, w, k + c.j0 * ldk, ldk, 0,
@@ -66,6 +83,9 @@ static void back_head(const task *t)
                 memset(gq, 0, (size_t)d * sizeof *gq);
             v->axpy((size_t)d, t->c_qk, r->dq + i * d, gq);
         }
+        if (relative(a))
+            heedi_relative_back(a, &c, r->s, t->c_rel, y->in[0]->g + o, ldq,
+                                t->dk, ldq);
     }
 }
 
@@ -111,8 +131,31 @@ static void values(const task *t)
     }
 }
 
+/* The entries of the account: what is not passed on. */
+static void deposit(const heedi_node *y, const heedi_run *run, heed_real c_qk,
+                    heed_real c_rel, bool read, const double *sum)
+{
+    const heedi_attention_args *a = y->args;
+    const double of_bias = 2 * (double)c_qk, of_rel = of_bias - (double)c_rel;
+    const heedi_entry rest = c_rel == 0 ? HEEDI_ENTRY_leak
+                             : read     ? HEEDI_ENTRY_position
+                                        : HEEDI_ENTRY_unread;
+    for (int64_t k = 0; k < run->batch->n_seq * a->heads;
+         k++, sum += sums_of(a)) {
+        const int64_t seq = k / a->heads;
+        const double rel = relative(a) ? sum[2] : 0;
+        heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_kappa,
+                      0.5 * (sum[0] - sum[1] - rel));
+        heedi_deposit(run->ledger, seq, y->id,
+                      read ? HEEDI_ENTRY_position : HEEDI_ENTRY_pos_bias,
+                      of_bias * sum[1]);
+        if (relative(a))
+            heedi_deposit(run->ledger, seq, y->id, rest, of_rel * rel);
+    }
+}
+
 static void back(const heedi_node *y, heedi_run *run, heed_real c_qk,
-                 heed_real c_v, bool kappa, bool read)
+                 heed_real c_v, heed_real c_rel, bool kappa, bool read)
 {
     const heedi_attention_args *a = y->args;
     const heedi_batch *b = run->batch;
@@ -133,22 +176,18 @@ static void back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                             h,
                             c_qk,
                             c_v,
+                            c_rel,
                             .r = room_of(a, b->longest, dv + b->rows * y->cols),
                             .dk = dk + o,
                             .dv = dv + o,
                             .read = read ? &mine : NULL,
-                            .sum = sum + 2 * (seq * a->heads + h)};
+                            .sum = sum + sums_of(a) * (seq * a->heads + h)};
             back_head(&t);
         }
     heedi_attention_gather(y, run, dk, y->in[1], y->first[1]);
     heedi_attention_gather(y, run, dv, y->in[2], y->first[2]);
-    for (int64_t k = 0; kappa && k < b->n_seq * a->heads; k++, sum += 2) {
-        heedi_deposit(run->ledger, k / a->heads, y->id, HEEDI_ENTRY_kappa,
-                      0.5 * (sum[0] - sum[1]));
-        heedi_deposit(run->ledger, k / a->heads, y->id,
-                      read ? HEEDI_ENTRY_position : HEEDI_ENTRY_pos_bias,
-                      2 * (double)c_qk * sum[1]);
-    }
+    if (kappa)
+        deposit(y, run, c_qk, c_rel, read, sum);
     if (read)
         heedi_attention_read_end(y, run, notes);
 }
@@ -156,12 +195,18 @@ static void back(const heedi_node *y, heedi_run *run, heed_real c_qk,
 void heedi_attention_back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                           heed_real c_v, bool kappa)
 {
-    back(y, run, c_qk, c_v, kappa, false);
+    back(y, run, c_qk, c_v, c_qk, kappa, false);
+}
+
+/* As LXT's code: relative keys are no factor of their own. */
+void heedi_attention_relative(const heedi_node *y, heedi_run *run)
+{
+    back(y, run, QK, V, (heed_real)run->rule->arg[0] * QK, true, false);
 }
 
 void heedi_attention_read(const heedi_node *y, heedi_run *run)
 {
-    back(y, run, (heed_real)0.25, (heed_real)0.5, true, run->readout != NULL);
+    back(y, run, QK, V, QK, true, run->readout != NULL);
 }
 
 size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,

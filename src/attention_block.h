@@ -65,6 +65,11 @@ static inline bool biased(const heedi_attention_args *a)
     return a->slope || a->by_step;
 }
 
+static inline bool relative(const heedi_attention_args *a)
+{
+    return a->by_query || a->by_key;
+}
+
 /* Working memory of one thread: scores of a block, their gradients, its dQ, and
  * what is added to the scores. */
 typedef struct room {
@@ -90,9 +95,14 @@ static inline room room_of(const heedi_attention_args *a, int64_t n_keys,
 }
 
 /* Sums of each sequence and head. */
+static inline int64_t sums_of(const heedi_attention_args *a)
+{
+    return relative(a) ? 3 : 2;
+}
+
 static inline size_t n_sums(const heedi_attention_args *a, const heedi_batch *b)
 {
-    return (size_t)(2 * b->n_seq * a->heads + 7) / 8 * 8;
+    return (size_t)(sums_of(a) * b->n_seq * a->heads + 7) / 8 * 8;
 }
 
 /* What positions get of one sequence and head; see attention_read.c. */
@@ -101,8 +111,9 @@ typedef struct reading {
     bool to_key;       /* a bias belongs to the key alone */
     bool absolute;     /* -slope (i - j) is slope j */
     double *rotated;   /* (T) */
-    double *bias;      /* (T) */
+    double *bias;      /* (T): of biases and of relative keys */
     double *distance;  /* (T), or NULL */
+    double *ahead;     /* (T): of it, keys after the query */
     heed_real *scores; /* of one block, in the dimensions that are rotated */
 } reading;
 
@@ -111,15 +122,27 @@ typedef struct task {
     const heedi_node *y;
     const heedi_run *run;
     int64_t seq, h;
-    heed_real c_qk, c_v;
+    heed_real c_qk, c_v, c_rel;
     room r;
     heed_real *dk, *dv;  /* (T, D) of this head, in rows of y->cols */
     const reading *read; /* or NULL: nobody asks */
-    double *sum;         /* <O, g> - <q, dQ>, <b, dS> */
+    double *sum;         /* <O, g> - <q, dQ>, <b, dS>, <rel, dS>: dQ of Q K^T,
+                            rel what relative keys add to the scaled scores */
 } task;
 
+/* What relative keys add to the scores of a block before scaling: p (n, w) +=
+ * it. q: of the block's first row; k: of the sequence's first. */
+void heedi_relative_scores(const heedi_attention_args *a, const block *b,
+                           const heed_real *q, int64_t ldq, const heed_real *k,
+                           int64_t ldk, heed_real *p);
+/* gq, gk += c times what s (n, w), gradients of these scores, gives; rows as
+ * those of q and k. */
+void heedi_relative_back(const heedi_attention_args *a, const block *b,
+                         const heed_real *s, heed_real c, heed_real *gq,
+                         int64_t ldq, heed_real *gk, int64_t ldk);
+
 /* q, k: of the head; k from the first position of the sequence on. r.s holds
- * scale dS. */
+ * scale dS, r.p what relative keys add before scaling, if there are any. */
 void heedi_attention_read_block(const task *t, const block *k,
                                 const heed_real *q, const heed_real *keys);
 

@@ -8,7 +8,8 @@
  * heedi_form_ratio() divides and Z = Q K^T before scaling,
  *     N = R / O,  R_A = A (N V^T) / 2,  R_V = V (A^T N) / 2
  *     M = R_A / Z,  R_Q = Q (M K) / 2,  R_K = K (M^T Q) / 2
- * in the blocks of attention.h. Keys and values get the sum over the heads of
+ * in the blocks of attention.h; relative keys count to Z, and half of their
+ * part goes to the query or key. Keys and values get the sum over the heads of
  * their group. */
 
 typedef struct form {
@@ -61,12 +62,16 @@ static void one_block(const form *t, const block *c, const heed_real *key,
     half(n, w, r->p, w, r->s, w, r->s, w, true);
     heedi_blas(false, true, n, w, d, 1, q, ldq, key + c->j0 * ldk, ldk, 0, r->p,
                w);
+    if (relative(a))
+        heedi_relative_scores(a, c, q, ldq, key, ldk, r->p);
     for (int64_t i = 0; i < n * w; i++)
         r->s[i] = heedi_form_ratio(r->s[i], r->p[i]);
     heedi_blas(false, false, n, d, w, 1, r->s, w, key + c->j0 * ldk, ldk, 0,
                r->dq, d);
     heedi_blas(true, false, w, d, n, 1, r->s, w, q, ldq, 1, t->dk + c->j0 * ldq,
                ldq);
+    if (relative(a))
+        heedi_relative_back(a, c, r->s, 1, r->dq, d, t->dk, ldq);
     half(n, d, q, ldq, r->dq, d, y->in[0]->g + o, ldq, y->first[0]);
 }
 

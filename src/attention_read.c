@@ -9,6 +9,7 @@
  * AttnLRP rule, belongs to positions
  *     1/4 dS s   of the score s of the dimensions that are rotated,
  *     1/2 dS b   of a bias b,
+ *     1/4 dS r   of what relative keys add, r,
  * half to i and half to j. The rotations' part is what the rope operations read
  * by themselves; here it is split by head and distance. */
 
@@ -20,7 +21,15 @@ static int64_t rotated(const heedi_node *y)
 }
 
 /* Doubles of one row and head. */
-enum { ARRAYS = 3 };
+enum { ARRAYS = 4 };
+
+static void to_distance(const reading *o, int64_t query, int64_t key, double p)
+{
+    if (o->distance)
+        o->distance[query > key ? query - key : key - query] += p;
+    if (o->distance && key > query)
+        o->ahead[key - query] += p;
+}
 
 size_t heedi_attention_read_bytes(const heedi_node *y, const heedi_batch *b,
                                   int threads)
@@ -49,6 +58,7 @@ reading heedi_attention_reading(const heedi_node *y, const heedi_run *run,
                      .rotated = mine,
                      .bias = mine + n,
                      .distance = o->distance ? mine + 2 * n : NULL,
+                     .ahead = mine + 3 * n,
                      .scores =
                          scores + (size_t)omp_get_thread_num() *
                                       align16((size_t)(BLOCK * b->longest))};
@@ -65,8 +75,7 @@ static void read_rotated(const task *t, const block *k, int64_t i)
         const int64_t kj = k->j0 + j;
         sum += p;
         o->rotated[kj] += p / 2;
-        if (o->distance)
-            o->distance[qi > kj ? qi - kj : kj - qi] += p;
+        to_distance(o, qi, kj, p);
     }
     o->rotated[qi] += sum / 2;
 }
@@ -87,8 +96,25 @@ static void read_bias(const task *t, const block *k, int64_t i)
         const int64_t kj = k->j0 + j;
         sum += p;
         o->bias[kj] += (1 - to_query) * p;
-        if (o->distance)
-            o->distance[qi > kj ? qi - kj : kj - qi] += p;
+        to_distance(o, qi, kj, p);
+    }
+    o->bias[qi] += to_query * sum;
+}
+
+/* The table's half of what relative keys add. */
+static void read_relative(const task *t, const block *k, int64_t i)
+{
+    const reading *o = t->read;
+    const int64_t qi = k->i0 + i;
+    const heed_real *s = t->r.s + i * k->w, *rel = t->r.p + i * k->w;
+    const double to_query = o->to_key ? 0 : 0.5;
+    double sum = 0;
+    for (int64_t j = 0; j < k->w; j++) {
+        double p = (double)t->c_rel * (double)s[j] * (double)rel[j];
+        const int64_t kj = k->j0 + j;
+        sum += p;
+        o->bias[kj] += (1 - to_query) * p;
+        to_distance(o, qi, kj, p);
     }
     o->bias[qi] += to_query * sum;
 }
@@ -103,6 +129,7 @@ void heedi_attention_read_block(const task *t, const block *k,
         const size_t bytes = (size_t)k->len * sizeof(double);
         memset(o->rotated, 0, bytes);
         memset(o->bias, 0, bytes);
+        memset(o->ahead, 0, bytes);
         if (o->distance)
             memset(o->distance, 0, bytes);
     }
@@ -114,6 +141,8 @@ void heedi_attention_read_block(const task *t, const block *k,
             read_rotated(t, k, i);
         if (biased(a))
             read_bias(t, k, i);
+        if (relative(a))
+            read_relative(t, k, i);
     }
 }
 
@@ -123,9 +152,10 @@ void heedi_attention_read_end(const heedi_node *y, const heedi_run *run,
     const heedi_attention_args *a = y->args;
     const heedi_batch *b = run->batch;
     heedi_readout *o = run->readout;
-    if (!biased(a) && !rotated(y))
+    if (!biased(a) && !relative(a) && !rotated(y))
         return;
     const int64_t slot = heedi_readout_slot(o, y);
+    o->both_ways = a->bidirectional;
     for (int64_t seq = 0; seq < b->n_seq; seq++)
         for (int64_t h = 0; h < a->heads; h++) {
             const reading r = heedi_attention_reading(y, run, at, seq, h);
@@ -135,8 +165,10 @@ void heedi_attention_read_end(const heedi_node *y, const heedi_run *run,
                 if (o->head)
                     o->head[(slot * o->heads + h) * o->rows + row + i] +=
                         r.rotated[i] + r.bias[i];
-                if (o->distance)
-                    o->distance[slot * o->rows + row + i] += r.distance[i];
+                if (!o->distance)
+                    continue;
+                o->distance[slot * o->rows + row + i] += r.distance[i];
+                o->ahead[slot * o->rows + row + i] += r.ahead[i];
             }
         }
 }

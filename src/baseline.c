@@ -123,6 +123,11 @@ heed_status heedi_baseline_read(heedi_baseline *b, heedi_job *j,
     return b->kind->read ? b->kind->read(b, j, option, text) : HEED_OK;
 }
 
+bool heedi_baseline_is_zero(const heedi_baseline *b)
+{
+    return b->kind->row == zero;
+}
+
 heed_status heedi_baseline_row(const heedi_baseline *b, heedi_exec *e,
                                heed_real *row)
 {

@@ -20,6 +20,9 @@ typedef struct heedi_baseline {
 heed_status heedi_baseline_read(heedi_baseline *b, heedi_job *j,
                                 const char *option, const char *text);
 
+/* Is it 0, and no token? */
+bool heedi_baseline_is_zero(const heedi_baseline *b);
+
 /* Its C values. */
 heed_status heedi_baseline_row(const heedi_baseline *b, heedi_exec *e,
                                heed_real *row);

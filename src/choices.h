@@ -19,12 +19,17 @@ void heedi_segment_read(const heedi_node *y, heedi_run *run);
  * and k. Reads in[0], in[1]. */
 void heedi_attention_constant(const heedi_node *y, heedi_run *run);
 
-/* attention: AttnLRP, but the share of score biases is relevance of the
- * positions; and, where the readout asks for it, relevance of rotations by head
- * and distance. */
+/* attention: AttnLRP, but the share of score biases, and the half of the table
+ * of relative keys, is relevance of the positions; and, where the readout asks
+ * for it, relevance of rotations by head and distance. */
 void heedi_attention_read(const heedi_node *y, heedi_run *run);
 size_t heedi_attention_read_scratch(const heedi_node *y, const heedi_batch *b,
                                     int threads);
+
+/* attention: AttnLRP, but q and k get arg[0] halves of what relative keys add:
+ * 2, all, as LXT's efficient code; 0, nothing, and it is a leak, as its
+ * explicit code. */
+void heedi_attention_relative(const heedi_node *y, heedi_run *run);
 
 /* layernorm: the mean is constant, as its s; what it took is a leak. */
 void heedi_layernorm_constant(const heedi_node *y, heedi_run *run);

@@ -10,6 +10,7 @@
 #include "head.h"
 #include "implicit.h"
 #include "layout.h"
+#include "leaf.h"
 #include "memory.h"
 #include "plan.h"
 
@@ -80,8 +81,10 @@ static heed_status build_block(heedi_exec *e, int64_t b, int *next_id)
         if (y->leaf && y->op->n_in > 0)
             e->prefix = y;
         else if (y->leaf)
-            e->leaf = y;
+            e->word = y;
     }
+    if (b == 0 && k->tape.status == HEED_OK)
+        HEEDI_TRY(heedi_leaf_choose(e, e->word, &e->leaf));
     return k->tape.status;
 }
 
@@ -345,7 +348,18 @@ void heedi_exec_clear(heedi_exec *e)
 static void run_block(heedi_exec *e, int64_t b)
 {
     for (const heedi_node *y = e->block[b].tape.first; y; y = y->next)
-        y->op->forward(y, &e->run);
+        if (y == e->leaf && e->point)
+            memcpy(y->x, e->point,
+                   (size_t)(e->batch.rows * y->cols) * sizeof *y->x);
+        else
+            y->op->forward(y, &e->run);
+}
+
+void heedi_exec_replace(heedi_exec *e, const heed_real *x)
+{
+    const bool word = e->leaf == e->word;
+    e->run.leaf = word ? x : NULL;
+    e->point = word ? NULL : x;
 }
 
 static heed_status forward(heedi_exec *e, heedi_visit_fn *visit, void *ud)
@@ -395,7 +409,7 @@ heed_status heedi_exec_feed(heedi_exec *e, int32_t id)
 void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
                      heed_real *out)
 {
-    heedi_node y = *e->leaf;
+    heedi_node y = *e->word;
     heedi_run run = e->run;
     heedi_batch rows = e->one;
     rows.rows = n;
@@ -457,7 +471,7 @@ bool heedi_exec_watches(const heedi_exec *e, const heedi_node *y)
 static void back_node(heedi_exec *e, const heedi_node *y)
 {
     const heedi_back b = heedi_back_of(y, e->o.rules);
-    if (!y->live || !b.fn)
+    if (!y->live || !b.fn || y == e->leaf)
         return;
     for (int i = 0; i < y->op->n_in; i++)
         if (y->first[i] && !y->op->assigns)

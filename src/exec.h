@@ -31,8 +31,10 @@ typedef struct heedi_exec_options {
                        and can be continued */
     int64_t head_rows; /* rows whose logits are wanted */
     bool head_full;    /* all logits, not some tokens' */
+    bool cap_slope;    /* relevance of capped logits by the derivative */
     bool center;       /* logit targets are less the mean of the others */
     bool leaf_full;    /* all rows of the embedding, not some tokens' */
+    int leaf;          /* HEEDI_LEAF_WORD ...: leaf.h */
     int readout;       /* HEEDI_READ_POSITION ...: readout.h; 0: nothing */
     const heed_real *pixels; /* (rows, leaf->cols): what a model that reads
                                 images is run on, in place of ids */
@@ -70,8 +72,11 @@ typedef struct heedi_exec {
     heedi_team team;
     int64_t n_blocks;
     heedi_exec_block *block;
-    int n_ops; /* the head is number n_ops - 1 */
-    const heedi_node *leaf;
+    int n_ops;                /* the head is number n_ops - 1 */
+    const heedi_node *leaf;   /* where relevance is read: o.leaf */
+    const heedi_node *word;   /* what the embedding gives, or the patches */
+    const heed_real *point;   /* (rows, C) in place of the leaf's value, where
+                                 that is not `word`; or NULL */
     const heedi_node *prefix; /* learned tokens, which are leaves too; or
                                  NULL */
     heed_real **border;       /* output of each block, (rows, C) */
@@ -107,9 +112,13 @@ void heedi_exec_clear(heedi_exec *e);
 /* Called after a block has run; NULL: nobody asks. */
 typedef heed_status heedi_visit_fn(void *ud, heedi_exec *e, int64_t block);
 
-/* With e->run.leaf, which the caller may set before it and which must stay
- * until the backward pass is over, embeddings are read from there. */
+/* With heedi_exec_replace() before it the leaf's values are read from there,
+ * and with e->run.leaf the embeddings; both must stay until the backward pass
+ * is over. */
 heed_status heedi_exec_forward(heedi_exec *e, heedi_visit_fn *visit, void *ud);
+
+/* x: (rows, cols of the leaf); NULL: as the model has it. */
+void heedi_exec_replace(heedi_exec *e, const heed_real *x);
 
 /* From heedi_exec_seed() to the leaf; visit sees border gradients in
  * e->g_border, see heedi_exec_g(). */
@@ -133,7 +142,7 @@ int64_t heedi_exec_rotated(const heedi_exec *e);
  * model. */
 int64_t heedi_exec_widest(const heedi_exec *e);
 
-/* Rows of the leaf for n tokens, as the model would have them: (n, C). */
+/* Rows of the embedding for n tokens: (n, C). */
 void heedi_exec_leaf(const heedi_exec *e, const int32_t *id, int64_t n,
                      heed_real *out);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gemm.h"
+#include "separable.h"
 
 /* ---- what is summed ---- */
 
@@ -290,8 +291,9 @@ size_t heedi_fold_scratch(const heedi_node *y, const heedi_batch *b,
 {
     const heedi_mixing *m = y->op->mixing;
     const size_t rows = (size_t)threads * room_size(y, b->longest);
-    const size_t own =
-        m->fold && m->fold_scratch ? m->fold_scratch(y, b, threads, nq) : 0;
+    const size_t own = m->separable ? heedi_separable_scratch(y, b, threads, nq)
+                       : m->fold_scratch ? m->fold_scratch(y, b, threads, nq)
+                                         : 0;
     return own > rows ? own : rows;
 }
 
@@ -353,6 +355,10 @@ void heedi_fold_run(const heedi_node *y, const heedi_run *run,
 {
     heedi_fold plain = *f;
     plain.skip = NULL;
+    if (y->op->mixing->separable && heedi_separable_does(f)) {
+        heedi_separable_fold(y, run, f);
+        return;
+    }
     if (!y->op->mixing->fold || f->pick ||
         (f->skip && f->f != HEEDI_FOLD_SUM)) {
         heedi_fold_rows(y, run, f);

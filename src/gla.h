@@ -42,6 +42,9 @@ heed_real *heedi_gla_own(const heedi_node *y, const heedi_run *run);
 void heedi_gla_decays(const heedi_node *y, int64_t row, int64_t len,
                       int64_t head, heed_real *d);
 
+/* gla_fold.c */
+extern const struct heedi_separable heedi_gla_separable;
+
 /* heedi_mixing's functions of the same names. */
 void heedi_gla_rows(const heedi_node *y, const heedi_run *run,
                     const heedi_view *v);

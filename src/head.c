@@ -252,30 +252,53 @@ static heed_status by_rule(heedi_exec *e, const heedi_seed *s, int64_t seq,
     return HEED_OK;
 }
 
+/* What the derivative of capped logits loses of their relevance: c y of the
+ * capped one, less the same of what the seed became. */
+static double lost(double cap, double seed, double z)
+{
+    return seed * (heedi_softcap(cap, z) - heedi_softcap_slope(cap, z) * z);
+}
+
+/* Of all logits. */
+static heed_status uncap_row(heedi_exec *e, heedi_seed *s,
+                             double (*factor)(double, double), double *gone)
+{
+    const int64_t v = e->m->head.rows;
+    const double c = e->m->softcap;
+    heed_real *to = e->logit + v;
+    HEEDI_TRY(whole_row(e, s->row, to));
+    for (int64_t i = 0; e->o.cap_slope && i < v; i++)
+        *gone += lost(c, (double)s->dense[i], (double)to[i]);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < v; i++)
+        to[i] = (heed_real)((double)s->dense[i] * factor(c, (double)to[i]));
+    s->dense = to;
+    return HEED_OK;
+}
+
 /* A seed of capped logits becomes one of the logits before; where relevance
  * itself travels, each has what its capped one has. */
 static heed_status uncap(heedi_exec *e, const heedi_rule *rule, heedi_seed *s)
 {
     const double c = e->m->softcap;
-    double (*const factor)(double, double) = e->o.rules.pass == HEEDI_RELEVANCE
+    const bool relevance = e->o.rules.pass == HEEDI_RELEVANCE;
+    double (*const factor)(double, double) = relevance && !e->o.cap_slope
                                                  ? heedi_softcap_quotient
                                                  : heedi_softcap_slope;
+    const int64_t seq = heedi_sequence_of(&e->batch, s->row);
+    double gone = 0;
     heed_real z;
     if (c == 0 || (rule && rule->back == heedi_form_linear))
         return HEED_OK;
     for (int i = 0; !s->dense && i < s->n; i++) {
         HEEDI_TRY(one_token(e, s->row, s->id[i], &z));
+        gone += lost(c, s->c[i], (double)z);
         s->c[i] *= factor(c, (double)z);
     }
-    if (!s->dense)
-        return HEED_OK;
-    const int64_t v = e->m->head.rows;
-    heed_real *to = e->logit + v;
-    HEEDI_TRY(whole_row(e, s->row, to));
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < v; i++)
-        to[i] = (heed_real)((double)s->dense[i] * factor(c, (double)to[i]));
-    s->dense = to;
+    if (s->dense)
+        HEEDI_TRY(uncap_row(e, s, factor, &gone));
+    if (e->o.account && e->o.cap_slope)
+        heedi_deposit(&e->ledger, seq, e->n_ops - 1, HEEDI_ENTRY_softcap, gone);
     return HEED_OK;
 }
 

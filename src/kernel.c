@@ -114,3 +114,13 @@ const heedi_ssd_table *heedi_ssd_kernels(void)
     };
     return tables[heedi_isa_index()];
 }
+
+const heedi_fold_table *heedi_fold_kernels(void)
+{
+    static const heedi_fold_table *const tables[] = {
+#define X(isa) &heedi_fold_table_##isa,
+        HEEDI_ISA_LIST(X)
+#undef X
+    };
+    return tables[heedi_isa_index()];
+}

@@ -178,6 +178,8 @@ typedef struct heedi_gla_table {
     /* d: decays; slope: derivative of their logarithm by w, or NULL. Rows of
      * `to` values, of which LANES are written. */
     void (*decay)(const heedi_gla_gate *s, heed_real *d, heed_real *slope);
+    /* d: their logarithms; `lanes` are written. */
+    void (*logs)(const heedi_gla_gate *s, heed_real *d);
     /* state: (keys, values rounded up to LANES), before and after */
     void (*pass)(const heedi_gla *s, heed_real *state, heed_real *y);
     /* before: the state (values, LANES) at the start; carry: likewise, the
@@ -246,6 +248,10 @@ typedef struct heedi_rglru_table {
      * (len, LANES). `one` is 1 where the decay is closer to 1 than to 0. */
     void (*coefficients)(const heedi_rglru *s, heed_real *one, heed_real *part,
                          heed_real *w);
+    /* The logarithm of the former (not of a step that starts a sequence),
+     * and the latter: rows of ld values, of which `lanes` are written. */
+    void (*logs)(const heedi_rglru *s, heed_real *log, heed_real *w,
+                 int64_t ld);
 } heedi_rglru_table;
 /* hidden.c: rows first ... first+n-1 of the matrices of HEEDI_LANES channels of
  * a selective scan, folded as op.h says (heedi_fold), added to acc. Rows and
@@ -323,6 +329,22 @@ typedef struct heedi_ssd_table {
                   heed_real *gdt, heed_real *gl);
 } heedi_ssd_table;
 
+/* fold.c: a tile of `rows` rows and `cols` columns, a multiple of LANES, onto
+ * acc: f of each entry
+ *     x[r][d] sum over k < taps of g[r][c+k] z[k][c][d], d < depth,
+ * and `times` the sum of these (not of the maximum). g NULL: it is 1, one tap.
+ * z: (depth, taps, LANES) of the first LANES columns, those of the next ones
+ * ldz values further; others: rows of ldg, ldx, ld values. */
+typedef struct heedi_entries {
+    int64_t rows, cols, depth, taps, ldg, ldx, ldz, ld;
+    const heed_real *g, *x, *z;
+    heedi_fold_kind f;
+    heed_real times, *acc;
+} heedi_entries;
+typedef struct heedi_fold_table {
+    void (*entries)(const heedi_entries *e);
+} heedi_fold_table;
+
 /* decode.c: one for each dtype */
 enum { HEEDI_N_DECODE = 12 };
 typedef struct heedi_decode_table {
@@ -342,7 +364,8 @@ int heedi_isa_index(void); /* 0 base, 1 avx2, 2 avx512 */
     extern const heedi_wkv_table heedi_wkv_table_##isa;       \
     extern const heedi_rglru_table heedi_rglru_table_##isa;   \
     extern const heedi_hidden_table heedi_hidden_table_##isa; \
-    extern const heedi_ssd_table heedi_ssd_table_##isa;
+    extern const heedi_ssd_table heedi_ssd_table_##isa;       \
+    extern const heedi_fold_table heedi_fold_table_##isa;
 HEEDI_ISA_LIST(X)
 #undef X
 
@@ -354,5 +377,6 @@ const heedi_wkv_table *heedi_wkv_kernels(void);
 const heedi_rglru_table *heedi_rglru_kernels(void);
 const heedi_hidden_table *heedi_hidden_kernels(void);
 const heedi_ssd_table *heedi_ssd_kernels(void);
+const heedi_fold_table *heedi_fold_kernels(void);
 
 #endif

@@ -118,7 +118,7 @@ static void mark(const heedi_exec *e, heedi_exec_block *b)
 {
     b->out->live = e->o.rules.pass != HEEDI_FORWARD;
     for (heedi_node *y = b->tape.last; y; y = y->prev)
-        for (int i = 0; y->live && i < y->op->n_in; i++)
+        for (int i = 0; y->live && y != e->leaf && i < y->op->n_in; i++)
             if (!(heedi_back_of(y, e->o.rules).stops & 1 << i))
                 y->in[i]->live = true;
     for (heedi_node *y = b->tape.first; y; y = y->next)

@@ -138,6 +138,8 @@ typedef struct heedi_mixing {
                  const heedi_fold *f);
     size_t (*fold_scratch)(const heedi_node *y, const heedi_batch *b,
                            int threads, int64_t nq);
+    const struct heedi_separable
+        *separable; /* folds by src/separable.h; NULL */
 } heedi_mixing;
 
 /* What an operation beside a mixing one multiplies a value with, held fixed:

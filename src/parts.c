@@ -30,6 +30,8 @@ static heed_status allocate(heedi_parts *p, heedi_arena *mem,
     }
     if (r->distance && layered)
         ok = (p->distance = reals(mem, n * t)) && ok;
+    if (p->distance && r->both_ways)
+        ok = (p->ahead = reals(mem, n * t)) && ok;
     if (r->channel) {
         p->frequencies = layered ? r->rot / 2 : 0;
         ok = (p->frequency = reals(mem, n * (r->rot / 2) * t)) && ok;
@@ -43,7 +45,7 @@ static heed_status allocate(heedi_parts *p, heedi_arena *mem,
 size_t heedi_parts_bytes(int what, int64_t len, int64_t layers, int64_t heads,
                          int64_t rot)
 {
-    int64_t n = 3 + (what & HEEDI_READ_DISTANCE ? 1 : 0);
+    int64_t n = 3 + (what & HEEDI_READ_DISTANCE ? 2 : 0);
     n += what & HEEDI_READ_HEAD ? heads : 0;
     n += what & HEEDI_READ_CHANNEL ? rot / 2 : 0;
     return what ? (size_t)(n * (layers + 1) * len) * sizeof(heed_real) : 0;
@@ -84,6 +86,9 @@ static void copy_slot(heedi_parts *p, const heedi_readout *r, int64_t k,
         if (p->distance)
             p->distance[to + t] =
                 slot ? (heed_real)r->distance[from + t] : (heed_real)NAN;
+        if (p->ahead)
+            p->ahead[to + t] =
+                slot ? (heed_real)r->ahead[from + t] : (heed_real)NAN;
         for (int64_t h = 0; h < p->heads; h++)
             p->head[(k * p->heads + h) * p->len + t] =
                 slot ? (heed_real)

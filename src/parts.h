@@ -21,7 +21,9 @@ typedef struct heedi_parts {
                                    not are NaN */
     heed_real *head;            /* (n, heads, T) */
     heed_real *frequency;       /* (n, frequencies, T) */
-    heed_real *distance;        /* (n, T): query - key; or NULL */
+    heed_real *distance;        /* (n, T): query - key, or the other way where
+                                   the key comes later; or NULL */
+    heed_real *ahead;           /* (n, T): of it, later keys; or NULL */
     double *joint, *apart;      /* (T): positive parts by channel, of the
                                    sum and of cosines and sines; or NULL */
 } heedi_parts;

@@ -33,7 +33,7 @@ static heed_status add_point(mean *m, int64_t k)
     heedi_exec *e = m->r.e;
     const int64_t n = e->batch.rows * e->leaf->cols;
     const double w = m->p->at(m->p->ud, &m->r, k, m->x, m->point);
-    e->run.leaf = m->point;
+    heedi_exec_replace(e, m->point);
     HEEDI_TRY(heedi_exec_forward(e, NULL, NULL));
     HEEDI_TRY(heedi_rounds_again(&m->r));
     HEEDI_TRY(heedi_exec_backward(e, NULL, NULL));
@@ -46,7 +46,7 @@ static heed_status one_round(mean *m)
 {
     heedi_exec *e = m->r.e;
     const int64_t c = e->leaf->cols, n = e->batch.rows * c;
-    e->run.leaf = NULL;
+    heedi_exec_replace(e, NULL);
     HEEDI_TRY(heedi_exec_forward(e, keep_leaf, m));
     HEEDI_TRY(heedi_rounds_aim(&m->r));
     if (m->p->start)

@@ -8,7 +8,7 @@ static size_t sum_of(int what, int64_t rows, int64_t slots, int64_t heads,
     int64_t n = 3 * slots * rows + rows;
     n += what & HEEDI_READ_CHANNEL ? (2 * slots * rot + 2) * rows : 0;
     n += what & HEEDI_READ_HEAD ? slots * heads * rows : 0;
-    n += what & HEEDI_READ_DISTANCE ? slots * rows : 0;
+    n += what & HEEDI_READ_DISTANCE ? 2 * slots * rows : 0;
     return (size_t)n * sizeof(double);
 }
 
@@ -50,15 +50,17 @@ heed_status heedi_readout_init(heedi_readout *r, heedi_arena *mem, int what,
         r->head = at;
         at += slots * heads * rows;
     }
-    if (what & HEEDI_READ_DISTANCE)
+    if (what & HEEDI_READ_DISTANCE) {
         r->distance = at;
+        r->ahead = at + slots * rows;
+    }
     return HEED_OK;
 }
 
 void heedi_readout_zero(heedi_readout *r)
 {
     memset(r->seen, 0, 2 * (size_t)r->slots * sizeof *r->seen);
-    r->typed = false;
+    r->typed = r->both_ways = false;
     memset(r->cos, 0, sum_of(r->what, r->rows, r->slots, r->heads, r->rot));
 }
 

@@ -37,6 +37,8 @@ typedef struct heedi_readout {
     double *head;      /* (slots, heads, rows), or NULL */
     double *distance;  /* (slots, rows): distance d of a sequence at its
                           row d; or NULL */
+    double *ahead;     /* the same of keys after the query, a part of it */
+    bool both_ways;    /* there are such keys */
 } heedi_readout;
 
 size_t heedi_readout_bytes(int what, int64_t rows, int64_t layers,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctx.h"
+#include "leaf.h"
 #include "words.h"
 
 heed_status heed_put_input(const heed_sink *s, heed_ctx *ctx,
@@ -240,6 +241,9 @@ static heed_status put_attributes(const report *p)
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "options", options));
     HEEDI_TRY(put_rules(p));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "reduce", j->reduce_name));
+    if (j->o.leaf != HEEDI_LEAF_WORD)
+        HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "leaf",
+                               heedi_leaf_name(j->o.leaf)));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "sign",
                            unsigned_ ? "unsigned" : "signed"));
     HEEDI_TRY(heed_put_str(p->s, j->ctx, j->group, "units", units(j)));
@@ -361,7 +365,18 @@ static heed_status put_ledger(const report *p)
 
 /* ---- the parts of relevance ---- */
 
-enum { TOKEN, TYPE, POSITION, COS, SIN, HEAD, FREQUENCY, DISTANCE, N_PARTS };
+enum {
+    TOKEN,
+    TYPE,
+    POSITION,
+    COS,
+    SIN,
+    HEAD,
+    FREQUENCY,
+    DISTANCE,
+    AHEAD,
+    N_PARTS
+};
 
 static const void *part_of(const heedi_outcome *r, int which)
 {
@@ -373,7 +388,8 @@ static const void *part_of(const heedi_outcome *r, int which)
                                [SIN] = p->sin,
                                [HEAD] = p->head,
                                [FREQUENCY] = p->frequency,
-                               [DISTANCE] = p->distance};
+                               [DISTANCE] = p->distance,
+                               [AHEAD] = p->ahead};
     return of[which];
 }
 
@@ -411,6 +427,10 @@ static const struct {
                   "by query less key",
                   "distance",
                   {"layer", "distance"}},
+    [AHEAD] = {"position_relevance_ahead",
+               "of it, keys after the query",
+               "distance",
+               {"layer", "distance"}},
 };
 
 static int64_t part_length(const report *p, const char *dim)

@@ -13,5 +13,7 @@ heedi_rglru heedi_rglru_part(const heedi_node *y, const heedi_batch *b,
 
 /* rglru_mixing.c */
 extern const heedi_mixing heedi_rglru_mixing;
+/* rglru_fold.c */
+extern const struct heedi_separable heedi_rglru_separable;
 
 #endif

@@ -164,4 +164,5 @@ const heedi_mixing heedi_rglru_mixing = {.mixer = "rg_lru",
                                          .states = states,
                                          .rates = rates,
                                          .transpose = transpose,
-                                         .apply = apply};
+                                         .apply = apply,
+                                         .separable = &heedi_rglru_separable};

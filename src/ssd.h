@@ -23,5 +23,6 @@ void heedi_ssd_transpose(const heedi_node *y, const heedi_run *run,
 void heedi_ssd_apply(const heedi_node *y, const heedi_run *run,
                      const heed_real *x, heed_real *out);
 extern const heedi_mixing heedi_ssd_mixing;
+extern const struct heedi_separable heedi_ssd_separable;
 
 #endif

@@ -120,4 +120,5 @@ const heedi_mixing heedi_ssd_mixing = {
     .rates = rates,
     .transpose = heedi_ssd_transpose,
     .apply = heedi_ssd_apply,
+    .separable = &heedi_ssd_separable,
 };

@@ -310,6 +310,21 @@ static inline double optest_bias(const heedi_attention_args *a, int64_t h,
     return b;
 }
 
+/* What relative keys add to the scaled score of rows q and k. */
+static inline double optest_relative(const heedi_attention_args *a,
+                                     const heed_real *q, const heed_real *k,
+                                     int64_t step)
+{
+    const int64_t m = a->span, d = a->head_dim;
+    const int64_t at = (step < -m ? -m : step > m ? m : step) + m;
+    double sum = 0;
+    for (int64_t c = 0; a->by_query && c < d; c++)
+        sum += (double)q[c] * (double)a->by_query[at * d + c];
+    for (int64_t c = 0; a->by_key && c < d; c++)
+        sum += (double)k[c] * (double)a->by_key[at * d + c];
+    return a->scale * sum;
+}
+
 /* Softmax attention of one head as a matrix, in plain loops: scores (T, T) and
  * weights, 0 where a query does not see a key. row0: first row of the
  * sequence. */
@@ -329,8 +344,9 @@ static inline void optest_attention(const heedi_node *y, int64_t row0,
             for (int64_t c = 0; c < d; c++)
                 dot += (double)q[c] * (double)k[c];
             bool seen = optest_seen(a, i, j);
-            s[i * len + j] =
-                seen ? a->scale * dot + optest_bias(a, h, i, j) : 0;
+            s[i * len + j] = seen ? a->scale * dot + optest_bias(a, h, i, j) +
+                                        optest_relative(a, q, k, j - i)
+                                  : 0;
             sum += p[i * len + j] = seen ? exp(s[i * len + j]) : 0;
         }
         for (int64_t j = 0; j < len; j++)
@@ -339,10 +355,12 @@ static inline void optest_attention(const heedi_node *y, int64_t row0,
 }
 
 /* kappa = 1/2 sum (A gA - S gS) over all heads (spec of attn_lrp), and, of
- * each row, sum b gS over the pairs that it is the query of, and the key:
- * (len), or NULL. */
+ * each row, the sum of f_bias times the bias and f_rel times what relative keys
+ * add, times gS, over the pairs that it is the query of, and the key: (len), or
+ * NULL. */
 static inline double optest_kappa(const heedi_node *y, int64_t row0,
-                                  int64_t len, double *query, double *key)
+                                  int64_t len, double f_bias, double f_rel,
+                                  double *query, double *key)
 {
     const heedi_attention_args *a = y->args;
     const int64_t d = a->head_dim, n = len * len;
@@ -370,8 +388,15 @@ static inline double optest_kappa(const heedi_node *y, int64_t row0,
                 kappa += 0.5 * (p[k] * ga[k] - s[k] * gs);
                 if (!query)
                     continue;
-                query[i] += optest_bias(a, h, i, j) * gs;
-                key[j] += optest_bias(a, h, i, j) * gs;
+                const double add =
+                    f_bias * optest_bias(a, h, i, j) +
+                    f_rel *
+                        optest_relative(
+                            a, y->in[0]->x + (row0 + i) * y->cols + h * d,
+                            y->in[1]->x + (row0 + j) * y->in[1]->cols + g * d,
+                            j - i);
+                query[i] += add * gs;
+                key[j] += add * gs;
             }
         }
     }

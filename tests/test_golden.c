@@ -235,6 +235,7 @@ static const struct {
     {"bias_head", "head", HEEDI_ENTRY_bias, 0},
     {"unread_type", "type", HEEDI_ENTRY_unread, 0},
     {"unread", "position", HEEDI_ENTRY_unread, 0},
+    {"unread_keys", "attn", HEEDI_ENTRY_unread, 1},
     {"bias_conv", "mixer.conv", HEEDI_ENTRY_bias, 1},
     {"bias_in", "mixer.x mixer.z", HEEDI_ENTRY_bias, 1},
     {"bias_out", "mixer.out", HEEDI_ENTRY_bias, 1},

@@ -164,7 +164,7 @@ static void spy_linear(const heedi_node *y, heedi_run *run)
 static void spy_attention(const heedi_node *y, heedi_run *run)
 {
     expected[y->id][HEEDI_ENTRY_kappa] =
-        optest_kappa(y, 0, run->batch->rows, NULL, NULL);
+        optest_kappa(y, 0, run->batch->rows, 0, 0, NULL, NULL);
     original(y, run);
 }
 

@@ -368,10 +368,13 @@ static double apart(const heed_real *got, const double *want, int64_t n)
 
 static void run_fold(optest *t, heedi_fold *f, int threads, heed_real *out)
 {
+    heedi_team team;
     f->out = out;
     t->run.threads = threads;
+    heedi_team_enter(&team, t->ctx); /* denormals are 0, as in every run */
     omp_set_num_threads(threads);
     heedi_fold_run(t->y, &t->run, f);
+    heedi_team_leave(&team);
 }
 
 static void one_fold(optest *t, const heedi_example *row, int plan,

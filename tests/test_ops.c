@@ -253,26 +253,34 @@ static double unread_type(const optest *t, int64_t seq)
     return sum;
 }
 
-static double kappa_and(const optest *t, int64_t seq, double *query,
-                        double *key)
-{
-    return optest_kappa(t->y, t->batch.start[seq], heedi_len(&t->batch, seq),
-                        query, key);
-}
-
 static double kappa(const optest *t, int64_t seq)
 {
-    return kappa_and(t, seq, NULL, NULL);
+    return optest_kappa(t->y, t->batch.start[seq], heedi_len(&t->batch, seq), 0,
+                        0, NULL, NULL);
+}
+
+/* Sum over all pairs of f_bias b gS + f_rel rel gS. */
+static double of_scores(const optest *t, int64_t seq, double f_bias,
+                        double f_rel)
+{
+    double query[300], key[300], sum = 0;
+    const int64_t n = heedi_len(&t->batch, seq);
+    optest_kappa(t->y, t->batch.start[seq], n, f_bias, f_rel, query, key);
+    for (int64_t i = 0; i < n; i++)
+        sum += query[i];
+    return sum;
 }
 
 /* 1/2 sum b gS: the half of the product A V. */
 static double pos_bias(const optest *t, int64_t seq)
 {
-    double query[300], key[300], sum = 0;
-    kappa_and(t, seq, query, key);
-    for (int64_t i = 0; i < heedi_len(&t->batch, seq); i++)
-        sum += query[i] / 2;
-    return sum;
+    return of_scores(t, seq, 0.5, 0);
+}
+
+/* Half of that of relative keys, which are a product, too. */
+static double unread_keys(const optest *t, int64_t seq)
+{
+    return of_scores(t, seq, 0, 0.25);
 }
 
 static const struct {
@@ -291,6 +299,7 @@ static const struct {
     {"segment", HEEDI_ENTRY_unread, unread_type},
     {"attention", HEEDI_ENTRY_kappa, kappa},
     {"attention", HEEDI_ENTRY_pos_bias, pos_bias},
+    {"attention", HEEDI_ENTRY_unread, unread_keys},
 };
 
 static void check_deposits(const heedi_op *op, const heedi_example *row,
@@ -329,7 +338,7 @@ static void check_share(const heedi_op *op, const heedi_example *row,
     open_(&t, op, row, how);
     const int64_t n = t.batch.rows;
     const heedi_attention_args *a = t.y->args;
-    const bool biased = a->slope || a->by_step;
+    const bool biased = a->slope || a->by_step || a->by_query || a->by_key;
     heedi_readout o;
     assert_int_equal(
         heedi_readout_init(&o, &t.mem, HEEDI_READ_POSITION, n, 1, a->heads, 0),
@@ -352,7 +361,7 @@ static void check_share(const heedi_op *op, const heedi_example *row,
     for (int64_t s = 0; s < how.n_seq; s++) {
         const int64_t first = t.batch.start[s], len = heedi_len(&t.batch, s);
         double query[300], key[300], worst = 0, most_ = 0.1;
-        kappa_and(&t, s, query, key);
+        optest_kappa(t.y, first, len, 1, 0.5, query, key);
         for (int64_t i = 0; i < len; i++) {
             double want = (query[i] + key[i]) / 4;
             worst =
@@ -366,6 +375,7 @@ static void check_share(const heedi_op *op, const heedi_example *row,
             all += (query[i] + key[i]) / 4;
         assert_true(heedi_ledger_entry(&t.ledger, s, HEEDI_ENTRY_pos_bias) ==
                     0);
+        assert_true(heedi_ledger_entry(&t.ledger, s, HEEDI_ENTRY_unread) == 0);
         within(
             op, row, "position",
             fabs(heedi_ledger_entry(&t.ledger, s, HEEDI_ENTRY_position) - all) /

@@ -93,6 +93,12 @@ typedef struct heed_request {
                                        "distance", "cos_sin": how relevance of
                                        positions is split, of methods that read
                                        it; NULL: by layer alone */
+    const char *leaf;  /* the tensor that is explained, of methods that read
+                          gradients or relevance at one: "word", the token
+                          embedding as it enters the model, or the patches;
+                          "sum", with positions and token types added;
+                          "normed", what a norm right behind makes of it.
+                          NULL: "word" */
     int center_logits; /* 1: a target "logit" is the logit less the mean of all
                           others; no other kind of target may be asked for */
     int64_t top;       /* > 0: of kept heads and neurons the so many of greatest

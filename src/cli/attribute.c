@@ -201,6 +201,7 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .rules = (const char *const *)a->rule.v,
         .position_by = (const char *const *)a->position_by.v,
         .seed = (uint64_t)a->seed,
+        .leaf = a->leaf,
         .center_logits = a->center_logits,
         .top = a->top,
     };

@@ -119,7 +119,7 @@ typedef struct heedi_args {
     int64_t target_id, foil_id; /* -1: not given */
     int center_logits;
     /* what is stored */
-    const char *reduce, *group;
+    const char *reduce, *group, *leaf;
     int kind;           /* of attention: HEEDI_ATTENTION_... */
     int skip;           /* HEEDI_SKIP_... */
     int profile, order; /* order: 2 is mean_of_ratios */

@@ -84,6 +84,7 @@ static const struct {
     {"figure", HEEDI_OFFER_WORD, figures, NULL},
     {"cmap", HEEDI_OFFER_WORD, cmaps, NULL},
     {"group", HEEDI_OFFER_WORD, NULL, "token word"},
+    {"leaf", HEEDI_OFFER_WORD, NULL, "word sum normed"},
     {"keep", HEEDI_OFFER_LIST, NULL, "layer"},
     {"reduce", HEEDI_OFFER_WORD, NULL,
      "sum mean l1 l2 absmax max none pos_mean abs_mean"},

@@ -112,6 +112,8 @@ const heedi_flag heedi_cli_flags[] = {
 
     TEXT(0, "reduce", 0, reduce, "NAME", REDUCE,
          "sum, mean, l1, l2, absmax, max, ... (the method's)"),
+    TEXT(0, "leaf", 0, leaf, "word|sum|normed", STORE,
+         "tensor that is explained (word, the token embedding)"),
     LIST(0, "layers", 0, layers, HEEDI_RANGES, "0,3-5|all", 0,
          WHICH | CHECK | RENDER,
          "layers to store (all), check (three) or draw (all)"),

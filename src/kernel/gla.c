@@ -37,20 +37,37 @@ INLINE void rates(const heed_real *w, const heed_real *e, heed_real tau,
     }
 }
 
+/* Of step t: minus the logarithm of the decay, and its derivative. */
+INLINE void gate(const heedi_gla_gate *s, int64_t t, heed_real *rate,
+                 heed_real *slope)
+{
+    heed_real w[L], e[L];
+    put(w, 0, load(s->w + t * s->ld, s->lanes));
+    for (int i = 0; i < L; i++) { /* a NaN stays one */
+        w[i] = w[i] > LARGEST ? LARGEST : w[i] < -LARGEST ? -LARGEST : w[i];
+        e[i] = w[i] > 0 ? -w[i] : w[i];
+    }
+    put(e, 0, exp_scaled(at(e, 0) * EXP_SCALE));
+    rates(w, e, s->tau, rate, slope);
+}
+
 static void decay(const heedi_gla_gate *s, heed_real *d, heed_real *slope)
 {
     for (int64_t t = 0; t < s->len; t++) {
-        heed_real w[L], e[L], rate[L], up[L];
-        put(w, 0, load(s->w + t * s->ld, s->lanes));
-        for (int i = 0; i < L; i++) { /* a NaN stays one */
-            w[i] = w[i] > LARGEST ? LARGEST : w[i] < -LARGEST ? -LARGEST : w[i];
-            e[i] = w[i] > 0 ? -w[i] : w[i];
-        }
-        put(e, 0, exp_scaled(at(e, 0) * EXP_SCALE));
-        rates(w, e, s->tau, rate, up);
+        heed_real rate[L], up[L];
+        gate(s, t, rate, up);
         put(d + t * s->to, 0, exp_scaled(at(rate, 0) * -EXP_SCALE));
         if (slope)
             memcpy(slope + t * s->to, up, sizeof up);
+    }
+}
+
+static void logs(const heedi_gla_gate *s, heed_real *d)
+{
+    for (int64_t t = 0; t < s->len; t++) {
+        heed_real rate[L], up[L];
+        gate(s, t, rate, up);
+        store(d + t * s->to, s->lanes, -at(rate, 0));
     }
 }
 
@@ -235,6 +252,7 @@ static void row(int64_t n, const heed_real *g, const heed_real *k,
 
 const heedi_gla_table HEEDI_K(heedi_gla_table) = {
     .decay = decay,
+    .logs = logs,
     .pass = pass,
     .keys = keys,
     .row = row,

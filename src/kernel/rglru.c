@@ -195,9 +195,24 @@ static void coefficients(const heedi_rglru *s, heed_real *one, heed_real *part,
         gates(s, t, rate, one + t * L, part + t * L, w + t * L);
 }
 
+static void logs(const heedi_rglru *s, heed_real *log, heed_real *w, int64_t ld)
+{
+    const size_t size = (size_t)s->lanes * sizeof *log;
+    real rate[L], rec[L], one[L], part[L], to[L];
+    memcpy(rate, s->rate, sizeof rate);
+    for (int64_t t = 0; t < s->len; t++) {
+        gates(s, t, rate, one, part, to);
+        memcpy(w + t * ld, to, size);
+        get(s, s->rec, t, rec);
+        EACH to[k] = rate[k] * v_sigmoid(rec[k]);
+        memcpy(log + t * ld, to, size);
+    }
+}
+
 const heedi_rglru_table HEEDI_K(heedi_rglru_table) = {
     .forward = forward,
     .relevance = relevance,
     .vjp = vjp,
     .coefficients = coefficients,
+    .logs = logs,
 };

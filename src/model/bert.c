@@ -8,6 +8,8 @@
 /* BERT (Devlin et al. 2019): token, type and position embeddings, attention
  * both ways, LayerNorm after each part:
  *     x = LN(x + W_o Attn(x)),  x = LN(x + W_2 f(W_1 x))
+ * Instead of position embeddings there may be relative keys (Shaw et al. 2018,
+ * Huang et al. 2020): a score is q k + q E[i - j], or k E[i - j] beside it.
  * and one of three heads: labels from tanh of the first row, the token at a
  * mask, or one embedding of the text. */
 
@@ -22,7 +24,7 @@
     P(type, E "token_type_embeddings.weight", "token_types.weight", "S,C", 0,  \
       0)                                                                       \
     P(pos, E "position_embeddings.weight", "position_embd.weight", "X,C", 0,   \
-      0)                                                                       \
+      1)                                                                       \
     P(ln, E "LayerNorm.weight", "token_embd_norm.weight", "C", 0, 0)           \
     P(ln_b, E "LayerNorm.bias", "token_embd_norm.bias", "C", 0, 0)             \
     P(q, S "query.weight", G "attn_q.weight", "C,C", 1, 0)                     \
@@ -31,6 +33,7 @@
     P(k_b, S "key.bias", G "attn_k.bias", "C", 1, 0)                           \
     P(v, S "value.weight", G "attn_v.weight", "C,C", 1, 0)                     \
     P(v_b, S "value.bias", G "attn_v.bias", "C", 1, 0)                         \
+    P(rel, S "distance_embedding.weight", NULL, "Z,D", 1, 1)                   \
     P(o, O "dense.weight", G "attn_output.weight", "C,C", 1, 0)                \
     P(o_b, O "dense.bias", G "attn_output.bias", "C", 1, 0)                    \
     P(ln1, O "LayerNorm.weight", G "attn_output_norm.weight", "C", 1, 0)       \
@@ -69,15 +72,29 @@ static const heedi_key keys[] = {
 
 typedef struct layer {
     heedi_layernorm_args ln1, ln2;
+    heedi_attention_args attention;
 } layer;
 
 typedef struct head head;
+
+/* Where positions come in. */
+typedef struct kind_of_positions {
+    const char *name;
+    bool learned, by_query, by_key;
+} kind_of_positions;
+
+static const kind_of_positions positions[] = {
+    {"absolute", true, false, false},
+    {"relative_key", false, true, false},
+    {"relative_key_query", false, true, true}};
+enum { N_POSITIONS = sizeof positions / sizeof *positions };
 
 typedef struct bert {
     const head *head;
     heedi_embed_args embed;
     heedi_act_args act, tanh;
-    heedi_attention_args attention;
+    heedi_attention_args attention; /* of every layer, but for its tables */
+    const kind_of_positions *positions;
     heedi_layernorm_args ln, transform;
     heedi_pool_args pool;
     double eps;
@@ -120,8 +137,9 @@ static heed_status need(heed_model *m, const int *list, int n)
 {
     for (int i = 0; i < n; i++)
         if (!heedi_matrix(m, 0, list[i]))
-            return heedi_fail(m->ctx, HEED_EFORMAT, "%s: tensor %s is missing",
-                              m->info.path, params[list[i]].hf);
+            return heedi_fail(
+                m->ctx, HEED_EFORMAT, "%s: tensor %s is missing", m->info.path,
+                m->gguf ? params[list[i]].gguf : params[list[i]].hf);
     return HEED_OK;
 }
 
@@ -236,10 +254,16 @@ static heed_status refuse(heed_model *m, const char *key, const char *what)
               : HEED_OK;
 }
 
-static heed_status check_positions(heed_model *m)
+static heed_status choose_positions(heed_model *m)
 {
+    bert *a = m->impl;
     heedi_value v = heedi_key_value(m, "position_embedding_type", "");
-    if (v.kind != HEEDI_STR || strcmp(v.s, "absolute") == 0)
+    m->dim['Z'] = 2 * m->dim['X'] - 1;
+    a->positions = v.kind == HEEDI_STR ? NULL : positions;
+    for (int i = 0; i < N_POSITIONS && !a->positions; i++)
+        if (strcmp(v.s, positions[i].name) == 0)
+            a->positions = &positions[i];
+    if (a->positions)
         return HEED_OK;
     return heedi_fail(m->ctx, HEED_ENOTSUP,
                       "%s: position_embedding_type '%.60s' is not supported",
@@ -268,7 +292,7 @@ static heed_status configure(heed_model *m)
     }
     HEEDI_TRY(refuse(m, "is_decoder", "BERT as a decoder is"));
     HEEDI_TRY(refuse(m, "add_cross_attention", "cross-attention is"));
-    HEEDI_TRY(check_positions(m));
+    HEEDI_TRY(choose_positions(m));
     HEEDI_TRY(heedi_key_bool(m, "tie_word_embeddings", true, &a->tied));
     HEEDI_TRY(heedi_key_act(m, "hidden_act", "gelu", &a->act.f));
     HEEDI_TRY(choose_head(m));
@@ -287,17 +311,52 @@ static heed_status configure(heed_model *m)
     return d['V'] > 0 ? HEED_OK : heedi_vocabulary_of(m, 30522);
 }
 
+/* The table of a layer, from the last distance i - j to the first: j - i goes
+ * up. */
+static heed_status distances(heed_model *m, int64_t l, heedi_attention_args *a)
+{
+    const bert *own = m->impl;
+    const heedi_weight *w = heedi_matrix(m, l, P_rel);
+    const int64_t d = m->dim['D'], n = m->dim['Z'];
+    if (!own->positions->by_query && w)
+        heedi_warn(m->ctx, "%s: " S "distance_embedding.weight is not used",
+                   m->info.path, (int)l);
+    if (!own->positions->by_query)
+        return HEED_OK;
+    if (!w)
+        return heedi_fail(m->ctx, HEED_EFORMAT,
+                          "%s: tensor " S
+                          "distance_embedding.weight is missing",
+                          m->info.path, (int)l);
+    heed_real *table =
+        heedi_arena_alloc(&m->mem, (size_t)(n * d) * sizeof *table);
+    if (!table)
+        return HEED_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        heedi_weight_row(w, n - 1 - i, 0, d, table + i * d);
+    a->span = n / 2;
+    a->by_query = table;
+    a->by_key = own->positions->by_key ? table : NULL;
+    return HEED_OK;
+}
+
 static heed_status finish(heed_model *m)
 {
+    static const int learned[] = {P_pos};
     bert *a = m->impl;
     a->ln = (heedi_layernorm_args){a->eps, vector(m, 0, P_ln_b)};
     a->layer =
         heedi_arena_alloc(&m->mem, (size_t)m->dim['L'] * sizeof *a->layer);
     if (!a->layer)
         return HEED_ENOMEM;
-    for (int64_t l = 0; l < m->dim['L']; l++)
+    if (a->positions->learned)
+        HEEDI_TRY(need(m, learned, 1));
+    for (int64_t l = 0; l < m->dim['L']; l++) {
         a->layer[l] = (layer){{a->eps, vector(m, l, P_ln1_b)},
-                              {a->eps, vector(m, l, P_ln2_b)}};
+                              {a->eps, vector(m, l, P_ln2_b)},
+                              a->attention};
+        HEEDI_TRY(distances(m, l, &a->layer[l].attention));
+    }
     for (int i = 0; i < N_HEADS; i++)
         if (heads[i].kind != a->head->kind && heads[i].sign >= 0 &&
             (i == 0 || heads[i].sign != heads[i - 1].sign) &&
@@ -320,9 +379,11 @@ static heedi_node *embeddings(const heed_model *m, heedi_tape *t)
     x = heedi_apply(
         t, &heedi_op_segment,
         ((heedi_with){.name = "type", .w = heedi_matrix(m, 0, P_type)}), x);
-    x = heedi_apply(
-        t, &heedi_op_position,
-        ((heedi_with){.name = "position", .w = heedi_matrix(m, 0, P_pos)}), x);
+    if (a->positions->learned)
+        x = heedi_apply(
+            t, &heedi_op_position,
+            ((heedi_with){.name = "position", .w = heedi_matrix(m, 0, P_pos)}),
+            x);
     return norm(m, t, 0, "embed.norm", P_ln, &a->ln, x);
 }
 
@@ -335,7 +396,8 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     heedi_node *v = linear(m, t, l, "attn.v", P_v, P_v_b, x);
     heedi_node *o = heedi_apply(
         t, &heedi_op_attention,
-        ((heedi_with){.name = "attn", .args = &a->attention}), q, k, v);
+        ((heedi_with){.name = "attn", .args = &a->layer[l].attention}), q, k,
+        v);
     o = linear(m, t, l, "attn.o", P_o, P_o_b, o);
     x = heedi_apply(t, &heedi_op_add, ((heedi_with){.name = "attn.add"}), x, o);
     x = norm(m, t, l, "attn.norm", P_ln1, &a->layer[l].ln1, x);

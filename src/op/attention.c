@@ -3,19 +3,22 @@
 #include "op.h"
 
 /* O = softmax(scale Q K^T + b) V, causal or not, with grouped heads, a window,
- * and b by head and distance.
+ * b by head and distance, and relative keys: Q E[distance] and K F[distance]
+ * beside Q K^T.
  * Scores are formed in blocks of query rows and never kept: the log-sum-exp of
  * each row is, and the weights are recomputed from it. Block borders are
  * counted from the start of the sequence.
  *
  * Relevance (AttnLRP): a half for each factor of A V and of Q K^T and the plain
  * derivative of the softmax, so that q and k get 1/4 and v 1/2 of the standard
- * gradients; the softmax keeps kappa, and pos_bias is 1/2 <b, dS>. */
+ * gradients; the softmax keeps kappa, and pos_bias is 1/2 <b, dS>. A table of
+ * relative keys is a factor like q or k: its half, 1/4, is unread. */
 
-/* Of the two biases, those that are there. */
+/* Of the two biases, those that are there; likewise relative keys. */
 static bool bad_bias(const heedi_attention_args *a)
 {
-    return a->reach < 0 || (a->reach > 0 && !a->by_step) ||
+    return a->reach < 0 || (a->reach > 0 && !a->by_step) || a->span < 0 ||
+           (a->span > 0 && !a->by_query && !a->by_key) ||
            ((a->slope || a->by_step) && !(a->scale > 0));
 }
 
@@ -70,6 +73,15 @@ static const heed_real steps[] = {(heed_real)-0.5,
                                   (heed_real)1.25,
                                   (heed_real)-0.3,
                                   2};
+/* Rows of at most 4. */
+static const heed_real table[] = {
+    (heed_real)0.5,   (heed_real)-0.75, (heed_real)1.25,  (heed_real)0.25,
+    (heed_real)-1.5,  (heed_real)0.75,  (heed_real)-0.25, (heed_real)1,
+    (heed_real)0.3,   (heed_real)-1.1,  (heed_real)0.6,   (heed_real)-0.4,
+    (heed_real)1.7,   (heed_real)-0.9,  (heed_real)0.2,   (heed_real)0.8,
+    (heed_real)-0.35, (heed_real)1.4,   (heed_real)-1.2,  (heed_real)0.15,
+    (heed_real)0.45,  (heed_real)0.95,  (heed_real)-0.65, (heed_real)-1.3,
+    (heed_real)0.7,   (heed_real)0.1,   (heed_real)-0.55, (heed_real)1.6};
 static const heedi_attention_args
     plain = {.heads = 3, .kv_heads = 3, .head_dim = 4, .scale = 0.5},
     grouped = {.heads = 4, .kv_heads = 2, .head_dim = 6, .scale = 0.4},
@@ -111,6 +123,23 @@ static const heedi_attention_args
            .slope = slopes + 1,
            .by_step = steps,
            .reach = 2},
+    query_keys = {.heads = 2,
+                  .kv_heads = 2,
+                  .head_dim = 4,
+                  .scale = 0.5,
+                  .bidirectional = true,
+                  .by_query = table,
+                  .span = 3},
+    both_keys = {.heads = 4,
+                 .kv_heads = 2,
+                 .head_dim = 3,
+                 .scale = 0.6,
+                 .window = 140,
+                 .slope = slopes,
+                 .by_query = table,
+                 .by_key = table + 4,
+                 .span = 2},
+    no_keys = {.heads = 3, .kv_heads = 3, .head_dim = 4, .scale = 1, .span = 1},
     unscaled = {.heads = 3, .kv_heads = 3, .head_dim = 4, .slope = slopes},
     no_table = {.heads = 3,
                 .kv_heads = 3,
@@ -154,6 +183,8 @@ const heedi_op heedi_op_attention = {
             {.in = {8, 2, 2}, .args = &near_both},
             {.in = {8, 4, 4}, .args = &by_step},
             {.in = {6, 3, 3}, .args = &all},
+            {.in = {8, 8, 8}, .args = &query_keys},
+            {.in = {12, 6, 6}, .args = &both_keys},
             {.in = {0}},
         },
     .refused =
@@ -162,6 +193,7 @@ const heedi_op heedi_op_attention = {
             {.in = {12, 12, 11}, .args = &plain},
             {.in = {12, 12, 12}, .args = &unscaled},
             {.in = {12, 12, 12}, .args = &no_table},
+            {.in = {12, 12, 12}, .args = &no_keys},
             {.in = {12, 12, 12}, .args = &backward},
             {.in = {12, 12, 12}},
             {.in = {0}},

@@ -344,7 +344,8 @@ static const heedi_mixing mixing = {.mixer = "gla",
                                     .states = heedi_gla_states,
                                     .rates = heedi_gla_rates,
                                     .transpose = transpose,
-                                    .apply = apply};
+                                    .apply = apply,
+                                    .separable = &heedi_gla_separable};
 
 const heedi_op heedi_op_gla = {
     .name = "gla",

@@ -1,6 +1,5 @@
+#include "wkv.h"
 #include "args.h"
-#include "kernel.h"
-#include "op.h"
 #include "threads.h"
 
 #include <math.h>
@@ -29,7 +28,7 @@ static heed_status infer(heed_ctx *ctx, heedi_node *y)
     return HEED_OK;
 }
 
-static int64_t groups(const heedi_node *y)
+int64_t heedi_wkv_groups(const heedi_node *y)
 {
     return (y->cols + HEEDI_LANES - 1) / HEEDI_LANES;
 }
@@ -73,9 +72,8 @@ static size_t scratch(const heedi_node *y, const heedi_batch *b, int threads)
     return (size_t)threads * per_thread(b);
 }
 
-/* v: values in place of the second input, or NULL. */
-static heedi_wkv part(const heedi_node *y, int64_t row, int64_t len,
-                      int64_t group, const heed_real *v)
+heedi_wkv heedi_wkv_part(const heedi_node *y, int64_t row, int64_t len,
+                         int64_t group, const heed_real *v)
 {
     const heedi_wkv_args *a = y->args;
     const int64_t c0 = group * HEEDI_LANES, at = row * y->cols + c0;
@@ -97,8 +95,7 @@ static void clear(double *state)
         state[2 * HEEDI_LANES + i] = HEEDI_WKV_NONE;
 }
 
-/* Of a group: where it begins, from the state that was carried, or NULL. */
-static void begin(double *state, const void *before, int64_t group)
+void heedi_wkv_begin(double *state, const void *before, int64_t group)
 {
     if (before)
         memcpy(state, (const char *)before + (size_t)group * UNIT, UNIT);
@@ -113,9 +110,10 @@ static void apply(const heedi_node *y, const heedi_run *run, const heed_real *x,
     const heedi_wkv_table *k = heedi_wkv_kernels();
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
+        for (int64_t g = 0; g < heedi_wkv_groups(y); g++) {
             double *h = own(run).state;
-            const heedi_wkv s = part(y, b->start[seq], heedi_len(b, seq), g, x);
+            const heedi_wkv s =
+                heedi_wkv_part(y, b->start[seq], heedi_len(b, seq), g, x);
             clear(h);
             k->forward(&s, h, out + b->start[seq] * y->cols + g * HEEDI_LANES,
                        NULL, NULL);
@@ -132,9 +130,9 @@ static void forward(const heedi_node *y, heedi_run *run)
     }
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
-            const heedi_wkv s =
-                part(y, b->start[seq], heedi_len(b, seq), g, y->in[1]->x);
+        for (int64_t g = 0; g < heedi_wkv_groups(y); g++) {
+            const heedi_wkv s = heedi_wkv_part(
+                y, b->start[seq], heedi_len(b, seq), g, y->in[1]->x);
             double *h = (double *)(void *)((char *)heedi_state(y, seq) +
                                            (size_t)g * UNIT);
             k->forward(&s, h, y->x + b->start[seq] * y->cols + g * HEEDI_LANES,
@@ -152,14 +150,14 @@ static void back_group(const heedi_node *y, const heedi_run *run, int64_t seq,
     const int64_t row = run->batch->start[seq];
     const int64_t len = heedi_len(run->batch, seq);
     const room r = own(run);
-    const heedi_wkv all = part(y, row, len, g, v);
+    const heedi_wkv all = heedi_wkv_part(y, row, len, g, v);
     clear(r.state);
     clear(r.carry);
     k->forward(&all, r.state, NULL, r.marks, NULL);
     for (int64_t i = (int64_t)chunks(len) - 1; i >= 0; i--) {
         const int64_t t = i * HEEDI_WKV_CHUNK, at = t * y->cols;
         const int64_t n = len - t < HEEDI_WKV_CHUNK ? len - t : HEEDI_WKV_CHUNK;
-        const heedi_wkv s = part(y, row + t, n, g, v);
+        const heedi_wkv s = heedi_wkv_part(y, row + t, n, g, v);
         const heedi_wkv_grad there = {.k = to.k ? to.k + at : NULL,
                                       .v = to.v + at,
                                       .add_k = to.add_k,
@@ -176,7 +174,7 @@ static void back(const heedi_node *y, const heedi_run *run, const heed_real *v,
     const heedi_batch *b = run->batch;
 #pragma omp parallel for collapse(2) schedule(dynamic, 1)
     for (int64_t seq = 0; seq < b->n_seq; seq++)
-        for (int64_t g = 0; g < groups(y); g++) {
+        for (int64_t g = 0; g < heedi_wkv_groups(y); g++) {
             const int64_t at = b->start[seq] * y->cols + g * HEEDI_LANES;
             heedi_wkv_grad here = to;
             here.k = to.k ? to.k + at : NULL;
@@ -203,13 +201,13 @@ static void relevance(const heedi_node *y, heedi_run *run)
 static size_t state(const heedi_node *y, int64_t len)
 {
     (void)len;
-    return (size_t)groups(y) * UNIT;
+    return (size_t)heedi_wkv_groups(y) * UNIT;
 }
 
 static void state_init(const heedi_node *y, int64_t len)
 {
     (void)len;
-    for (int64_t g = 0; g < groups(y); g++)
+    for (int64_t g = 0; g < heedi_wkv_groups(y); g++)
         clear((double *)y->state + g * HEEDI_WKV_STATE);
 }
 
@@ -237,10 +235,10 @@ static void each_row(const heedi_node *y, const heedi_run *run,
     const heedi_wkv_table *k = heedi_wkv_kernels();
     const int64_t row = run->batch->start[v->seq], end = v->q0 + v->nq;
     const room m = own(run);
-    begin(m.state, v->before, group);
+    heedi_wkv_begin(m.state, v->before, group);
     for (int64_t t = 0; t < end; t += HEEDI_WKV_CHUNK) {
         const int64_t n = end - t < HEEDI_WKV_CHUNK ? end - t : HEEDI_WKV_CHUNK;
-        const heedi_wkv s = part(y, row + t, n, group, NULL);
+        const heedi_wkv s = heedi_wkv_part(y, row + t, n, group, NULL);
         k->forward(&s, m.state, NULL, NULL, m.steps);
         for (int64_t r = t < v->q0 ? v->q0 : t; r < t + n; r++)
             fn(y, run, v, group, r, m.steps + (r - t) * HEEDI_WKV_STATE);
@@ -280,7 +278,7 @@ static void row_of_rest(const heedi_node *y, const heedi_run *run,
     const heedi_wkv_args *a = y->args;
     const int64_t c0 = group * HEEDI_LANES;
     double *h = own(run).carry;
-    begin(h, v->before, group);
+    heedi_wkv_begin(h, v->before, group);
     for (int64_t i = 0; i < HEEDI_LANES && c0 + i < y->cols; i++)
         v->out[(r - v->q0) * y->cols + c0 + i] =
             (heed_real)(h[i] * step[HEEDI_LANES + i] *
@@ -295,7 +293,7 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
         return;
     }
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t g = 0; g < groups(y); g++)
+    for (int64_t g = 0; g < heedi_wkv_groups(y); g++)
         each_row(y, run, v, g, row_of_rest);
 }
 
@@ -330,7 +328,8 @@ static const heedi_mixing mixing = {.mixer = "wkv",
                                     .states = states,
                                     .rates = rates,
                                     .transpose = transpose,
-                                    .apply = apply};
+                                    .apply = apply,
+                                    .separable = &heedi_wkv_separable};
 
 static const double decay[32] = {-0.02, -0.7, -3,  -0.2, -20, 0,
                                  -1e-4, -1,   -50, -0.5, -7,  -0.01,

@@ -13,12 +13,12 @@
 
 #include "arena.h"
 #include "args.h"
-#include "gemm.h"
 #include "kernel.h"
 #include "op.h"
+#include "rate.h"
 #include "threads.h"
 
-enum { H = 32, P = 64, N = 128, E = H * P, ROUNDS = 5 };
+enum { H = 32, P = 64, N = 128, E = H * P };
 
 #if defined(__x86_64__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -135,14 +135,6 @@ static double far(const heed_real *a, const heed_real *b, int64_t n)
     return worst / most;
 }
 
-#define BEST(seconds, statement)                       \
-    double seconds = HUGE_VAL;                         \
-    for (int round = 0; round < ROUNDS; round++) {     \
-        const double t0 = omp_get_wtime();             \
-        statement;                                     \
-        seconds = fmin(seconds, omp_get_wtime() - t0); \
-    }
-
 static void one_length(int64_t t, int threads)
 {
     layer *l = malloc(sizeof *l);
@@ -173,35 +165,14 @@ static void one_length(int64_t t, int threads)
     free(l);
 }
 
-static void rate(int threads)
-{
-    enum { M = 1024 };
-    heed_real *x = calloc((size_t)(3 * threads) * M * M, sizeof *x);
-    if (!x)
-        exit(1);
-    double best = HUGE_VAL;
-    for (int round = 0; round < ROUNDS; round++) {
-        const double t0 = omp_get_wtime();
-#pragma omp parallel num_threads(threads)
-        {
-            heed_real *a = x + (size_t)omp_get_thread_num() * 3 * M * M;
-            heedi_blas(false, false, M, M, M, 1, a, M, a + M * M, M, 0,
-                       a + 2 * M * M, M);
-        }
-        best = fmin(best, omp_get_wtime() - t0);
-    }
-    printf("%s, %s, %d threads; one product: %.0f GFLOP/s\n", heed_build(),
-           heedi_isa(), threads, 2.0 * M * M * M * threads / best / 1e9);
-    free(x);
-}
-
 int main(int argc, char **argv)
 {
     static const int64_t lengths[] = {1, 128, 512, 1024, 4096};
     const int threads = argc > 1 ? atoi(argv[1]) : 0;
     if (threads < 1)
         return 2;
-    rate(threads);
+    printf("%s, %s, %d threads; one product: %.0f GFLOP/s\n", heed_build(),
+           heedi_isa(), threads, rate(threads) / 1e9);
     printf("%6s%9s%9s%7s%9s%9s%7s%9s%8s%10s%10s\n", "T", "forward", "by step",
            "ratio", "relev.", "by step", "ratio", "gradient", "GFLOP/s", "off",
            "off");

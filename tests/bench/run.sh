@@ -11,7 +11,7 @@
 #
 # The scan alone and its matrices are timed beside loops of PyTorch where a Mamba
 # is. Peers need a directory and, in PYTHON, torch, transformers 4.52.4 and
-# (attn_lrp) lxt 2.1. BUILD/tests/bench/bench_model, bench_scan and bench_hidden
+# (attn_lrp) lxt 2.1. BUILD/tests/bench/bench_model, bench_scan, bench_folds and bench_hidden
 # are heed's side.
 build=${1:-build}
 python=${2:-python3}
@@ -32,6 +32,7 @@ if [ -n "$HEED_SMOLLM2_DIR$HEED_SMOLLM2_GGUF" ]; then
 fi
 # shellcheck disable=SC2086
 if [ -n "$HEED_MAMBA_DIR" ]; then
+    "$python" "$here/bench_folds.py" --heed "$build/tests/bench/bench_folds" || exit 1
     "$python" "$here/bench_scan.py" --heed "$build/tests/bench/bench_scan" || exit 1
     "$python" "$here/bench_hidden.py" --heed "$build/tests/bench/bench_hidden" || exit 1
     "$python" "$here/bench.py" --heed "$program" --method mamba_lrp --dir "$HEED_MAMBA_DIR" $HEED_BENCH || exit 1

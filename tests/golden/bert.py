@@ -45,6 +45,7 @@ from bert_gguf import write as write_gguf
 from bert_lrp import Forward, Pair
 from bert_models import BASE, CLASS, GGUF, MODELS
 from llama import LENGTHS, LXT_AS_IS, seed
+from lrp import Method
 
 KINDS = {k.__name__: k for k in (BertForSequenceClassification, BertForMaskedLM, BertModel)}
 
@@ -68,7 +69,7 @@ def build(row, weights, attention="eager"):
 
 def draw(name, row):
     """Weights in float32: activations of order 1, logits of order 1 to 10."""
-    c, r = BertConfig(**copy.deepcopy(row["config"])), seed("weights", "bert", name)
+    c, r = BertConfig(**copy.deepcopy(row["config"])), seed("weights", "bert", row.get("like", name))
     d, w = c.hidden_size, {}
 
     def linear(key, inner, out, gain):
@@ -88,6 +89,9 @@ def draw(name, row):
         at = f"bert.encoder.layer.{i}."
         for n, gain in (("query", 1.3), ("key", 1.3), ("value", 1.2)):
             linear(at + "attention.self." + n, d, d, gain)
+        if c.position_embedding_type != "absolute":
+            n = 2 * c.max_position_embeddings - 1
+            w[at + "attention.self.distance_embedding.weight"] = r.standard_normal((n, d // c.num_attention_heads)) * 0.7
         linear(at + "attention.output.dense", d, d, 1.0)
         norm(at + "attention.output.LayerNorm")
         linear(at + "intermediate.dense", d, c.intermediate_size, 1.4)
@@ -239,18 +243,19 @@ def similarity(model, row, ids, name):
 
 def one(name, row, model):
     expect, close, spread, vocab = {}, 0.0, 0.0, model.config.vocab_size
+    like = row.get("like", name)
     for t in row.get("lengths", LENGTHS):
-        ids = torch.from_numpy(seed("ids", name, t).integers(0, vocab, t))
+        ids = torch.from_numpy(seed("ids", like, t).integers(0, vocab, t))
         segments = torch.zeros_like(ids)
         if row.get("pair"):
             segments[(t + 1) // 2:] = 1
         if kind(row) == BASE:
             if t < 2:
                 continue
-            e, rest, spread = similarity(model, row, ids, name)
+            e, rest, spread = similarity(model, row, ids, like)
         else:
-            e, logits = plain(model, row, ids, segments, name)
-            r, rest = relevance(model, ids, segments, name, logits, e["grad_logit"])
+            e, logits = plain(model, row, ids, segments, like)
+            r, rest = relevance(model, ids, segments, like, logits, e["grad_logit"])
             e, spread = {**e, **r}, float(logits.std())
         close = max(close, rest)
         expect.update({f"T{t}/{k}": v for k, v in e.items()})
@@ -278,6 +283,10 @@ def against_lxt(made):
                 (got.logits if kind(row) == CLASS else got.logits[0])[at, best].backward()
                 r = (x * x.grad).detach().numpy()
                 mine, r = (expect[t + "/lrp"], r) if t + "/lrp" in expect else (expect[key], r.sum(1))
+                if model.config.position_embedding_type != "absolute":  # there lxt has a rule of its own
+                    f = Forward(model, ids, segments, rules=Method(relkey="unhalved"))
+                    mine = f.explain(f.logits[at, best])[0]
+                    mine = mine if t + "/lrp" in expect else mine.sum(1)
                 worst[eps] = max(worst.get(eps, 0), np.abs(mine - r).max() / np.abs(mine).max())
         assert worst[0.0] < 1e-10, (name, worst)
         out[name] = (worst[0.0], worst[1e-10])

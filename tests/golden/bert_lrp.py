@@ -16,18 +16,30 @@ class Forward(Account):
         self.factor, self.act = FACTOR[cfg.hidden_act], core.encoder.layer[0].intermediate.intermediate_act_fn
         self.embed = tables.word_embeddings.weight[ids].detach().clone().requires_grad_()
         self.types = tables.token_type_embeddings.weight[segments].detach()
-        self.learned = tables.position_embeddings.weight[:t].detach()
-        x = self.norm(0, "beta_embed", tables.LayerNorm, self.embed + self.types + self.learned)
+        x = self.embed + self.types
+        if cfg.position_embedding_type == "absolute":
+            self.learned = tables.position_embeddings.weight[:t].detach()
+            x = x + self.learned
+        x = self.norm(0, "beta_embed", tables.LayerNorm, x)
         for l, block in enumerate(core.encoder.layer):
             a = block.attention
             q, k, v = (self.linear(l, "bias_" + n, m, x).view(t, heads, -1).transpose(0, 1)
                        for n, m in zip("qkv", (a.self.query, a.self.key, a.self.value)))
-            o = self.attention(l, q, k, v, (cfg.hidden_size // heads) ** -0.5, causal=False)
+            o = self.attention(l, q, k, v, (cfg.hidden_size // heads) ** -0.5, causal=False,
+                               distances=self.distances(cfg, a.self, t))
             x = self.norm(l, "beta_ln1", a.output.LayerNorm, x + self.linear(l, "bias_o", a.output.dense, o))
             f = self.activation(self.linear(l, "bias_fc", block.intermediate.dense, x))
             f = self.linear(l, "bias_mlp_proj", block.output.dense, f)
             x = self.norm(l, "beta_ln2", block.output.LayerNorm, x + f)
         self.logits = self.head(model, core, x, pooling)
+
+    def distances(self, cfg, m, t):
+        """(T, T, D) of relative keys, and whether keys have them, too; or None."""
+        if cfg.position_embedding_type == "absolute":
+            return None
+        i = torch.arange(t)
+        e = m.distance_embedding.weight[i[:, None] - i + cfg.max_position_embeddings - 1].detach()
+        return e, cfg.position_embedding_type == "relative_key_query"
 
     def head(self, model, core, x, pooling):
         if pooling:

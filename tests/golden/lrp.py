@@ -22,6 +22,8 @@ class Method:
     key: bool = False  # ... a score bias belongs to the key alone
     absolute: bool = False  # ... ALiBi is slope j
     mean: bool = True  # that of a LayerNorm is live
+    relkey: str = "half"  # relative keys: "unhalved": q and k take both halves; "drop": none
+    softcap: str = "quotient"  # of capped logits; "derivative"
     act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
     table: tuple = ()  # of linear maps: (glob, rule, numbers ...)
 
@@ -47,11 +49,13 @@ class Account:
     tol = 1e-12  # of what must agree in rounding
     learned = absolute = None  # position embeddings; score biases in their absolute form
     entered = types = tokens = None  # where positions enter, if not at embed; token types; learned tokens, leaves too
+    both_ways = False  # a query sees later keys
     factor = act = pixels = None  # pixels: the shape of a picture
 
     def __init__(self, rules):
         self.method = rules if isinstance(rules, Method) else Method()
         self.rules, self.acts = bool(rules), []
+        self.relative, self.caps = {}, []
         self.seen, self.biases, self.noted, self.tables, self.scale_of, self.means = {}, {}, {}, {}, {}, {}
 
     def product(self, a, b):
@@ -68,6 +72,14 @@ class Account:
         y = f(x) if how == "derivative" else _Activation.apply(x, f, lambda x: f(x) / (x + 1e-10))
         y.retain_grad()
         self.acts.append((x, y))
+        return y
+
+    def lossy(self, z, f):
+        """f by its derivative: what is lost of capped logits."""
+        z.retain_grad()
+        y = f(z)
+        y.retain_grad()
+        self.caps.append((z, y))
         return y
 
     def glu(self, a, u):
@@ -95,15 +107,32 @@ class Account:
         note = lambda *sinks: self.noted.setdefault((l, name), sinks)  # noqa: E731
         return linear_rules.Map.apply(x, kind, w, torch.zeros(w.shape[0]) if b is None else b, rule, note)
 
-    def attention(self, l, q, k, v, scale, bias=None, rope=None, causal=True):
+    def relative_keys(self, l, q, k, distances):
+        """(H, T, T): q and, where keys have them, too, k with the table's row of each pair, a copy of its own (H, T, T, D)."""
+        table, both = distances
+        copies, s, how = [], 0, self.method.relkey if self.rules else "half"
+        for x, name in ((q, "hid,hijd->hij"), (k, "hjd,hijd->hij"))[:1 + both]:
+            e = table.expand(q.shape[0], *table.shape).clone().requires_grad_()
+            f = lambda a, b: torch.einsum(name, a, b)  # noqa: B023, E731
+            if how == "half":
+                copies.append(e)
+                s = s + ((f(x, e.detach()) + f(x.detach(), e)) / 2 if self.rules else f(x, e))
+            else:
+                s = s + f(x if how == "unhalved" else x.detach(), e.detach())
+        self.relative[l] = copies, s.detach()
+        return s
+
+    def attention(self, l, q, k, v, scale, bias=None, rope=None, causal=True, distances=None):
         """(H, T, D) -> (T, H D); bias: (H, T, T), added to the scaled scores; rope: (cos, sin, neighbours), (T, R);
-        causal: True, False, or what masks scores, (T, T)."""
-        t = q.shape[1]
+        causal: True, False, or what masks scores, (T, T); distances: of relative_keys()."""
+        t, self.both_ways = q.shape[1], causal is False
         mask = torch.full((t, t), -math.inf).triu(1) if causal is True else 0.0 if causal is False else causal
         if rope is not None:
             q, k = positions.rotated(self, l, (q, k), rope)
         q, k = self.keep(l, "q", q), self.keep(l, "k", k)
         s = self.product(q, k.transpose(1, 2)) * scale
+        if distances is not None:
+            s = s + self.relative_keys(l, q, k, distances) * scale
         if bias is not None:
             s, self.biases[l] = s + bias, bias
         s = self.keep(l, "s", s + mask)
@@ -139,6 +168,8 @@ class Account:
         by_scores = 0.5 * (w * ga - torch.where(live, s, zero) * gs).sum()
         by_log = 0.5 * (w * ga - torch.where(live & (w > 0), w.clamp_min(1e-300).log(), zero) * gs).sum()
         by_query = 0.5 * ((o * go).sum() - (q * dq).sum() - by_bias)
+        if l in self.relative:  # dq is not of Q K^T alone
+            by_query = by_scores
         scale = max(1, float((w * ga).abs().sum()), float((o * go).abs().sum()))
         for other in (by_log, by_query):
             assert abs(float(by_scores - other)) < self.tol * scale, (by_scores, by_log, by_query)
@@ -158,6 +189,11 @@ class Account:
         sinks = {"kappa": [self.kappa(l) for l in layers]}
         if self.biases and not self.method.positions:
             sinks["pos_bias"] = [float((self.biases[l] * self.seen[l, "s"].grad).sum()) for l in layers]
+        if self.relative and self.method.relkey == "drop":
+            sinks["leak_keys"] = [float((self.relative[l][1] * self.scale_of[l] * self.seen[l, "s"].grad).sum())
+                                  for l in layers]
+        if self.relative and not self.method.positions:
+            sinks["unread_keys"] = [sum(map(dot, self.relative[l][0])) for l in layers]
         return sinks
 
     def explain(self, value):
@@ -177,6 +213,8 @@ class Account:
             sinks[name] = [self.absorbed(l, name) for l in layers if (l, name) in self.seen]
         if self.acts:
             sinks["gate"] = [dot(y) - dot(x) for x, y in self.acts]
+        if self.caps:
+            sinks["softcap"] = [dot(y) - dot(z) for z, y in self.caps]
         if self.noted:
             sinks["bias_maps"], sinks["eps"] = zip(*self.noted.values())
         if self.method.positions:

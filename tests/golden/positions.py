@@ -1,5 +1,5 @@
 """What pa_lrp reads of positions, restated: the tables of a rotation are leaves, one copy for each layer and query head,
-used on both sides; a score bias takes its share of each score; a learned table its share of the sum."""
+used on both sides; a score bias takes its share of each score, a table of relative keys half of it; a learned table its share of the sum."""
 import torch
 
 
@@ -30,8 +30,9 @@ def _pairs(account, l, r):
 
 
 def _distances(pairs):
-    t = pairs.shape[-1]
-    return torch.stack([pairs.sum(0).diagonal(-d).sum() for d in range(t)])
+    """By query less key; of keys after the query, by key less query."""
+    t, all_ = pairs.shape[-1], pairs.sum(0)
+    return tuple(torch.stack([all_.diagonal(s * d).sum() * (s < 0 or d > 0) for d in range(t)]) for s in (-1, 1))
 
 
 def _rotary(account, l):
@@ -47,15 +48,25 @@ def _rotary(account, l):
     c, s, by_head = c.sum(0), s.sum(0), (c + s).sum(-1)
     positive = [y.clamp(min=0).sum(1) for y in (c + s, c, s)]
     return {"position": (c + s).sum(1), "cos": c.sum(1), "sin": s.sum(1), "head": by_head, "frequency": f.T,
-            "distance": _distances(pairs), "joint": positive[0], "cos_sin": positive[1] + positive[2]}
+            "distance": _distances(pairs)[0], "joint": positive[0], "cos_sin": positive[1] + positive[2]}
 
 
 def _biased(account, l):
     b = account.absolute if account.method.absolute else account.biases[l]
-    pairs = b * account.seen[l, "s"].grad
+    return _of_pairs(account, b * account.seen[l, "s"].grad)
+
+
+def _relative(account, l):
+    """The table's half of each product."""
+    return _of_pairs(account, sum((e.detach() * e.grad).sum(-1) for e in account.relative[l][0]))
+
+
+def _of_pairs(account, pairs):
     by_head = pairs.sum(1) if account.method.key else (pairs.sum(1) + pairs.sum(2)) / 2
     all_, zero = by_head.sum(0), torch.zeros(pairs.shape[-1])
-    return {"position": all_, "cos": zero, "sin": zero, "head": by_head, "distance": _distances(pairs),
+    behind, ahead = _distances(pairs)
+    more = {"ahead": ahead} if account.both_ways else {}
+    return {"position": all_, "cos": zero, "sin": zero, "head": by_head, "distance": behind + ahead, **more,
             "joint": all_.clamp(min=0), "cos_sin": all_.clamp(min=0)}
 
 
@@ -70,6 +81,7 @@ def read(account):
     rows = [_learned(account)] if account.learned is not None else []
     rows += [_rotary(account, l) for l in sorted(account.tables)]
     rows += [_biased(account, l) for l in sorted(account.biases)]
+    rows += [_relative(account, l) for l in sorted(account.relative) if account.method.share is None]
     return {k: torch.stack([row[k] for row in rows]).detach() for k in rows[0]} if rows else None
 
 

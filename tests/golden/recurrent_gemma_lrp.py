@@ -28,6 +28,8 @@ class Gemma(Account):
 
     def capped(self, z, cap):
         f = lambda z: cap * torch.tanh(z / cap)  # noqa: E731
+        if self.rules and self.method.softcap == "derivative":
+            return self.lossy(z, f)
         return _Activation.apply(z, f, lambda z: torch.tanh(z / cap) / (z / cap)) if self.rules else f(z)
 
     def constant(self, x):

@@ -10,15 +10,10 @@ the model can have; T tokens, n layers with an encoding of positions, H heads, F
   relevance (T)               of the tokens, with what is read of positions ("sum")
   sink_ENTRY (1)              of the account, summed over operations
   position, cos, sin (n, T)   pa cases but pa_gamma: what is read of positions; head (n, H, T), frequency (n, F, T),
-                              distance (n, T), where all n have them
+                              distance (n, T), where all n have them; ahead (n, T): of it, keys after the query
   type (T)                    pa cases, where there are token types: their part of relevance
   pixel (h w)                 of pictures, pa cases: relevance of pixels
   code, joint, cos_sin (T)    aggregate code, and paper with channel joint and cos_sin
-
-  float32, float32_account (1)   how far the same restatement in float32 is off: of relevance, relative to the largest
-                              value, and of the sinks and what does not close, relative to the larger of |value| and
-                              the sum of |relevance|; of w2, flat and zbox the largest of this and of what the
-                              restatement changes by if weights are off by half a unit in the last place
 
 and, without a prefix, ids (T), segments (T) or pixels (channels, h, w), target (position, id), value (1). Prints how
 well the account closes at worst, for each model.
@@ -39,17 +34,14 @@ import float64
 import positions
 import store
 import subjects
-from llama import seed
-from lrp import Account, Method
+from lrp import Method
 
-FLOAT32 = torch.float32  # before float64.everywhere()
 LEARNED = ("gpt2", "bert", "vit")
 NORMED = LEARNED + ("gpt_neox", "gptj", "bloom")
 ATTENTION = NORMED + ("llama", "recurrent_gemma", "gemma3")
 SCAN = ("mamba", "falcon_mamba", "mamba2")
 FAMILIES = ATTENTION + SCAN + ("rwkv", "rwkv6")
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))
-DRAWS = 4
 FIRST, FIRST_RULES = ("blk.0.attn.[qkv]", "blk.0.mixer.[xz]"), {"w2": (), "flat": (), "zbox": (-3.0, 3.0)}
 
 CASES = {
@@ -62,6 +54,9 @@ CASES = {
     "lrp_alpha_beta": Method(table=(("blk.*", "alpha_beta", 2.0, 1e-3),)),
     "lrp_zplus": Method(table=(("blk.*", "zplus", 1e-6),)),
     "act_lxt": Method(act="lxt"),
+    "relkey_unhalved": Method(relkey="unhalved"),
+    "relkey_drop": Method(relkey="drop"),
+    "softcap": Method(softcap="derivative"),
     "act_derivative": Method(act="derivative"),
     "mixed": Method(table=MIXED),
     "cp_half": Method(share=0.5),
@@ -82,7 +77,7 @@ OF = {"bert": {
     **{"pa_" + k: dataclasses.replace(PA_VIT, read=k) for k in ("tokens", "positions")},
     **{k: Method(table=(("patch", k, *more),)) for k, more in FIRST_RULES.items()},
 }}
-ONLY = {"pa_key": ("bloom",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
+ONLY = {"softcap": ("recurrent_gemma",), "pa_key": ("bloom", "bert"), "relkey_unhalved": ("bert",), "relkey_drop": ("bert",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,
         **{k: ATTENTION + SCAN for k in FIRST_RULES}, "ln_mean": NORMED, "pa_tokens": LEARNED, "pa_positions": LEARNED}
 
 
@@ -157,63 +152,22 @@ def read_positions(one):
     pairs = [None if s[0] is None else tuple(torch.cat(y).detach() for y in zip(*s)) for s in zip(*sums)]
     parts = cat([f.parts for f in one])
     every = {k: v.numpy() for k, v in positions.aggregates(*pairs, parts).items()}
-    stored = ("position", "cos", "sin", "head", "frequency", "distance")
+    stored = ("position", "cos", "sin", "head", "frequency", "distance", "ahead")
     return ({k: parts[k].numpy() for k in stored if k in (parts or {})},
             None if pairs[1] is None else pairs[1][0].numpy(), every)
-
-
-def apart(e, rest, key, expect):
-    """How far a run is off: of relevance, and of the account."""
-    r, want = e["relevance"], expect[key + "/relevance"]
-    sinks = [np.abs(v - expect[f"{key}/{k}"])[0] for k, v in e.items() if k.startswith("sink_")]
-    scale = max(np.abs(want).sum(), np.abs(expect["value"][0]))
-    return np.abs(r - want).max() / (np.abs(want).max() or 1), max(max(sinks, default=0.0) / scale, rest)
-
-
-def rough(subject, cases, expect, name):
-    """What rules that divide by values near 0 are worth in float32, whatever the order of its sums: in float64, with
-    weights that are off by up to half a unit in the last place of float32."""
-    noise, weights = seed("rough", name), list(subject.model.parameters())
-    whole, worst = [w.clone() for w in weights], {}
-    Account.tol = 1
-    for _ in range(DRAWS):
-        for w, x in zip(weights, whole):
-            w.copy_(x * torch.from_numpy(1 + noise.uniform(-1, 1, x.shape) * 2.0**-24))
-        for key in FIRST_RULES.keys() & cases.keys():
-            worst[key] = np.maximum(apart(*case(subject, cases[key])[:2], key, expect), worst.get(key, 0))
-    for w, x in zip(weights, whole):
-        w.copy_(x)
-    Account.tol = 1e-12
-    return worst
-
-
-def in_float32(subject, cases, expect, worst):
-    """Adds to `expect` how far the same restatement in float32 is off, or `worst` of the case if that is more."""
-    Account.tol = 1
-    torch.set_default_dtype(FLOAT32)
-    subject.model.to(FLOAT32)
-    for part in subject.model.modules():  # tables of rotations are made in float64
-        if hasattr(part, "inv_freq"):
-            part.double()
-    for key in [k.split("/")[0] for k in expect if k.endswith("/relevance")]:
-        e, rest, _ = case(subject, cases[key])
-        assert e["relevance"].dtype == np.float32
-        both = np.maximum(apart(e, rest, key, expect), worst.get(key, 0))
-        expect[key + "/float32"], expect[key + "/float32_account"] = both[:1], both[1:]
-    Account.tol = 1e-12
-    torch.set_default_dtype(torch.float64)
 
 
 def one(kind, family, forward, name, row):
     expect, worst = {}, 0.0
     subject = subjects.of(kind, family, forward, model_of(family, name, row), name, row)
     cases = {k: m for k, m in {**CASES, **OF.get(kind, {})}.items() if kind in ONLY.get(k, FAMILIES)}
+    if kind == "bert" and subject.model.config.position_embedding_type == "absolute":
+        cases = {k: m for k, m in cases.items() if m.relkey == "half" and not m.key}
     for key, method in cases.items():
         e, rest, value = case(subject, method)
         worst = max(worst, rest)
         expect.update({f"{key}/{k}": v for k, v in e.items()})
     expect["value"] = value.detach().numpy().reshape(1)
-    in_float32(subject, cases, expect, rough(subject, cases, expect, name))
     return {**expect, **subject.arrays()}, worst
 
 

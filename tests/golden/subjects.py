@@ -42,7 +42,7 @@ class Segments(Text):
     def __init__(self, family, forward, model, name, row):
         t = length(row)
         self.model, self.forward = model, forward
-        self.ids = torch.from_numpy(seed("ids", name, t).integers(0, model.config.vocab_size, t))
+        self.ids = torch.from_numpy(seed("ids", row.get("like", name), t).integers(0, model.config.vocab_size, t))
         self.segments = torch.zeros_like(self.ids)
         if row.get("pair"):
             self.segments[(t + 1) // 2:] = 1
@@ -62,7 +62,7 @@ class Similarity(Text):
     def __init__(self, family, forward, model, name, row):
         t = length(row)
         self.model, self.how, self.lens = model, row["pooling"] or "mean", [t // 2, t - t // 2]
-        self.ids = torch.from_numpy(seed("ids", name, t).integers(0, model.config.vocab_size, t))
+        self.ids = torch.from_numpy(seed("ids", row.get("like", name), t).integers(0, model.config.vocab_size, t))
 
     def arrays(self):
         return {"ids": self.ids.numpy(), "segments": np.repeat([0, 1], self.lens)}
