@@ -35,6 +35,17 @@ heedi_node *heedi_mlp(heedi_tape *t, heedi_affine fc, const heedi_act_args *f,
     return heedi_linear(t, "mlp.proj", proj.w, proj.b, x);
 }
 
+heedi_node *heedi_gated_mlp(heedi_tape *t, heedi_affine gate, heedi_affine up,
+                            const heedi_act_args *f, heedi_affine down,
+                            heedi_node *x)
+{
+    heedi_node *g = heedi_linear(t, "mlp.gate", gate.w, gate.b, x);
+    heedi_node *u = heedi_linear(t, "mlp.up", up.w, up.b, x);
+    g = heedi_apply(t, &heedi_op_glu,
+                    ((heedi_with){.name = "mlp.glu", .args = f}), g, u);
+    return heedi_linear(t, "mlp.down", down.w, down.b, g);
+}
+
 heedi_node *heedi_attend(heedi_tape *t, const heedi_attention_args *a,
                          const heedi_rope_args *rope, heedi_node *q,
                          heedi_node *k, heedi_node *v)

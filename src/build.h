@@ -28,6 +28,12 @@ heedi_affine heedi_affine_of(const heed_model *m, int64_t l, int w, int b);
 heedi_node *heedi_mlp(heedi_tape *t, heedi_affine fc, const heedi_act_args *f,
                       heedi_affine proj, heedi_node *x);
 
+/* down (f(gate x) up x): a gated feed-forward part, "mlp.gate", "mlp.up",
+ * "mlp.glu", "mlp.down". */
+heedi_node *heedi_gated_mlp(heedi_tape *t, heedi_affine gate, heedi_affine up,
+                            const heedi_act_args *f, heedi_affine down,
+                            heedi_node *x);
+
 /* "attn", and "attn.q_rope", "attn.k_rope" before it unless rope is NULL. */
 heedi_node *heedi_attend(heedi_tape *t, const heedi_attention_args *a,
                          const heedi_rope_args *rope, heedi_node *q,

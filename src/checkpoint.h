@@ -68,6 +68,11 @@ typedef struct heedi_value {
  * there is HEEDI_ABSENT. */
 heedi_value heedi_config(const heedi_checkpoint *c, const char *key);
 
+/* The configuration becomes the object at this key. HEED_EFORMAT: there is
+ * none.
+ */
+heed_status heedi_config_enter(heedi_checkpoint *c, const char *key);
+
 /* The i-th item of a list. HEEDI_ABSENT beyond its end. */
 heedi_value heedi_config_item(const heedi_value *list, int64_t i);
 

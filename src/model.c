@@ -226,16 +226,12 @@ heed_status heedi_key_softcap(heed_model *m, const char *hf, const char *gguf,
     return HEED_OK;
 }
 
-double heedi_bf16(double x)
+/* Through float32, as references do it; rint() goes to the even neighbour. */
+double heedi_rounded(double x, int digits)
 {
-    const float f = (float)x;
-    uint32_t i;
-    float out;
-    memcpy(&i, &f, sizeof i);
-    i += 0x7fff + (i >> 16 & 1); /* to nearest, even */
-    i &= 0xffff0000u;
-    memcpy(&out, &i, sizeof out);
-    return (double)out;
+    int e;
+    const double m = frexp((double)(float)x, &e);
+    return ldexp(rint(ldexp(m, digits)), e - digits);
 }
 
 heed_status heedi_even_heads(heed_model *m)
@@ -248,6 +244,37 @@ heed_status heedi_even_heads(heed_model *m)
     d['K'] = d['H'];
     d['D'] = d['C'] / d['H'];
     return HEED_OK;
+}
+
+heed_status heedi_grouped_heads(heed_model *m)
+{
+    int64_t *d = m->dim;
+    if (d['K'] == 0)
+        d['K'] = d['H'];
+    if (d['D'] == 0 && d['C'] % d['H'] == 0)
+        d['D'] = d['C'] / d['H'];
+    if (d['D'] >= 2 && d['H'] % d['K'] == 0 && d['D'] % 2 == 0)
+        return HEED_OK;
+    return heedi_fail(m->ctx, HEED_EFORMAT,
+                      "%s: width %lld, %lld heads of %lld and %lld "
+                      "key/value heads do not fit together",
+                      m->info.path, (long long)d['C'], (long long)d['H'],
+                      (long long)d['D'], (long long)d['K']);
+}
+
+heed_status heedi_turning(heed_model *m, int64_t *rot)
+{
+    const double d = (double)m->dim['D'];
+    double n, value_dim;
+    HEEDI_TRY(heedi_key_number(m, "", "rope.dimension_count", d, 2, d, &n));
+    HEEDI_TRY(heedi_key_number(m, "", "attention.value_length", d, 1, 1e6,
+                               &value_dim));
+    *rot = (int64_t)n;
+    if (value_dim == d)
+        return HEED_OK;
+    return heedi_fail(m->ctx, HEED_ENOTSUP,
+                      "%s: values of another size (%g) than keys (%g)",
+                      m->info.path, value_dim, d);
 }
 
 static const double MOST = 1e9; /* of any single dimension */
@@ -298,12 +325,19 @@ heed_status heedi_choose_head(heed_model *m, const heedi_weight *embedding,
 
 /* ---- loading ---- */
 
+static bool of_type(const heedi_family *f, const heed_model *m)
+{
+    if (m->gguf)
+        return strcmp(m->ckpt->arch, f->info.gguf) == 0;
+    return strcmp(m->ckpt->arch, f->info.name) == 0 ||
+           (f->part && strcmp(m->ckpt->arch, f->part) == 0);
+}
+
 static const heedi_family *family_of(const heed_model *m)
 {
     const heedi_family *rest = NULL;
     for (const heedi_family *const *f = heedi_families; *f; f++) {
-        if (strcmp(m->ckpt->arch,
-                   m->gguf ? (*f)->info.gguf : (*f)->info.name) != 0)
+        if (!of_type(*f, m))
             continue;
         if (!m->gguf || !(*f)->gguf_if) {
             rest = *f;
@@ -371,6 +405,19 @@ static heed_status count_weights(heed_model *m)
     return m->info.dtype ? HEED_OK : HEED_ENOMEM;
 }
 
+/* "linear theta=10000 ...", or, of several, "global default ...; local ...". */
+static const char *rope_text(heed_model *m)
+{
+    enum { SIZE = HEEDI_MAX_ROPE * (sizeof m->rope->text + 16) };
+    if (m->n_rope < 2)
+        return m->n_rope == 1 ? m->rope[0].text : "";
+    char *text = heedi_arena_alloc(&m->mem, SIZE);
+    for (int i = 0, n = 0; text && i < m->n_rope; i++)
+        n += snprintf(text + n, (size_t)(SIZE - n), "%s%s %s", i ? "; " : "",
+                      m->rope[i].where, m->rope[i].text);
+    return text;
+}
+
 /* The last part of the path, without ".gguf": what a file calls itself inside
  * is often not what it is known by. */
 static heed_status describe(heed_model *m)
@@ -386,7 +433,7 @@ static heed_status describe(heed_model *m)
     m->info.name = name;
     m->info.family = &m->family->info;
     m->info.source = m->ckpt->source;
-    m->info.rope = m->n_rope > 0 ? m->rope[0].text : "";
+    m->info.rope = rope_text(m);
     m->info.n_layers = m->dim['L'];
     m->info.width = m->dim['C'];
     m->info.n_heads = m->dim['H'];
@@ -402,7 +449,19 @@ static heed_status describe(heed_model *m)
     m->info.patch_width = m->patch.width;
     m->info.n_segments = m->dim['S'];
     m->info.pooling = m->info.pooling ? m->info.pooling : "";
-    return count_weights(m);
+    return m->info.rope ? count_weights(m) : HEED_ENOMEM;
+}
+
+static heed_status enter_part(heed_model *m)
+{
+    const heedi_family *f = m->family;
+    m->part = !m->gguf && f->part && strcmp(m->ckpt->arch, f->part) != 0;
+    if (!m->part)
+        return HEED_OK;
+    HEEDI_TRY(heedi_config_enter(m->ckpt, "text_config"));
+    heedi_warn(m->ctx, "%s: of a '%s' model only the text part is used",
+               m->info.path, m->ckpt->arch);
+    return HEED_OK;
 }
 
 /* Only GGUF files say of each tensor how it is quantised. */
@@ -433,6 +492,7 @@ static heed_status load(heed_model *m)
     if (!m->impl)
         return HEED_ENOMEM;
     HEEDI_TRY(not_quantised(m));
+    HEEDI_TRY(enter_part(m));
     HEEDI_TRY(read_dims(m));
     HEEDI_TRY(m->family->configure(m));
     HEEDI_TRY(heedi_params_read(m));

@@ -52,6 +52,11 @@ typedef struct heedi_family {
     const char *gguf_if;       /* a key, after "ARCH.", that is true in its GGUF
                                   files and in no others of the architecture;
                                   NULL: the rest is of this family */
+    const char *part;          /* model_type of a config.json of these models
+                                  alone; in one of type info.name, of larger
+                                  models that they are a part of, their keys
+                                  are in "text_config". NULL: info.name is
+                                  theirs alone */
     const char *prefix;        /* that base-model checkpoints lack: "model." */
     const heedi_param *params; /* ends at shape == NULL */
     const heedi_key *keys;     /* ends at letter == 0 */
@@ -90,6 +95,7 @@ struct heed_model {
     heed_model_info info;
     const heedi_family *family;
     bool gguf;
+    bool part; /* the checkpoint is of a larger model: see heedi_family */
     int64_t dim[128]; /* by letter: 'C' width, 'L' layers, 'V' vocabulary ... */
     int64_t n_params;
     heedi_weight *weight; /* (L, n_params); name NULL: not there */
@@ -176,8 +182,17 @@ heed_status heedi_choose_head(heed_model *m, const heedi_weight *embedding,
  * 1e-5), else x itself. */
 double heedi_decimal(double x);
 
-/* x as bfloat16 has it: what a reference rounds a constant to. */
-double heedi_bf16(double x);
+/* x with so many binary digits: 8 as bfloat16 has it, 11 as float16. What a
+ * reference rounds a constant to. */
+double heedi_rounded(double x, int digits);
+
+/* Heads in groups: as many key and value heads as heads and a size of C/H where
+ * neither is set; HEED_EFORMAT if they do not fit together. */
+heed_status heedi_grouped_heads(heed_model *m);
+
+/* How many dimensions of a head turn: all, or what a GGUF file says. Values
+ * must be as long as keys: HEED_ENOTSUP. */
+heed_status heedi_turning(heed_model *m, int64_t *rot);
 
 extern const heedi_family *const heedi_families[]; /* NULL-terminated */
 

@@ -49,6 +49,26 @@ static heed_status check_shape(heed_model *m, const heedi_tensor *t, int nd,
                       m->info.path, t->name, found, want);
 }
 
+/* What a name begins with, and what it begins with where the model is a part
+ * of a larger one. */
+static const struct {
+    const char *was, *is;
+} outer[] = {{"", "language_model."}, {"model.", "model.language_model."}};
+
+static heedi_tensor *find_inside(heed_model *m, const char *name)
+{
+    heedi_tensor *t = NULL;
+    for (size_t i = 0; !t && i < sizeof outer / sizeof *outer; i++) {
+        char full[320];
+        const size_t n = strlen(outer[i].was);
+        if (strncmp(name, outer[i].was, n) != 0)
+            continue;
+        snprintf(full, sizeof full, "%s%s", outer[i].is, name + n);
+        t = heedi_checkpoint_tensor(m->ckpt, full);
+    }
+    return t;
+}
+
 /* The tensor of a parameter, under its name or without the prefix. */
 static heedi_tensor *find(heed_model *m, const heedi_param *p, int64_t layer,
                           char *name, size_t size)
@@ -66,7 +86,7 @@ static heedi_tensor *find(heed_model *m, const heedi_param *p, int64_t layer,
     size_t n = strlen(m->family->prefix);
     if (!t && !m->gguf && n > 0 && strncmp(name, m->family->prefix, n) == 0)
         t = heedi_checkpoint_tensor(m->ckpt, name + n);
-    return t;
+    return t || !m->part ? t : find_inside(m, name);
 }
 
 /* The same under the names that LayerNorm's tensors had. */

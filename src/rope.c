@@ -60,28 +60,27 @@ static heed_status list(heedi_checkpoint *c, const char *prefix,
 }
 
 static heed_status read_hf(heedi_rope *r, heedi_checkpoint *c,
-                           const char **type)
+                           const heedi_rope_keys *keys, const char **type)
 {
-    static const char *const spellings[] = {"rope_parameters", "rope_scaling"};
-    char p[32] = "";
+    char p[64] = "";
     heedi_value v = {0};
-    for (int i = 0; i < 2; i++) {
-        v = heedi_config(c, spellings[i]);
+    for (int i = 0; i < 2 && keys->object[i]; i++) {
+        v = heedi_config(c, keys->object[i]);
         if (v.kind == HEEDI_OBJECT) {
-            snprintf(p, sizeof p, "%s.", spellings[i]);
+            snprintf(p, sizeof p, "%s.", keys->object[i]);
             break;
         }
         if (v.kind != HEEDI_ABSENT && v.kind != HEEDI_NULL)
             return heedi_fail(c->ctx, HEED_EFORMAT, "%s: %s is not an object",
-                              c->path, spellings[i]);
+                              c->path, keys->object[i]);
     }
     double theta;
-    HEEDI_TRY(number(c, "", "rope_theta", &theta));
+    HEEDI_TRY(number(c, "", keys->theta, &theta));
     if (!p[0]) {
         r->theta = isnan(theta) ? r->theta : theta;
         return HEED_OK;
     }
-    char key[64];
+    char key[96];
     double inner;
     HEEDI_TRY(number(c, p, "rope_theta", &inner));
     if (!isnan(inner))
@@ -148,13 +147,15 @@ static heed_status read_factors(heedi_rope *r, heedi_checkpoint *c,
 }
 
 static heed_status read_gguf(heedi_rope *r, heedi_checkpoint *c,
-                             const char **type)
+                             const heedi_rope_keys *keys, const char **type)
 {
     char p[96], key[128];
     snprintf(p, sizeof p, "%s.rope.", c->arch);
     double theta;
-    HEEDI_TRY(number(c, p, "freq_base", &theta));
+    HEEDI_TRY(number(c, p, keys->gguf_theta, &theta));
     r->theta = isnan(theta) ? r->theta : theta;
+    if (!keys->gguf_scaling)
+        return HEED_OK;
     heedi_rope_scaling *s = &r->s;
     snprintf(key, sizeof key, "%sscaling.type", p);
     heedi_value t = heedi_config(c, key);
@@ -248,13 +249,22 @@ static void describe(heedi_rope *r)
 heed_status heedi_rope_read(heedi_rope *r, heedi_checkpoint *c,
                             double default_theta)
 {
+    static const heedi_rope_keys usual = {
+        "rope_theta", {"rope_parameters", "rope_scaling"}, "freq_base", true};
+    return heedi_rope_read_at(r, c, default_theta, &usual);
+}
+
+heed_status heedi_rope_read_at(heedi_rope *r, heedi_checkpoint *c,
+                               double default_theta,
+                               const heedi_rope_keys *keys)
+{
     const double none = (double)NAN;
     const char *type = "default";
     r->theta = default_theta;
     r->s = (heedi_rope_scaling){none, none, none, none, none, none, none,
                                 none, none, true, 0,    NULL, NULL, NULL};
-    HEEDI_TRY(strcmp(c->source, "gguf") == 0 ? read_gguf(r, c, &type)
-                                             : read_hf(r, c, &type));
+    HEEDI_TRY(strcmp(c->source, "gguf") == 0 ? read_gguf(r, c, keys, &type)
+                                             : read_hf(r, c, keys, &type));
     r->type = type_named(type);
     if (!r->type)
         return heedi_fail(c->ctx, HEED_ENOTSUP,

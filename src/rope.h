@@ -31,7 +31,8 @@ typedef struct heedi_rope_type {
 } heedi_rope_type;
 
 struct heedi_rope {
-    int index;        /* of its table in a run */
+    int index;         /* of its table in a run */
+    const char *where; /* the layers that have it, of several: "local" */
     int64_t rot;      /* dimensions that turn, even; the first ones of a head */
     bool interleaved; /* pairs (2i, 2i+1); else (i, i + rot/2) */
     double theta;
@@ -41,12 +42,26 @@ struct heedi_rope {
     char text[160]; /* as understood: "llama3 theta=500000 factor=8 ..." */
 };
 
+/* Where the parameters of a rope stand, in either format. */
+typedef struct heedi_rope_keys {
+    const char *theta;      /* a key of config.json */
+    const char *object[2];  /* that has the scaling, and maybe theta: the first
+                               that is there; NULL: no other */
+    const char *gguf_theta; /* after "ARCH.rope." */
+    bool gguf_scaling;      /* its other keys are of this rope */
+} heedi_rope_keys;
+
 /* Read theta and scaling of either spelling (rope_theta + rope_scaling, or
  * rope_parameters), or of a GGUF file's keys "ARCH.rope...". rot, interleaved,
  * index and context are set by the caller before. HEED_ENOTSUP names an
  * unknown type, HEED_EFORMAT a missing or impossible value. */
 heed_status heedi_rope_read(heedi_rope *r, heedi_checkpoint *c,
                             double default_theta);
+
+/* The same of a model that has several. */
+heed_status heedi_rope_read_at(heedi_rope *r, heedi_checkpoint *c,
+                               double default_theta,
+                               const heedi_rope_keys *keys);
 
 /* cos and sin of every row, (rows, rot/2, 2), in double internally. work: rot
  * doubles. */

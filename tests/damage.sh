@@ -139,7 +139,7 @@ find_text() { # find_text FILE TEXT: the byte where it starts
     grep -abo -m 1 -e "$2" "$1" | head -n 1 | cut -d : -f 1
 }
 
-for c in weights pytorch gguf config mamba falcon_mamba mamba2 rwkv rwkv6 gpt2 recurrent_gemma tokenizer dataset input output kill; do
+for c in weights pytorch gguf config mamba falcon_mamba mamba2 rwkv rwkv6 gpt2 recurrent_gemma gemma3 tokenizer dataset input output kill; do
     echo "# $c"
     family=llama
     . "$cases/$c.sh"

@@ -25,7 +25,8 @@ static const char *const models[] = {"plain",
                                      "../mamba2/groups2",
                                      "../rwkv/narrow",
                                      "../rwkv6/plain",
-                                     "../recurrent_gemma/window5"};
+                                     "../recurrent_gemma/window5",
+                                     "../gemma3/plain"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 /* ---- memory ---- */

@@ -389,9 +389,10 @@ static int one_model(heed_ctx *ctx, const char *model, const char *file,
         fail_msg("%s: cannot be read", file);
     if (heed_model_load(&m, ctx, model) != HEED_OK)
         fail_msg("%s", heed_error(ctx));
-    static const char *const prefix[] = {"T1", "T2", "T37", "T130", "image"};
+    static const char *const prefix[] = {"T1",  "T2",   "T5",
+                                         "T37", "T130", "image"};
     int lengths = 0;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         int64_t n;
         if (!expect_get(&x, prefix[i], "ids", &n) &&
             !expect_get(&x, prefix[i], "pixels", &n))
@@ -517,6 +518,12 @@ static void test_recurrent_gemma(void **state)
     family("tests/golden/recurrent_gemma");
 }
 
+static void test_gemma3(void **state)
+{
+    (void)state;
+    family("tests/golden/gemma3");
+}
+
 static void test_gpt_neox(void **state)
 {
     (void)state;
@@ -555,6 +562,7 @@ int main(void)
         test(test_rwkv),
         test(test_rwkv6),
         test(test_recurrent_gemma),
+        test(test_gemma3),
         test(test_falcon_mamba),
         test(test_mamba2),
     };

@@ -92,6 +92,8 @@ static const char *const models[] = {
     "gpt2/plain",
     "bin/native",
     "recurrent_gemma/sharded_bare",
+    "gemma3/inside_new",
+    "gemma3/gguf_list.gguf",
     "falcon_mamba/plain",
     "mamba2/native_groups",
     "mamba2/gguf_groups.gguf",

@@ -187,7 +187,9 @@ static void test_generate(void **state)
                                        "../gptj/plain",
                                        "../bloom/three_heads",
                                        "../recurrent_gemma/window5",
-                                       "../recurrent_gemma/cap3"};
+                                       "../recurrent_gemma/cap3",
+                                       "../gemma3/plain",
+                                       "../gemma3/gguf_tied.gguf"};
     heed_ctx *ctx = new_ctx();
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         heed_model *m = golden(ctx, name[i]);

@@ -273,10 +273,10 @@ static void test_sound(void **state)
                                           "lrp_epsilon",    "lrp_gamma",
                                           "lrp_alpha_beta", "lrp_zplus"};
     static const char *const models[] = {
-        "llama/plain", "gpt2/plain",       "gpt_neox/plain",
-        "gptj/plain",  "bloom/plain",      "mamba/plain",
-        "bert/plain",  "bert/masked",      "recurrent_gemma/plain",
-        "mamba2/bias", "falcon_mamba/bias"};
+        "llama/plain", "gpt2/plain",        "gpt_neox/plain",
+        "gptj/plain",  "bloom/plain",       "mamba/plain",
+        "bert/plain",  "bert/masked",       "recurrent_gemma/plain",
+        "mamba2/bias", "falcon_mamba/bias", "gemma3/plain"};
     enum { N_MODELS = sizeof models / sizeof *models };
     heed_ctx *ctx = new_ctx();
     for (int i = 0; i < N_MODELS; i++) {

@@ -28,6 +28,7 @@ static const struct family {
                 {"rwkv", "tests/golden/rules/rwkv"},
                 {"rwkv6", "tests/golden/rules/rwkv6"},
                 {"recurrent_gemma", "tests/golden/rules/recurrent_gemma"},
+                {"gemma3", "tests/golden/rules/gemma3"},
                 {"bert", "tests/golden/rules/bert"},
                 {"vit", "tests/golden/rules/vit"}, /* and DeiT */
                 {"toy", "tests/golden/toy"}};

@@ -205,6 +205,56 @@ static void scores(void **state)
     heed_ctx_free(ctx);
 }
 
+/* Gemma: no space in front, and tokens of several spaces, line feeds and tags,
+ * which are cut out first, the longest first, and are spelt with spaces. */
+static void cut_out(void **state)
+{
+    static const heedi_str token[] = {
+        S("<pad>"),  S("<eos>"),  S("<bos>"),  S("<unk>"),   S("\n"),
+        S("\n\n"),   S("  "),     S("   "),    S("<b>"),     S("</b>"),
+        S("\u2581"), S("a"),      S("b"),      S("\u2581a"), S("ab"),
+        S("<0xC3>"), S("<0xA9>"), S("<0x09>"), S("\t\t")};
+    static const int32_t type[] = {3, 3, 3, 3, 4, 4, 4, 4, 4, 4,
+                                   1, 1, 1, 1, 1, 6, 6, 6, 4};
+    static const float score[] = {
+        -1000, -1000, -1000, -1000, -1000, -1000, -1000, -1000, -1000, -1000,
+        -3,    -4,    -5,    -1,    -2,    0,     0,     0,     -1000};
+    heed_ctx *ctx = new_ctx();
+    heed_encode_options plain = {.plain = 1};
+    heed_tokens *k;
+    (void)state;
+    heedi_vocab v = empty("llama", "default");
+    v.n = 19;
+    v.token = token;
+    v.type = type;
+    v.score = score;
+    v.bos = 2;
+    v.eos = 1;
+    v.unk = 3;
+    v.add_bos = 1;
+    v.add_space_prefix = 0;
+    heed_tokenizer *t = made(ctx, &v);
+    expect(ctx, t, "a", NULL, "2 11");
+    expect(ctx, t, " a", &plain, "13");
+    expect(ctx, t, "ab a", &plain, "14 13");
+    expect(ctx, t, "a  a", &plain, "11 6 11");
+    expect(ctx, t, "a    a", &plain, "11 7 13");
+    expect(ctx, t, "     ", &plain, "7 6");
+    expect(ctx, t, "\n\n\na\n", &plain, "5 4 11 4");
+    expect(ctx, t, " \n ", &plain, "10 4 10");
+    expect(ctx, t, "\ta\t\t\t", &plain, "17 11 18 17");
+    expect(ctx, t, "<b>a</b> b", &plain, "8 11 9 10 12");
+    expect(ctx, t, "\u2581\u2581a", &plain, "10 13"); /* no spaces */
+    expect(ctx, t, "\u00E9 a", &plain, "15 16 13");
+    assert_int_equal(heed_encode(&k, ctx, t, "a   \n\n <b>\u00E9", 12, &plain),
+                     HEED_OK);
+    check_ranges(k, 1);
+    check_round(ctx, t, k);
+    heed_tokens_free(ctx, k);
+    heed_tokenizer_free(t);
+    heed_ctx_free(ctx);
+}
+
 /* tokenizer.huggingface.json comes first; the file's keys name BOS and EOS. */
 static void whole_json(void **state)
 {
@@ -234,6 +284,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {test(same_as_json),
                                        test(kinds_of_tokens), test(scores),
-                                       test(whole_json)};
+                                       test(cut_out), test(whole_json)};
     RUN(tests);
 }

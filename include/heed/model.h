@@ -11,7 +11,8 @@ extern "C" {
 
 /* A family of models that this build can load. */
 typedef struct heed_family_info {
-    const char *name;    /* "llama": model_type of config.json */
+    const char *name;    /* "llama": model_type of config.json, or of that of
+                            larger models */
     const char *gguf;    /* general.architecture, or "" */
     const char *summary; /* one line */
     const char *method;  /* the default of `attribute` */
@@ -41,7 +42,8 @@ typedef struct heed_model_info {
     const char *name;   /* last part of the path, without .gguf */
     const char *dtype;  /* on disk, most bytes first: "q4_1,q8_0,f32" */
     const char *source; /* "gguf", "safetensors", "pytorch" */
-    const char *rope;   /* as understood: "llama3 factor=8 ...", or "" */
+    const char *rope;   /* as understood: "llama3 factor=8 ...", or, of several,
+                           "global linear ...; local default ...", or "" */
     const char *act;    /* activation of the feed-forward part */
     int64_t n_layers, width, n_heads, n_kv_heads, head_dim, ff, vocab, context;
     int64_t n_weights;    /* numbers */

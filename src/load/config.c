@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctx.h"
 #include "load.h"
 
 static int by_key(const void *key, const void *item)
@@ -58,6 +59,17 @@ heedi_value heedi_config(const heedi_checkpoint *c, const char *key)
         if (!key[len])
             return v;
     }
+}
+
+heed_status heedi_config_enter(heedi_checkpoint *c, const char *key)
+{
+    heedi_source *s = c->impl;
+    const heedi_value v = heedi_config(c, key);
+    if (v.kind != HEEDI_OBJECT)
+        return heedi_fail(c->ctx, HEED_EFORMAT, "%s/config.json has no %s",
+                          c->path, key);
+    s->root = v;
+    return HEED_OK;
 }
 
 heedi_value heedi_config_item(const heedi_value *list, int64_t i)

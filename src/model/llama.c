@@ -57,37 +57,12 @@ typedef struct llama {
     bool attention_bias, mlp_bias;
 } llama;
 
-static heed_status shape(heed_model *m)
-{
-    int64_t *d = m->dim;
-    if (d['K'] == 0)
-        d['K'] = d['H'];
-    if (d['D'] == 0 && d['C'] % d['H'] == 0)
-        d['D'] = d['C'] / d['H'];
-    if (d['D'] < 2 || d['H'] % d['K'] != 0 || d['D'] % 2 != 0)
-        return heedi_fail(m->ctx, HEED_EFORMAT,
-                          "%s: width %lld, %lld heads of %lld and %lld "
-                          "key/value heads do not fit together",
-                          m->info.path, (long long)d['C'], (long long)d['H'],
-                          (long long)d['D'], (long long)d['K']);
-    return d['V'] > 0 ? HEED_OK : heedi_vocabulary_of(m, 32000);
-}
-
 static heed_status read_rope(heed_model *m)
 {
     heedi_rope *r = &m->rope[0];
-    double rot, value_dim;
-    const double d = (double)m->dim['D'];
-    HEEDI_TRY(heedi_key_number(m, "", "rope.dimension_count", d, 2, d, &rot));
-    HEEDI_TRY(heedi_key_number(m, "", "attention.value_length", d, 1, 1e6,
-                               &value_dim));
-    if (value_dim != d)
-        return heedi_fail(m->ctx, HEED_ENOTSUP,
-                          "%s: values of another size (%g) than keys (%g)",
-                          m->info.path, value_dim, d);
+    HEEDI_TRY(heedi_turning(m, &r->rot));
     m->n_rope = 1;
     r->index = 0;
-    r->rot = (int64_t)rot;
     r->interleaved = m->gguf;
     r->context = m->dim['X'];
     return heedi_rope_read(r, m->ckpt, 10000);
@@ -96,7 +71,9 @@ static heed_status read_rope(heed_model *m)
 static heed_status configure(heed_model *m)
 {
     llama *a = m->impl;
-    HEEDI_TRY(shape(m));
+    HEEDI_TRY(heedi_grouped_heads(m));
+    if (m->dim['V'] == 0)
+        HEEDI_TRY(heedi_vocabulary_of(m, 32000));
     HEEDI_TRY(heedi_key_eps(m, "rms_norm_eps",
                             "attention.layer_norm_rms_epsilon", 1e-6,
                             &a->norm.eps));
@@ -168,13 +145,10 @@ static heedi_node *layer(const heed_model *m, int64_t l, heedi_tape *t,
     x = heedi_sum(t, "attn.add", x, o);
 
     n = norm(m, t, l, "mlp.norm", P_norm2, x);
-    heedi_node *g =
-        heedi_linear_of(m, t, l, "mlp.gate", P_gate, P_gate_bias, n);
-    heedi_node *u = heedi_linear_of(m, t, l, "mlp.up", P_up, P_up_bias, n);
-    g = heedi_apply(t, &heedi_op_glu,
-                    ((heedi_with){.name = "mlp.glu", .args = &a->act}), g, u);
-    g = heedi_linear_of(m, t, l, "mlp.down", P_down, P_down_bias, g);
-    return heedi_sum(t, "mlp.add", x, g);
+    n = heedi_gated_mlp(t, heedi_affine_of(m, l, P_gate, P_gate_bias),
+                        heedi_affine_of(m, l, P_up, P_up_bias), &a->act,
+                        heedi_affine_of(m, l, P_down, P_down_bias), n);
+    return heedi_sum(t, "mlp.add", x, n);
 }
 
 static heedi_node *build(const heed_model *m, int64_t block, heedi_tape *t,

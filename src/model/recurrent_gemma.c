@@ -148,7 +148,7 @@ static heed_status configure(heed_model *m)
     HEEDI_TRY(
         heedi_key_whole(m, "attention_window_size", "", 2048, 1, 1e9, &window));
     HEEDI_TRY(read_rope(m));
-    a->embed.scale = heedi_bf16(sqrt((double)m->dim['C']));
+    a->embed.scale = heedi_rounded(sqrt((double)m->dim['C']), 8);
     a->rope = (heedi_rope_args){&m->rope[0], m->dim['D']};
     a->blocks.blocks = m->dim['H'];
     a->attention =
@@ -288,14 +288,6 @@ static heedi_node *norm(const heed_model *m, heedi_tape *t, int64_t l,
     return heedi_norm_of(m, t, l, &heedi_op_rmsnorm, name, w, &a->norm, x);
 }
 
-static heedi_node *gated(const heed_model *m, heedi_tape *t, const char *name,
-                         heedi_node *gate, heedi_node *x)
-{
-    const griffin *a = m->impl;
-    return heedi_apply(t, &heedi_op_glu,
-                       ((heedi_with){.name = name, .args = &a->act}), gate, x);
-}
-
 static heedi_node *attend(const heed_model *m, int64_t l, heedi_tape *t,
                           heedi_node *n)
 {
@@ -336,7 +328,9 @@ static heedi_node *recur(const heed_model *m, int64_t l, heedi_tape *t,
     x = heedi_apply(t, &heedi_op_rglru,
                     ((heedi_with){.name = "mixer.rglru", .args = &k->rglru}), x,
                     p, r);
-    x = gated(m, t, "mixer.gate", y, x);
+    x = heedi_apply(t, &heedi_op_glu,
+                    ((heedi_with){.name = "mixer.gate", .args = &a->act}), y,
+                    x);
     return heedi_linear_of(m, t, l, "mixer.out", P_out, P_out_b, x);
 }
 
@@ -349,10 +343,9 @@ static heedi_node *block(const heed_model *m, int64_t l, heedi_tape *t,
     n = r ? recur(m, l, t, n) : attend(m, l, t, n);
     x = heedi_sum(t, r ? "mixer.add" : "attn.add", x, n);
     n = norm(m, t, l, "mlp.norm", P_norm2, x);
-    heedi_node *g = heedi_linear_of(m, t, l, "mlp.gate", P_gate, P_gate_b, n);
-    heedi_node *u = heedi_linear_of(m, t, l, "mlp.up", P_up, P_up_b, n);
-    n = gated(m, t, "mlp.glu", g, u);
-    n = heedi_linear_of(m, t, l, "mlp.down", P_down, P_down_b, n);
+    n = heedi_gated_mlp(t, heedi_affine_of(m, l, P_gate, P_gate_b),
+                        heedi_affine_of(m, l, P_up, P_up_b), &a->act,
+                        heedi_affine_of(m, l, P_down, P_down_b), n);
     return heedi_sum(t, "mlp.add", x, n);
 }
 

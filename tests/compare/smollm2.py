@@ -37,9 +37,8 @@ LRP, PAIR, LOGITS = 1e-4, 1e-5, 1e-4
 class Reference:
     """transformers and lxt in float64; what was computed once is kept in a file."""
 
-    def __init__(self, folder, cache):
-        self.folder, self.cache, self.model = folder, cache, None
-        weights = folder / "model.safetensors"
+    def __init__(self, weights, cache):
+        self.folder, self.cache, self.model = weights.parent, cache, None
         self.key = (weights.stat().st_size, hashlib.sha256(weights.open("rb").read(1 << 22)).hexdigest())
         self.known = {}
         if cache.exists():
@@ -144,7 +143,7 @@ def main():
     o = p.parse_args()
     from tokenizers import Tokenizer
     tokenizer = Tokenizer.from_file(str(o.folder / "tokenizer.json"))
-    reference = Reference(o.folder, o.cache)
+    reference = Reference(o.folder / "model.safetensors", o.cache)
     if o.prepare:
         for n, text in enumerate(PROMPTS):
             start, ids = time.time(), tokenizer.encode(text, add_special_tokens=False).ids

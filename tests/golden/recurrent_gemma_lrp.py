@@ -23,7 +23,24 @@ def windowed(t, window):
     return torch.zeros(t, t).masked_fill((distance < 0) | (distance >= window), float("-inf"))
 
 
-class Forward(Account):
+class Gemma(Account):
+    """What this family and Gemma 3 share."""
+
+    def capped(self, z, cap):
+        f = lambda z: cap * torch.tanh(z / cap)  # noqa: E731
+        if self.rules and self.method.softcap == "derivative":
+            return self.lossy(z, f)
+        return _Activation.apply(z, f, lambda z: torch.tanh(z / cap) / (z / cap)) if self.rules else f(z)
+
+    def constant(self, x):
+        return x.detach() if self.rules else x
+
+    def norm(self, l, name, m, x):
+        """RMSNorm with the gain 1 + w"""
+        return (1 + m.weight) * (x * self.constant(torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.eps)))
+
+
+class Forward(Gemma):
     def __init__(self, model, ids, rules=True):
         cfg, core = model.config, model.model
         super().__init__(rules)
@@ -40,19 +57,6 @@ class Forward(Account):
             x = x + self.linear(l, "bias_down", m.down_proj, self.glu(gate, up))
         z = self.linear(0, "bias_head", model.lm_head, self.norm(0, None, core.final_norm, x))
         self.logits = self.capped(z, cfg.logits_soft_cap)
-
-    def capped(self, z, cap):
-        f = lambda z: cap * torch.tanh(z / cap)  # noqa: E731
-        if self.rules and self.method.softcap == "derivative":
-            return self.lossy(z, f)
-        return _Activation.apply(z, f, lambda z: torch.tanh(z / cap) / (z / cap)) if self.rules else f(z)
-
-    def constant(self, x):
-        return x.detach() if self.rules else x
-
-    def norm(self, l, name, m, x):
-        """RMSNorm with the gain 1 + w"""
-        return (1 + m.weight) * (x * self.constant(torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.eps)))
 
     def attend(self, l, a, n):
         cfg, t = self.tables_of, len(n)

@@ -11,7 +11,7 @@ fi
 new=$(mktemp -d) || exit 1
 trap 'rm -rf "$new"' EXIT INT TERM
 status=0
-families="llama mamba falcon_mamba mamba2 rwkv rwkv6 recurrent_gemma gpt2 gpt_neox gptj bloom bert vit methods image attributions implicit hidden horizon leaf rules toy"
+families="llama mamba falcon_mamba mamba2 rwkv rwkv6 recurrent_gemma gemma3 gpt2 gpt_neox gptj bloom bert vit methods image attributions implicit hidden horizon leaf rules toy"
 for family in $families; do
     "$python" "$here/$family.py" "$new/$family" || status=1
 done

@@ -15,15 +15,17 @@ import torch
 from gguf import GGUFReader
 from gguf.quants import dequantize
 from safetensors.numpy import load_file
-from transformers import (AutoModelForCausalLM, BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, GPTNeoXConfig,
-                          GPTNeoXForCausalLM, MambaConfig, MambaForCausalLM)
+from safetensors.torch import load_file as load_torch
+from transformers import (AutoModelForCausalLM, BloomConfig, BloomForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig,
+                          GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, MambaConfig, MambaForCausalLM)
 
 import decoder_gguf
 import float64
+import gemma3_gguf
 import gpt2_gguf
 import mamba_gguf
 
-FAMILIES = ("mamba", "rwkv", "gpt2", "gpt_neox", "gptj", "bloom")
+FAMILIES = ("mamba", "rwkv", "gpt2", "gpt_neox", "gptj", "bloom", "gemma3")
 
 
 def native(path):
@@ -113,7 +115,54 @@ def gguf_bloom(reader, m):
     return BloomForCausalLM, config, state
 
 
-GGUF = {"mamba": gguf_mamba, "gpt2": gguf_gpt2, "gptneox": gguf_neox, "bloom": gguf_bloom}
+def gguf_gemma3(reader, m):
+    every, d, heads = m.get("attention.sliding_window_pattern", 6), m["embedding_length"], m["attention.head_count"]
+    eps = m["attention.layer_norm_rms_epsilon"]
+    short = float(f"{eps:.6g}")  # the decimal that float32 stands for
+    scaling = {"rope_type": m["rope.scaling.type"], "factor": m["rope.scaling.factor"]} if "rope.scaling.type" in m else None
+    config = Gemma3TextConfig(
+        vocab_size=m["tokens"], hidden_size=d, num_hidden_layers=m["block_count"], num_attention_heads=heads,
+        num_key_value_heads=m["attention.head_count_kv"], head_dim=m["attention.key_length"], rope_scaling=scaling,
+        intermediate_size=m["feed_forward_length"], max_position_embeddings=m["context_length"],
+        rms_norm_eps=short if np.float32(short) == np.float32(eps) else eps,
+        query_pre_attn_scalar=d // heads if m["block_count"] == 62 else m["attention.key_length"],
+        rope_theta=m["rope.freq_base"], rope_local_base_freq=m.get("rope.freq_base_swa", 10000.0),
+        sliding_window=m["attention.sliding_window"], final_logit_softcapping=m.get("final_logit_softcapping"),
+        sliding_window_pattern=every if isinstance(every, int) else every.index(False) + 1, attn_implementation="eager")
+    state = {gemma3_gguf.hf_name(name): a - 1 if a.ndim == 1 else a for name, _, a in tensors(reader)}
+    state.setdefault("lm_head.weight", state["model.embed_tokens.weight"])
+    return Gemma3ForCausalLM, config, state
+
+
+GGUF = {"mamba": gguf_mamba, "gpt2": gguf_gpt2, "gptneox": gguf_neox, "bloom": gguf_bloom, "gemma3": gguf_gemma3}
+
+
+def gemma3(path):
+    """Spellings and names that transformers 4.52.4 does not read, and the text part of a larger model."""
+    c = json.loads((path / "config.json").read_text())
+    c = c.get("text_config", c)
+    if types := c.pop("layer_types", None):
+        c["sliding_window_pattern"] = types.index("full_attention") + 1
+    if rope := c.pop("rope_parameters", None):
+        c["rope_theta"] = rope["full_attention"].pop("rope_theta")
+        c["rope_local_base_freq"], c["rope_scaling"] = rope["sliding_attention"]["rope_theta"], rope["full_attention"]
+    state = {}
+    for k, a in load_torch(path / "model.safetensors").items():
+        for was, new in (("language_model.model.", "model."), ("model.language_model.", "model.")):
+            k = new + k.removeprefix(was) if k.startswith(was) else k
+        if not k.startswith(("vision_tower.", "model.multi_modal_projector.")):
+            state[k if k.startswith(("model.", "lm_head.")) else "model." + k] = a.float()
+    if c.get("tie_word_embeddings", True):
+        state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    return Gemma3ForCausalLM, Gemma3TextConfig(**c, attn_implementation="eager"), state
+
+
+def factor_type(path):
+    """The type of the embedding in the file, which its factor has, too."""
+    name = "model.safetensors"
+    if not (path / name).exists():
+        name = next(iter(json.loads((path / (name + ".index.json")).read_text())["weight_map"].values()))
+    return next(a.dtype for a in load_torch(path / name).values())
 
 
 def folder(path):
@@ -121,6 +170,8 @@ def folder(path):
     from_pretrained does not survive."""
     if path.name.startswith("native"):
         return native(path)
+    if path.name in ("typed_list", "typed_v5", "inside_hub", "inside_new", "bare_with_head"):
+        return gemma3(path)
     model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32, attn_implementation="eager")
     if rope := getattr(model.config, "rope_parameters", None):  # of transformers 5: this one does not read it
         model.config.rotary_pct = model.config.partial_rotary_factor = rope["partial_rotary_factor"]
@@ -133,6 +184,7 @@ def main():
     root, worst_of_all, n = pathlib.Path(sys.argv[1]), 0.0, 0
     files = [f for family in FAMILIES for f in sorted((root / family).rglob("*expect.safetensors"))]
     loaded = {f: folder(f.parent) for f in files if f.name == "expect.safetensors"}
+    factor_types = {f: factor_type(f.parent) for f in loaded if f.parent.parent.name == "gemma3"}
     float64.everywhere()
     for file in files:
         gguf, e, worst = file not in loaded, load_file(file), 0.0
@@ -149,6 +201,9 @@ def main():
         config.use_cache = False
         model = kind(config).double().eval()
         model.load_state_dict({k: a.double() for k, a in state.items()})
+        if file in factor_types and factor_types[file].itemsize == 2:  # else these references hold it in float64
+            embedding = model.model.embed_tokens
+            embedding.embed_scale = embedding.embed_scale.to(factor_types[file]).double()
         with torch.no_grad():
             for k in [k for k in e if k.endswith("/ids")]:
                 t, ids = k.removesuffix("ids"), torch.from_numpy(e[k])[None]

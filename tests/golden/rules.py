@@ -38,7 +38,7 @@ from lrp import Method
 
 LEARNED = ("gpt2", "bert", "vit")
 NORMED = LEARNED + ("gpt_neox", "gptj", "bloom")
-ATTENTION = NORMED + ("llama", "recurrent_gemma")
+ATTENTION = NORMED + ("llama", "recurrent_gemma", "gemma3")
 SCAN = ("mamba", "falcon_mamba", "mamba2")
 FAMILIES = ATTENTION + SCAN + ("rwkv", "rwkv6")
 MIXED = (("mlp.*", "gamma", 0.05), ("attn.o", "zplus", 1e-3), ("mixer.out", "zplus", 1e-3), ("head", "gamma", 0.1))

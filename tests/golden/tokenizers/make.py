@@ -184,6 +184,13 @@ def variants(base):
         {"type": "Prepend", "prepend": UNDER}, {"type": "Replace", "pattern": {"String": " "}, "content": UNDER}, group="normalizers"))
     v("Gemma", "full", pre_tokenizer=split(" ", "MergedWithPrevious", kind="String"), normalizer={"type": "Replace", "pattern": {"String": " "}, "content": UNDER},
       decoder=seq({"type": "Replace", "pattern": {"String": UNDER}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, group="decoders"))
+    full = base["full"]["model"]["vocab"]
+    more = sorted((UNDER * 2, UNDER * 3, "\n", "\n\n", "fox"), key=lambda c: c not in full)  # new ones at the end
+    at = len(full) - sum(c in full for c in more)
+    v("Gemma, runs", "full", pre_tokenizer=split(" ", "MergedWithPrevious", kind="String"), normalizer={"type": "Replace", "pattern": {"String": " "}, "content": UNDER},
+      decoder=seq({"type": "Replace", "pattern": {"String": UNDER}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, group="decoders"),
+      added_tokens=base["full"]["added_tokens"] + [{"id": full.get(c, at + i), "content": c, "single_word": False, "lstrip": False, "rstrip": False,
+      "normalized": True, "special": False} for i, c in enumerate(more)])
     v("prefix and suffix", "words", ranges=True)
     v("suffix, fuse_unk", "words", model={"fuse_unk": True})
     v("no decoder", "few", ranges=False, decoder=None)
