@@ -252,23 +252,34 @@ static void column_factors(const heedi_hidden *h, const room *r, int64_t d,
 
 /* ---- products ---- */
 
+/* One state more. */
 INLINE void multiply(const heed_real *p, int64_t np, const heed_real *q,
-                     heard k, const int nv, vec acc[TALL][WIDE])
+                     const int nv, vec acc[TALL][WIDE])
 {
-    for (int32_t s = 0; s < k.n; s++) {
-        const int64_t n = k.at[s];
-        vec x[WIDE];
+    vec x[WIDE];
+#pragma GCC unroll 3
+    for (int v = 0; v < nv; v++)
+        x[v] = get(q + v * L);
+#pragma GCC unroll 8
+    for (int i = 0; i < TALL; i++) {
+        const vec a = splat(p[i * np]);
 #pragma GCC unroll 3
         for (int v = 0; v < nv; v++)
-            x[v] = get(q + n * COLS + v * L);
-#pragma GCC unroll 8
-        for (int i = 0; i < TALL; i++) {
-            const vec a = splat(p[i * np + n]);
-#pragma GCC unroll 3
-            for (int v = 0; v < nv; v++)
-                acc[i][v] += a * x[v];
-        }
+            acc[i][v] += a * x[v];
     }
+}
+
+/* Those that count; all, in order, need no list. */
+INLINE void multiply_heard(const heed_real *p, int64_t np, const heed_real *q,
+                           heard k, const int64_t n_state, const int nv,
+                           vec acc[TALL][WIDE])
+{
+    if (k.n == n_state)
+        for (int64_t n = 0; n < n_state; n++)
+            multiply(p + n, np, q + n * COLS, nv, acc);
+    else
+        for (int32_t s = 0; s < k.n; s++)
+            multiply(p + k.at[s], np, q + (int64_t)k.at[s] * COLS, nv, acc);
 }
 
 /* A tile of the accumulator, all channels. */
@@ -286,7 +297,8 @@ INLINE void tile(const heedi_hidden *h, const room *r, int64_t ldp,
             for (int v = 0; v < nv; v++)
                 acc[i][v] = get(m + i * h->lda + v * L);
         for (int64_t d = 0; d < h->lanes; d++)
-            multiply(p + d * ldp, np, q + d * n_state * COLS, k[d], nv, acc);
+            multiply_heard(p + d * ldp, np, q + d * n_state * COLS, k[d],
+                           n_state, nv, acc);
 #pragma GCC unroll 8
         for (int i = 0; i < TALL; i++)
 #pragma GCC unroll 3
@@ -300,7 +312,8 @@ INLINE void tile(const heedi_hidden *h, const room *r, int64_t ldp,
 #pragma GCC unroll 3
             for (int v = 0; v < nv; v++)
                 acc[i][v] = (vec){0};
-        multiply(p + d * ldp, np, q + d * n_state * COLS, k[d], nv, acc);
+        multiply_heard(p + d * ldp, np, q + d * n_state * COLS, k[d], n_state,
+                       nv, acc);
 #pragma GCC unroll 8
         for (int i = 0; i < TALL; i++)
 #pragma GCC unroll 3
