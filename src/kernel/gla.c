@@ -5,7 +5,7 @@
  * gradients: so that no sum crosses lanes. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Beyond it a decay is 0 in any precision, and its exponential still finite. */
+/* Beyond it exp(-exp(w)) is 0 in any precision, and exp(w) still finite. */
 #define LARGEST ((heed_real)80)
 
 INLINE vec at(const heed_real *p, int64_t k)
@@ -22,9 +22,9 @@ INLINE void put(heed_real *p, int64_t k, vec v)
 
 /* ---- decays ---- */
 
-/* Of lanes in [-LARGEST, LARGEST], from e = exp(-|w|): exp(w), or softplus(-w)
- * / tau, which is minus the log of the decay; and minus its derivative. Loops
- * over arrays, which the compiler turns into vectors. */
+/* Of lanes, without tau in [-LARGEST, LARGEST], from e = exp(-|w|): exp(w), or
+ * softplus(-w) / tau, which is minus the log of the decay; and minus its
+ * derivative. Loops over arrays, which the compiler turns into vectors. */
 INLINE void rates(const heed_real *w, const heed_real *e, heed_real tau,
                   heed_real *rate, heed_real *slope)
 {
@@ -43,10 +43,10 @@ INLINE void gate(const heedi_gla_gate *s, int64_t t, heed_real *rate,
 {
     heed_real w[L], e[L];
     put(w, 0, load(s->w + t * s->ld, s->lanes));
-    for (int i = 0; i < L; i++) { /* a NaN stays one */
+    for (int i = 0; i < L && s->tau == 0; i++) /* a NaN stays one */
         w[i] = w[i] > LARGEST ? LARGEST : w[i] < -LARGEST ? -LARGEST : w[i];
+    for (int i = 0; i < L; i++)
         e[i] = w[i] > 0 ? -w[i] : w[i];
-    }
     put(e, 0, exp_scaled(at(e, 0) * EXP_SCALE));
     rates(w, e, s->tau, rate, slope);
 }
