@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "memory.h"
 #include "sample.h"
 
 static heed_result *sample_result(heed_ctx *ctx, int64_t n)
@@ -120,6 +121,43 @@ static void refusals(void **state)
     }
     heed_file_abort(NULL);
     heed_result_free(r);
+    heed_ctx_free(ctx);
+}
+
+/* Many maps whose tiles cross the edge, panel by panel: none stays. */
+static void many_maps(void **state)
+{
+    (void)state;
+    enum { MAPS = 80, LEN = 300, PANEL = 256, MIB = 1 << 20 };
+    static float x[PANEL * LEN];
+    if (SANITIZED) /* what is freed stays */
+        skip();
+    heed_ctx *ctx = new_ctx();
+    heed_file *f;
+    const char *path = in_folder("maps.h5");
+    const heed_var v = {.group = "attention",
+                        .name = "map",
+                        .type = HEED_F32,
+                        .nd = 3,
+                        .dim = {"head", "query", "key"},
+                        .len = {MAPS, LEN, LEN}};
+    assert_int_equal(heed_file_open(&f, ctx, path, NULL, 1), HEED_OK);
+    heed_sink s = heed_file_sink(f);
+    assert_int_equal(s.define(s.ud, ctx, &v), HEED_OK);
+    uint64_t first = 0;
+    for (int64_t k = 0; k < MAPS; k++) {
+        for (int64_t r = 0; r < LEN; r += PANEL) {
+            const int64_t n = LEN - r < PANEL ? LEN - r : PANEL;
+            const int64_t start[] = {k, r, 0}, count[] = {1, n, LEN};
+            for (int64_t i = 0; i < n * LEN; i++)
+                x[i] = (float)(i * k % 97);
+            assert_int_equal(
+                s.write(s.ud, ctx, v.group, v.name, start, count, x), HEED_OK);
+        }
+        first = k == 8 ? heedi_resident() : first;
+    }
+    assert_true(heedi_resident() < first + 8 * MIB);
+    assert_int_equal(heed_file_close(f), HEED_OK);
     heed_ctx_free(ctx);
 }
 
@@ -289,6 +327,7 @@ int main(int argc, char **argv)
         test(json_text),
         test(csv_text),
         test(refusals),
+        test(many_maps),
         test(full_disk),
         test(every_allocation_fails_once),
     };

@@ -152,12 +152,13 @@ static bool tile(hid_t dcpl, hid_t dapl, const heed_var *v)
         bytes *= chunk[d];
     }
     /* room for a row of tiles, so that slabs of a few rows need not open a
-     * tile twice */
+     * tile twice; at a preference of 1 tiles across the edge, which are never
+     * written as a whole, would stay for good */
     hsize_t last = chunk[v->nd - 1];
     size_t cache = bytes * (((hsize_t)v->len[v->nd - 1] + last - 1) / last);
     cache = cache < 1 << 20 ? 1 << 20 : cache > MAX_CACHE ? MAX_CACHE : cache;
     bool ok = H5Pset_chunk(dcpl, v->nd, chunk) >= 0 &&
-              H5Pset_chunk_cache(dapl, 12421, cache, 1.0) >= 0;
+              H5Pset_chunk_cache(dapl, 12421, cache, 0.75) >= 0;
     if (H5Zfilter_avail(H5Z_FILTER_DEFLATE) > 0)
         ok = ok && H5Pset_shuffle(dcpl) >= 0 && H5Pset_deflate(dcpl, 4) >= 0;
     return ok;

@@ -89,7 +89,10 @@ static void print_table(const job *j)
         heedi_cli_print_number(stdout, r->error, '\t');
         heedi_cli_print_number(stdout, r->tolerance, '\t');
         printf("%s\t", verdict(r));
-        heedi_cli_print_number(stdout, r->amount, '\n');
+        if (isnan(r->amount))
+            puts("-");
+        else
+            heedi_cli_print_number(stdout, r->amount, '\n');
     }
 }
 

@@ -182,7 +182,7 @@ const heedi_flag heedi_cli_flags[] = {
     SWITCH("drop-special", drop_special, PICTURE,
            "special tokens do not count in the colour range"),
     SWITCH("show-space", show_space, PICTURE, "draw spaces as \xe2\x90\xa3"),
-    NUMBER("width", width, 100, 20000, PICTURE,
+    NUMBER("width", width, 200, 20000, PICTURE,
            "of the page in px at 96 dpi (760)"),
     NUMBER("min-font", min_font, 1, 200, PICTURE,
            "text is never smaller, in px (9)"),

@@ -69,6 +69,7 @@ static heed_status check_image(heedi_cli *c)
         {a->no_bos, "no-bos"},
         {a->special, "special"},
         {a->truncate != 0, "truncate"},
+        {a->pair != NULL, "pair"},
         {a->at.n != 0, "at"},
         {a->generated != NULL, "generated"},
         {a->target_ids.n > 0, "target-ids"},

@@ -18,7 +18,7 @@ for m in llama gpt2 mamba falcon_mamba mamba2 rwkv; do
 done
 echo '# how much is missing, where that is asked'
 head -n 1 "$out"
-awk -F '\t' '$6 != "nan" && NR > 1 { print $1, ($6 + 0 == $6) }' "$out"
+awk -F '\t' '$6 != "-" && NR > 1 { print $1, ($6 + 0 == $6) }' "$out"
 echo '# other inputs'
 run -m "$M" --ids 1
 grep steps "$out" | cut -f 1,5
