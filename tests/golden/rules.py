@@ -59,7 +59,7 @@ CASES = {
     "softcap": Method(softcap="derivative"),
     "act_derivative": Method(act="derivative"),
     "mixed": Method(table=MIXED),
-    "cp_gamma": Method(table=(("*", "cp_gamma", 0.25, 0.1),)),
+    "cp_gamma": Method(table=(("*", "cp_gamma", 0.25, 0.5),)),
     **{"stab_" + k: Method(stab=k) for k in ("lxt", "safe_divide", "signed")},
     "pa_stab": Method(positions=True, all_parts=False, stab="lxt"),
     "cp_half": Method(share=0.5),
