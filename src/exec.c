@@ -126,7 +126,8 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
                          .pixels = e->o.pixels,
                          .threads = heed_ctx_thread_count(e->ctx),
                          .opt = e->o.opt,
-                         .stab = e->o.stab};
+                         .stab = e->o.stab,
+                         .raw = e->o.raw};
     HEEDI_TRY(heedi_plan_exec(e));
     e->batch.longest = 0;
     for (int64_t s = 0; s < n_seq; s++)

@@ -40,6 +40,7 @@ typedef struct heedi_exec_options {
                                 images is run on, in place of ids */
     uint64_t results;        /* bytes that the caller will need, for the plan */
     const double *opt;
+    bool raw; /* mixing matrices are without the sizes of steps */
     const struct heedi_stabiliser *stab; /* of denominators; NULL: none */
     const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
                                long as the run */

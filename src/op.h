@@ -129,6 +129,11 @@ typedef struct heedi_mixing {
     /* out, (nq, y->cols): rest_r, of all heads. NULL: it is 0. */
     void (*rest)(const heedi_node *y, const heedi_run *run,
                  const heedi_view *v);
+    /* The sizes of steps, which M has in its columns, of n rows from `row` on:
+     * out, (n, y->cols). With run->raw, M is without them, and they belong to
+     * the operand. NULL: there is no such form. */
+    void (*sizes)(const heedi_node *y, const heedi_run *run, int64_t row,
+                  int64_t n, heed_real *out);
     /* What rows() of one thread, and rest(), need at run->scratch is that of
      * the operation. The functions below call no rows() and use all threads. */
 
@@ -287,7 +292,8 @@ struct heedi_run {
     const struct heedi_rule *rule; /* of the node that is running, or NULL:
                                       its own function runs */
     const struct heedi_stabiliser *stab; /* or NULL */
-    struct heedi_readout *readout;       /* or NULL */
+    bool raw; /* mixing matrices are without the sizes of steps */
+    struct heedi_readout *readout; /* or NULL */
 };
 
 extern const heedi_op *const heedi_ops[]; /* NULL-terminated, name order */
