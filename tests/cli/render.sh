@@ -35,6 +35,10 @@ made one.png a.h5 --method gxi --png one.png
 same one.png a_input_x_gradient.png
 made att.png m.h5 --layers 1 --heads 2 --png att.png
 same att.png m.png
+"$HEED" attention -m "$M" --ids 1,2,3 -q --layers 1 --heads 2 --drop-first --png d.png || exit
+made drop.png m.h5 --drop-first --robust 100 --png drop.png
+same drop.png d.png
+cmp -s d.png m.png && echo '--drop-first of a map changes nothing'
 made one_1.svg t.h5 --figure token_heat --svg one.svg
 same one_1.svg t_1.svg
 
