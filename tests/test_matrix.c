@@ -184,6 +184,75 @@ static void grids(void **state)
     heed_ctx_free(ctx);
 }
 
+/* ---- labels -------------------------------------------------------------- */
+
+/* Px from each slanted label to the next: glyphs on one line that are equally
+ * far apart are their first ones. */
+static double pitch_of_labels(const char *svg)
+{
+    enum { MOST = 8192 };
+    static double x[MOST], y[MOST];
+    double best = 0;
+    int n = 0, most = 0;
+    for (; (svg = strstr(svg, "<use xlink:href=\"#glyph")); svg++) {
+        const char *at = strstr(svg, "x=\"");
+        assert_true(n < MOST);
+        assert_int_equal(sscanf(at, "x=\"%lf\" y=\"%lf\"", x + n, y + n), 2);
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        double last = x[i], pitch = 0;
+        int found = 1;
+        bool even = true;
+        for (int k = i + 1; k < n && even; k++) {
+            if (fabs(y[k] - y[i]) > 1e-6)
+                continue;
+            even = found == 1 || fabs(x[k] - last - pitch) < 0.02;
+            pitch = found == 1 ? x[k] - last : pitch;
+            last = x[k];
+            found++;
+        }
+        if (even && found > 3 &&
+            (found > most || (found == most && pitch > best))) {
+            most = found;
+            best = pitch;
+        }
+    }
+    return best;
+}
+
+/* Slanted lines of text lie apart by its height, whatever the room. */
+static void labels(void **state)
+{
+    (void)state;
+    static const int64_t tokens[] = {4, 33, 41, 60, 109, 300, 700};
+    static const double width[] = {500, 760, 1100};
+    heed_ctx *ctx = new_ctx();
+    for (int i = 0; i < 7; i++) {
+        heed_result *r;
+        assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
+        const heed_sink s = heed_result_sink(r);
+        assert_int_equal(sample_attention(&s, ctx, tokens[i]), HEED_OK);
+        for (int k = 0; k < 3; k++) {
+            size_t n;
+            const char *path = in_folder("labels.svg");
+            const heed_figure_options o = {
+                .layer = 3, .width = width[k], .force = 1};
+            if (heed_figure_draw(ctx, "attention", path, r, group, &o) !=
+                HEED_OK)
+                fail_msg("%s", heed_error(ctx));
+            char *svg = whole_file(path, &n);
+            const double pitch = pitch_of_labels(svg);
+            if (!(pitch * 0.7071 >= 9) || (i == 0 && fabs(pitch - 22) > 0.02))
+                fail_msg("%d tokens, %g px: labels %g px apart", (int)tokens[i],
+                         width[k], pitch);
+            free(svg);
+        }
+        heed_result_free(r);
+    }
+    heed_ctx_free(ctx);
+}
+
 /* ---- title --------------------------------------------------------------- */
 
 static void titles(void **state)
@@ -233,7 +302,7 @@ int main(void)
         test(logarithmic),
         test(titles),
     };
-    const struct CMUnitTest drawn[] = {test(grids)};
+    const struct CMUnitTest drawn[] = {test(grids), test(labels)};
     int bad = cmocka_run_group_tests(always, NULL, NULL);
     if (heed_figure_at(0))
         bad += cmocka_run_group_tests(drawn, NULL, NULL);
