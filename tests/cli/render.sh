@@ -60,6 +60,16 @@ made targets.svg t.h5 --svg targets.svg
 "$HEED" render a.h5 b.h5 --color always | grep -c '#3' >out
 [ "$(cat out)" -eq 3 ] || echo "on a terminal: $(cat out) heat maps"
 
+# in the order of -a, or of --method
+order() { # order FILE METHODS: of the panels in a PNG
+    got=$(grep -a -o 'explanations/[a-z_]*' "$1" | sed 's/.*\///' | tr '\n' ' ')
+    [ "$got" = "$2 " ] || echo "$1: $got"
+}
+"$HEED" attribute -m "$M" --ids 1,2,3 -q -a saliency,gxi,attn_lrp -o o.h5 >/dev/null || exit
+made o.png o.h5 --png o.png
+order o.png 'saliency input_x_gradient attn_lrp'
+made p.png o.h5 --method gxi,saliency,input_x_gradient --png p.png
+order p.png 'input_x_gradient saliency'
 refused 2 'no result file' --png x.png
 refused 2 'no picture' a.h5
 refused 3 'No such file' none.h5 --png x.png
