@@ -223,6 +223,43 @@ static void ticks(void **state)
     assert_int_equal(heedi_step(3), 5);
 }
 
+/* What explains a position, not a target, is asked by that. */
+static void of_a_position(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t pos;
+        const char *title;
+    } row[] = {
+        {3, "What reaches \xe2\x80\x9cword\xe2\x80\x9d at position 3?"},
+        {0, "What reaches \xe2\x80\x9cword\xe2\x80\x9d at position 0?"},
+        {-1, "attention rollout"},
+        {9, "attention rollout"},
+    };
+    const shape q = {4, 1, 1, 1, " word", false, false, 0};
+    static const double x[4] = {.25, .25, .25, .25};
+    heed_ctx *ctx = new_ctx();
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        heedi_view v;
+        heed_result *r;
+        const heed_figure_options o = {0};
+        assert_int_equal(heed_result_new(&r, ctx), HEED_OK);
+        const heed_sink s = heed_result_sink(r);
+        put_input(&s, ctx, &q);
+        put(&s, ctx, group, "relevance", &q, NULL, 0, "pos", 4, x);
+        attr(&s, ctx, "target_pos", HEED_I64, 1, &row[i].pos);
+        assert_int_equal(
+            heed_put_str(&s, ctx, group, "method", "attention_rollout"),
+            HEED_OK);
+        assert_int_equal(heedi_view_init(&v, ctx, r, group, &o), HEED_OK);
+        assert_string_equal(heedi_view_title(&v, NULL), row[i].title);
+        assert_string_equal(heedi_view_title(&v, "given"), "given");
+        heedi_view_clear(&v);
+        heed_result_free(r);
+    }
+    heed_ctx_free(ctx);
+}
+
 /* From the head down, what is left is what the tokens have. */
 static void steps(void **state)
 {
@@ -512,7 +549,8 @@ static void refusals(void **state)
 int main(void)
 {
     folder_open();
-    const struct CMUnitTest everywhere[] = {test(ticks), test(steps)};
+    const struct CMUnitTest everywhere[] = {test(ticks), test(of_a_position),
+                                            test(steps)};
     const struct CMUnitTest with[] = {
         test(what_fits),
         test(same_bytes),

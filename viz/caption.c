@@ -165,6 +165,26 @@ static bool of_two_texts(const heedi_view *v)
     return kind && strcmp(kind, "similarity") == 0;
 }
 
+/* Of what explains a position rather than a target: "What reaches “it” at
+ * position 119?"; NULL without memory, "" without a position. */
+static const char *of_position(heedi_view *v)
+{
+    const double pos = heedi_view_num(v, "target_pos");
+    const heed_array *a = heed_result_get(v->r, "input", "token");
+    if (!(pos >= 0 && pos < (double)v->n_tokens))
+        return "";
+    if (!a || a->var.type != HEED_STR || a->var.len[0] != v->n_tokens)
+        return heedi_arena_print(&v->arena, "What reaches position %.0f?", pos);
+    const char *token =
+        heedi_label(&v->arena, ((const char *const *)a->data)[(int64_t)pos]);
+    token = token ? heedi_isolated(&v->arena, token) : NULL;
+    return token ? heedi_arena_print(&v->arena,
+                                     "What reaches " OPEN "%s" CLOSE
+                                     " at position %.0f?",
+                                     token, pos)
+                 : NULL;
+}
+
 const char *heedi_view_title(heedi_view *v, const char *given)
 {
     if (given)
@@ -190,7 +210,10 @@ const char *heedi_view_title(heedi_view *v, const char *given)
     double id = heedi_view_num(v, "target_id");
     if (id >= 0)
         return heedi_arena_print(&v->arena, "Why token #%.0f?", id);
-    const char *method = heedi_view_str(v, "method");
+    const char *method = of_position(v);
+    if (!method || *method)
+        return method;
+    method = heedi_view_str(v, "method");
     return method ? spoken(&v->arena, method) : "Relevance of the tokens";
 }
 

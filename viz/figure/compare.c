@@ -14,15 +14,15 @@ static const heedi_type measure_type = {10, 0x666666, false, HEEDI_LEFT, 0};
 
 static bool same(const char *a, const char *b)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    return a && b && strcmp(a, b) == 0;
 }
 
 /* Whether every panel answers the same question. */
-static bool one_question(const heedi_heat *h, int64_t n)
+static bool one_question(heedi_heat *h, int64_t n)
 {
+    const char *first = heedi_view_title(&h->view, NULL);
     for (int64_t i = 1; i < n; i++)
-        if (!same(h[i].view.target_text, h->view.target_text) ||
-            !same(h[i].view.foil_text, h->view.foil_text))
+        if (!same(first, heedi_view_title(&h[i].view, NULL)))
             return false;
     return true;
 }
