@@ -223,6 +223,36 @@ static void ticks(void **state)
     assert_int_equal(heedi_step(3), 5);
 }
 
+/* Ends of colour bars have two or three digits, however small they are. */
+static void numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        double x;
+        const char *text;
+    } row[] = {
+        {1234.4, "+1234"},
+        {99.94, "+99.9"},
+        {9.994, "+9.99"},
+        {0.4, "+0.40"},
+        {0.0995, "+0.10"},
+        {0.0994, "+0.099"},
+        {0.01249, "+0.012"},
+        {0.00996, "+0.010"},
+        {0.00994, "+0.0099"},
+        {0.0024, "+0.0024"},
+        {-0.00104, "\xe2\x88\x92"
+                   "0.0010"},
+        {0.00042, "+4.2e\xe2\x88\x92"
+                  "4"},
+        {0, "0"},
+    };
+    char buf[HEEDI_NUMBER];
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        assert_string_equal(heedi_number_text(buf, row[i].x, true),
+                            row[i].text);
+}
+
 /* What explains a position, not a target, is asked by that. */
 static void of_a_position(void **state)
 {
@@ -549,8 +579,8 @@ static void refusals(void **state)
 int main(void)
 {
     folder_open();
-    const struct CMUnitTest everywhere[] = {test(ticks), test(of_a_position),
-                                            test(steps)};
+    const struct CMUnitTest everywhere[] = {test(ticks), test(numbers),
+                                            test(of_a_position), test(steps)};
     const struct CMUnitTest with[] = {
         test(what_fits),
         test(same_bytes),

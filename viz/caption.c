@@ -36,8 +36,12 @@ const char *heedi_number_text(char buf[HEEDI_NUMBER], double x, bool sign)
     double m = fabs(x);
     if (m == 0)
         return strcpy(buf, "0");
-    int places = m >= 99.95 ? 0 : m >= 9.995 ? 1 : m >= 0.0995 ? 2 : 3;
-    if (m >= 1e6 || m < 9.95e-4) { /* 4.2e−4 */
+    int places = m >= 99.95     ? 0
+                 : m >= 9.995   ? 1
+                 : m >= 0.0995  ? 2
+                 : m >= 0.00995 ? 3
+                                : 4; /* at least two digits */
+    if (m >= 1e6 || m < 9.95e-4) {   /* 4.2e−4 */
         int e = (int)floor(log10(m));
         double f = m / pow(10, e);
         if (f >= 9.95) {

@@ -95,7 +95,7 @@ const char *heedi_view_covers(heedi_view *v, const heed_figure_options *o,
 /* A piece on one line, as heedi_label(). */
 const char *heedi_piece_label(heedi_view *v, const heedi_piece *p);
 
-/* "+3.73", "−0.48", "0"; 3 digits, in `buf`. */
+/* "+3.73", "−0.48", "0.0012", "0"; 2 or 3 digits, in `buf`. */
 enum { HEEDI_NUMBER = 32 };
 const char *heedi_number_text(char buf[HEEDI_NUMBER], double x, bool sign);
 
