@@ -39,6 +39,9 @@ typedef struct heedi_exec_options {
     const heed_real *pixels; /* (rows, leaf->cols): what a model that reads
                                 images is run on, in place of ids */
     uint64_t results;        /* bytes that the caller will need, for the plan */
+    uint64_t spared;  /* of these, what it would do without if there were less
+                         memory; a plan that is made has room for it */
+    uint64_t program; /* heed_request.program */
     const double *opt;
     const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
                                long as the run */

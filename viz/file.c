@@ -60,6 +60,12 @@ static const heedi_format *find(const char *path, const char *name)
     return NULL;
 }
 
+const heed_format_info *heed_format_of(const char *path, const char *format)
+{
+    const heedi_format *f = find(path, format);
+    return f ? &f->info : NULL;
+}
+
 static heed_status choose(const heedi_format **out, heed_ctx *ctx,
                           const char *path, const char *name)
 {
