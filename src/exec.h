@@ -42,6 +42,8 @@ typedef struct heedi_exec_options {
     uint64_t spared;  /* of these, what it would do without if there were less
                          memory; a plan that is made has room for it */
     uint64_t program; /* heed_request.program */
+    uint64_t before;  /* bytes that were in use before the run, beside the
+                         program: to read pictures */
     const double *opt;
     const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
                                long as the run */

@@ -128,8 +128,9 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->n_blocks = e->n_blocks;
     uint64_t fixed = p->program + p->weights + p->scratch + p->blas +
                      p->results + borders + e->state_bytes;
-    p->peak_min = fixed - e->o.spared + activations(e, 0);
-    p->peak_max = fixed + activations(e, e->n_blocks);
+    const uint64_t before = p->program + e->o.before;
+    p->peak_min = greatest(before, fixed - e->o.spared + activations(e, 0));
+    p->peak_max = greatest(before, fixed + activations(e, e->n_blocks));
     const uint64_t limit = heedi_plan_limit(e->ctx, p);
     if (e->ctx->max_memory > 0 && p->peak_min > limit)
         return heedi_fail(e->ctx, HEED_ENOMEM,
@@ -148,7 +149,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
                           (double)(p->peak_min - p->program) / 1048576,
                           (double)available(e->ctx) / 1048576);
     p->activations = borders + activations(e, p->n_kept) + e->state_bytes;
-    p->peak = fixed + activations(e, p->n_kept);
+    p->peak = greatest(before, fixed + activations(e, p->n_kept));
     for (int64_t b = 0; b < e->n_blocks; b++)
         e->block[b].keep = b >= e->n_blocks - p->n_kept;
     return HEED_OK;

@@ -138,7 +138,8 @@ typedef struct heed_plan {
         scratch;   /* of one block, forward or backward, with decoded panels */
     uint64_t blas; /* buffers of the BLAS */
     uint64_t results;
-    uint64_t peak;     /* sum of all */
+    uint64_t peak;     /* sum of all; of images at least `program` and what it
+                          took to read them */
     uint64_t peak_min; /* the least it could be made, by recomputing all and
                           with the lowest panels of maps: the least that
                           heed_ctx_max_memory() may be */
