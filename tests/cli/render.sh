@@ -48,6 +48,24 @@ made one_of.png g.h5 --layers 1 --heads 2 --png one_of.png
 same one_of.png m.png
 head -c 9000 g.h5 >cut.h5
 
+# a profile is drawn as in the run, by any name
+for m in "$M" "$N"; do
+    for x in png svg; do
+        "$HEED" attention -m "$m" --ids 1,2,3,4 -q --force --profile -o p.h5 --$x p.$x || exit
+        rm -f reach.$x named.$x
+        made reach.$x p.h5 --$x reach.$x
+        same reach.$x p.$x
+        made named.$x p.h5 --figure reach --$x named.$x
+        same named.$x p.$x
+    done
+done
+refused 2 'what fits: reach' p.h5 --figure grid --png x.png
+refused 2 'what fits: reach' p.h5 --figure token_heat --png x.png
+refused 2 'layers: a profile is drawn of all' p.h5 --layers 0 --png x.png
+refused 2 'heads: a profile is drawn of all' p.h5 --figure reach --heads 0 --png x.png
+refused 2 'no attention; what fits: reach' g.h5 p.h5 --figure grid --svg x.svg
+rm -f x_0.svg
+
 # several explanations: of a file, of several, of one method
 made two.svg a.h5 --svg two.svg
 made three.pdf a.h5 b.h5 --pdf three.pdf
