@@ -103,7 +103,8 @@ typedef struct heed_request {
                           embedding as it enters the model, or the patches;
                           "sum", with positions and token types added;
                           "normed", what a norm right behind makes of it.
-                          NULL: "word" */
+                          NULL: "word". HEED_ENOTSUP: the model adds nothing, or
+                          has no such norm */
     int center_logits; /* 1: a target "logit" is the logit less the mean of all
                           others; no other kind of target may be asked for */
     int64_t top;       /* > 0: of kept heads and neurons the so many of greatest
