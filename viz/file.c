@@ -290,6 +290,13 @@ static heed_status read_attr(void *ud, heed_ctx *ctx, const char *group,
     return r->to->attr(r->to->ud, ctx, group, key, value);
 }
 
+void heed_quiet_files(void)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (formats[i]->quiet)
+            formats[i]->quiet();
+}
+
 heed_status heed_read_into(heed_ctx *ctx, const char *path, const heed_sink *to)
 {
     heedi_begin(ctx);

@@ -75,6 +75,12 @@ HEED_API HEED_NODISCARD heed_status heed_read_into(heed_ctx *ctx,
                                                    const char *path,
                                                    const heed_sink *to);
 
+/* For a program that does not use HDF5 itself: its library says nothing on
+ * stderr from now on, in this thread. Heed's own calls never let it; but when a
+ * process ends after it has read a damaged file, HDF5 1.10 tells that it cannot
+ * close what it left open. Cannot fail. */
+HEED_API void heed_quiet_files(void);
+
 #ifdef __cplusplus
 }
 #endif

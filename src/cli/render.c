@@ -239,6 +239,7 @@ static heed_status run_all(job *j)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "no picture: --png, --svg or --pdf names it");
     HEEDI_TRY(heedi_cli_outputs_check(c, 1));
+    heed_quiet_files();
     HEEDI_TRY(read_files(j));
     return heedi_cli_has_picture(&c->args) ? draw(j) : show(j);
 }

@@ -150,6 +150,11 @@ static heed_status h5_open(void **ud, heed_ctx *ctx, const heedi_place *place)
     return st;
 }
 
+static void quiet(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
 /* What the library takes from the first file on, its caches with it, and what
  * each further file does; measured, see docs/design.md. */
 enum { MEMORY = 7 << 20, MORE = 1 << 20 };
@@ -164,4 +169,5 @@ const heedi_format heedi_format_hdf5 = {
     .finish = h5_finish,
     .drop = h5_drop,
     .load = heedi_h5_load,
+    .quiet = quiet,
 };
