@@ -8,7 +8,8 @@ static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 static heed_status check(heedi_job *j)
 {
     const heedi_maps_how how = {.kind = (heedi_map_kind)j->opt[opt_kind],
-                                .skip = (heedi_map_skip)j->opt[opt_skip]};
+                                .skip = (heedi_map_skip)j->opt[opt_skip],
+                                .raw = j->opt[opt_variant] != 0};
     return heedi_maps_check(j, &how);
 }
 

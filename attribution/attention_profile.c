@@ -45,6 +45,7 @@ static heed_status check(heedi_job *j)
 {
     heedi_maps_how how = {.kind = (heedi_map_kind)j->opt[opt_kind],
                           .skip = (heedi_map_skip)j->opt[opt_skip],
+                          .raw = j->opt[opt_variant] != 0,
                           .ratios = j->opt[opt_order] != 0,
                           .profile = true,
                           .horizon = j->opt[opt_horizon],

@@ -1,5 +1,7 @@
 #include "method.h"
 
+#include "stabiliser.h"
+
 /* Every rule is the default `relevance` of its operation: activations pass
  * relevance on unchanged, norms hold their statistics constant, a product of
  * two live factors gives a half to each, the softmax keeps kappa. */
@@ -12,7 +14,8 @@
       "relative keys: half to their table; or, as LXT's efficient code, all " \
       "to q and k; or, as its explicit code, none")                           \
     O(softcap, "quotient|derivative", "quotient", 0, 0,                       \
-      "capped logits: f(z)/z; or f'(z), as LXT, which leaves them alone")
+      "capped logits: f(z)/z; or f'(z), as LXT, which leaves them alone")     \
+    HEEDI_STABILISER_OPTION(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
@@ -21,6 +24,7 @@ static const double halves[] = {1, 2, 0};
 
 static heed_status check(heedi_job *j)
 {
+    j->o.stab = heedi_stabiliser_at(j->opt[opt_stab]);
     j->o.cap_slope = j->opt[opt_softcap] != 0;
     if (j->opt[opt_relkey] != 0) {
         heedi_rule r = heedi_rule_row(&heedi_rule_relative_keys, NULL);

@@ -199,6 +199,7 @@ static heedi_flow_how how(const heedi_job *j, bool core)
         .form = s.vector ? HEEDI_FORM_VECTOR : HEEDI_FORM_MATRIX,
         .row_norm = j->opt[opt_row_norm] != 0 ? HEEDI_NORM_ON : HEEDI_NORM_OFF,
         .core = s.core,
+        .no_softmax = j->opt[opt_hybrid] != 0,
         .no_self = j->opt[opt_self] != 0,
         .start_layer = first >= 0 ? first
                        : s.code   ? j->q->model->dim['L'] * 5 / 8
@@ -207,10 +208,48 @@ static heedi_flow_how how(const heedi_job *j, bool core)
         .passes = passes};
 }
 
+static bool recurrent(const heedi_node *y, const void *nothing)
+{
+    (void)nothing;
+    return y->op->mixing && !y->op->mixing->softmax;
+}
+
+static bool sized(const heedi_node *y, const void *nothing)
+{
+    (void)nothing;
+    return y->op->mixing && y->op->mixing->sizes;
+}
+
+/* HEED_EINVAL: an option that nothing in the model is meant by. */
+static heed_status check_model(const heedi_job *j)
+{
+    bool has;
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, recurrent, NULL, &has));
+    if (j->opt[opt_hybrid] != 0 && !has)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: hybrid recurrent: '%s' models have no layer "
+                          "without softmax",
+                          j->info->name, j->q->model->family->info.name);
+    HEEDI_TRY(heedi_model_has(j->ctx, j->q->model, sized, NULL, &has));
+    if (j->o.raw && !has)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: variant raw is of Mamba 2 and RecurrentGemma",
+                          j->info->name);
+    return HEED_OK;
+}
+
 heed_status heedi_hidden_check(heedi_job *j, bool core)
 {
     const heedi_flow_how h = how(j, core);
-    j->o.watch_output = !sense_of(j, core).residual;
+    const sense s = sense_of(j, core);
+    j->o.watch_output = !s.residual;
+    j->o.raw = j->opt[opt_variant] != 0;
+    if (j->o.raw && s.hidden_code)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: s6_row hidden_code leaves out the size of one "
+                          "step, variant raw of all: one of the two",
+                          j->info->name);
+    HEEDI_TRY(check_model(j));
     return heedi_flow_check(j, &h);
 }
 

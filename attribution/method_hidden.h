@@ -30,6 +30,11 @@
     O(s6_row, "auto|exact|hidden_code", "auto", 0, 0,                          \
       "of vectors and core: the row, or the code's without the decay of its "  \
       "own step and without its diagonal")                                     \
+    O(variant, "exact|raw", "exact", 0, 0,                                     \
+      "raw: without the sizes of steps, dt of SSD and (1 - a^2)^1/2 of "       \
+      "RG-LRU")                                                                \
+    O(hybrid, "all|recurrent", "all", 0, 0,                                    \
+      "recurrent: layers of softmax attention are left out")                   \
     O(grad_reduce, "auto|mean|max", "auto", 0, 0,                              \
       "of gradients over columns; max: of positive parts, then min-max "       \
       "(code)")                                                                \

@@ -4,6 +4,7 @@
 
 #include "ctx.h"
 #include "patches.h"
+#include "stabiliser.h"
 #include "words.h"
 
 /* attn_lrp in which positions are inputs of their own: learned tables take
@@ -36,7 +37,8 @@ static const heedi_method_rule rules[] = {
       "what relevance is made of")                                           \
     O(preset, "none|pa_vit|bertpe", "none", 0, 0,                            \
       "as the official code: pa_vit of DeiT, a map of pixels that is never " \
-      "negative; bertpe of BERT")
+      "negative; bertpe of BERT")                                            \
+    HEEDI_STABILISER_OPTION(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 enum { SUM, CODE, PAPER };
@@ -183,6 +185,8 @@ static heed_status composite(heedi_job *j, const char *name, bool *found)
     for (int i = 0; *found && c->rows[i]; i++) {
         heedi_rule r;
         HEEDI_TRY(heedi_rule_parse(&r, j->ctx, &j->mem, c->rows[i]));
+        if (j->o.stab && heedi_same_name(r.name, heedi_rule_gamma.info.name))
+            r.arg[1] = j->o.stab->gamma;
         heedi_job_rule(j, r);
     }
     return HEED_OK;
@@ -203,6 +207,7 @@ static heed_status choose_rules(heedi_job *j)
 
 static heed_status check(heedi_job *j)
 {
+    j->o.stab = heedi_stabiliser_at(j->opt[opt_stab]);
     HEEDI_TRY(choose_rules(j));
     if (j->opt[opt_preset] != NONE && j->opt[opt_aggregate] != SUM)
         return heedi_fail(j->ctx, HEED_EINVAL,

@@ -14,18 +14,22 @@
  * g_i M_ij w_j, M being that of the block: there is no official code for
  * relevance of these matrices. */
 
-#define OPTIONS(O)                                                   \
-    HEEDI_FLOW_ROW_NORM(O)                                           \
-    HEEDI_FLOW_START_LAYER(O)                                        \
-    O(add_norm, "sample|batch", "sample", 0, 0,                      \
-      "sums at residual connections are of an input, or, as in the " \
-      "official code, of all that run together")                     \
+#define OPTIONS(O)                                                             \
+    HEEDI_FLOW_ROW_NORM(O)                                                     \
+    HEEDI_FLOW_START_LAYER(O)                                                  \
+    O(add_norm, "sample|batch", "sample", 0, 0,                                \
+      "sums at residual connections are of an input, or, as in the "           \
+      "official code, of all that run together")                               \
+    O(conv_den, "joint|separate", "joint", 0, 0,                               \
+      "convolutions: one denominator for both signs of the input; or, as the " \
+      "official code, one for each, which passes R on twice")                  \
     HEEDI_FLOW_SELF(O)
 enum { OPTIONS(HEEDI_OPTION_INDEX) };
 static const heed_option options[] = {OPTIONS(HEEDI_OPTION_ROW){0}};
 
 static const heedi_method_rule rules[] = {
     {&heedi_rule_tattr_linear, "*", {0}},
+    {&heedi_rule_tattr_conv, NULL, {1 + opt_conv_den}},
     {&heedi_rule_tattr_add, NULL, {1 + opt_add_norm}},
     {&heedi_rule_tattr_gate, NULL, {0}},
     {&heedi_rule_tattr_product, NULL, {0}},

@@ -5,6 +5,7 @@
 #include "gemm.h"
 #include "kernel.h"
 #include "readout.h"
+#include "stabiliser.h"
 #include "tape.h"
 
 /* Of the standard gradients, under AttnLRP. */
@@ -34,6 +35,42 @@ static double back_relative(const task *t, const block *k, const heed_real *q,
     return heedi_vector()->dot(n, t->r.p, t->r.s);
 }
 
+/* Z = Q K^T, and what relative keys add, into r.p. */
+static void products(const task *t, const block *k, const heed_real *q,
+                     const heed_real *keys)
+{
+    const heedi_attention_args *a = t->y->args;
+    const int64_t ldq = t->y->cols, ldk = t->y->in[1]->cols;
+    heedi_blas(false, true, k->n, k->w, a->head_dim, 1, q, ldq,
+               keys + k->j0 * ldk, ldk, 0, t->r.p, k->w);
+    if (relative(a))
+        heedi_relative_scores(a, k, q, ldq, keys, ldk, t->r.p);
+}
+
+/* What code with stabilisers divides by: the sum of scaled products, biases and
+ * mask, and then the products themselves, of which r.p is full. r.s, scale dS,
+ * becomes that times z / (z + eps); what is lost of z dS. */
+static double stabilise(const task *t, const block *k, heedi_quotient of)
+{
+    const heedi_attention_args *a = t->y->args;
+    const heedi_stabiliser *s = t->run->stab;
+    double lost = 0;
+    for (int64_t i = 0; i < k->n; i++) {
+        const bool sum = of == HEEDI_BY_SUM;
+        const double scale = sum ? a->scale : 1;
+        const heed_real *b = sum && biased(a) ? bias_of(&t->r, k, i) : NULL;
+        for (int64_t j = i * k->w; j < (i + 1) * k->w; j++) {
+            const double d = (double)t->r.s[j];
+            const double z =
+                scale * (double)t->r.p[j] + (b ? (double)b[j - i * k->w] : 0);
+            const double f = heedi_stabiliser_factor(s, s->eps[of], z);
+            lost += d * (1 - f) * z / scale;
+            t->r.s[j] = (heed_real)(d * f);
+        }
+    }
+    return lost;
+}
+
 static void back_head(const task *t)
 {
     const heedi_node *y = t->y;
@@ -46,6 +83,8 @@ static void back_head(const task *t)
     const int64_t len = heedi_len(t->run->batch, t->seq);
     const heed_real *k = y->in[1]->x + start * ldk + g0;
     const heed_real *val = y->in[2]->x + start * ldk + g0;
+    /* a bias has its share of the sum alone, not of the products */
+    const bool stab = t->run->stab && t->kappa, early = stab && biased(a);
     memset(t->sum, 0, (size_t)sums_of(a) * sizeof *t->sum);
     for (int64_t i = 0; i < len; i++) {
         memset(t->dk + i * ldq, 0, (size_t)d * sizeof *t->dk);
@@ -67,10 +106,18 @@ static void back_head(const task *t)
             v->softmax_back((size_t)w, r->s + i * w, r->p + i * w,
                             (heed_real)a->scale, (heed_real)delta);
         }
+        if (stab) {
+            products(t, &c, q, k);
+            t->sum[2] += stabilise(t, &c, HEEDI_BY_SUM);
+        }
         t->sum[1] += back_bias(t, &c);
+        if (t->read && early)
+            heedi_attention_read_block(t, &c, q, k);
+        if (stab)
+            t->sum[2] += stabilise(t, &c, HEEDI_BY_SCORES);
         if (relative(a))
-            t->sum[2] += back_relative(t, &c, q, k);
-        if (t->read)
+            t->sum[3] += back_relative(t, &c, q, k);
+        if (t->read && !early)
             heedi_attention_read_block(t, &c, q, k);
         heedi_blas(false, false, n, d, w, 1, r->s, w, k + c.j0 * ldk, ldk, 0,
                    r->dq, d);
@@ -143,9 +190,12 @@ static void deposit(const heedi_node *y, const heedi_run *run, heed_real c_qk,
     for (int64_t k = 0; k < run->batch->n_seq * a->heads;
          k++, sum += sums_of(a)) {
         const int64_t seq = k / a->heads;
-        const double rel = relative(a) ? sum[2] : 0;
+        const double rel = relative(a) ? sum[3] : 0;
         heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_kappa,
-                      0.5 * (sum[0] - sum[1] - rel));
+                      0.5 * (sum[0] - sum[1] - sum[2] - rel));
+        if (run->stab)
+            heedi_deposit(run->ledger, seq, y->id, HEEDI_ENTRY_eps,
+                          of_bias * sum[2]);
         heedi_deposit(run->ledger, seq, y->id,
                       read ? HEEDI_ENTRY_position : HEEDI_ENTRY_pos_bias,
                       of_bias * sum[1]);
@@ -181,6 +231,7 @@ static void back(const heedi_node *y, heedi_run *run, heed_real c_qk,
                             .dk = dk + o,
                             .dv = dv + o,
                             .read = read ? &mine : NULL,
+                            .kappa = kappa,
                             .sum = sum + sums_of(a) * (seq * a->heads + h)};
             back_head(&t);
         }

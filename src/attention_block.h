@@ -97,7 +97,7 @@ static inline room room_of(const heedi_attention_args *a, int64_t n_keys,
 /* Sums of each sequence and head. */
 static inline int64_t sums_of(const heedi_attention_args *a)
 {
-    return relative(a) ? 3 : 2;
+    return relative(a) ? 4 : 3;
 }
 
 static inline size_t n_sums(const heedi_attention_args *a, const heedi_batch *b)
@@ -126,8 +126,10 @@ typedef struct task {
     room r;
     heed_real *dk, *dv;  /* (T, D) of this head, in rows of y->cols */
     const reading *read; /* or NULL: nobody asks */
-    double *sum;         /* <O, g> - <q, dQ>, <b, dS>, <rel, dS>: dQ of Q K^T,
-                            rel what relative keys add to the scaled scores */
+    bool kappa;          /* relevance, not a gradient */
+    double *sum;         /* <O, g> - <q, dQ>, <b, dS>, what stabilisers of
+                            scores lose, <rel, dS>: dQ of Q K^T, rel what
+                            relative keys add to the scaled scores */
 } task;
 
 /* What relative keys add to the scores of a block before scaling: p (n, w) +=

@@ -49,6 +49,8 @@ void heedi_glu_lxt(const heedi_node *y, heedi_run *run);
 void heedi_form_linear(const heedi_node *y, heedi_run *run);
 size_t heedi_form_linear_scratch(const heedi_node *y, const heedi_batch *b,
                                  int threads);
+/* conv1d: the same, or, with arg[0] == 1, each of the two parts by itself. */
+void heedi_form_conv(const heedi_node *y, heedi_run *run);
 /* add: in proportion, then each share is scaled to |its total| of all that
  * arrives, of a sequence or, with arg[0] == 1, of the batch. Reads both. */
 void heedi_form_add(const heedi_node *y, heedi_run *run);

@@ -13,6 +13,7 @@
 #include "leaf.h"
 #include "memory.h"
 #include "plan.h"
+#include "stabiliser.h"
 
 static size_t line(size_t n)
 {
@@ -124,7 +125,9 @@ static heed_status build(heedi_exec *e, const int64_t *len, int64_t n_seq,
                          .batch = &e->batch,
                          .pixels = e->o.pixels,
                          .threads = heed_ctx_thread_count(e->ctx),
-                         .opt = e->o.opt};
+                         .opt = e->o.opt,
+                         .stab = e->o.stab,
+                         .raw = e->o.raw};
     HEEDI_TRY(heedi_plan_exec(e));
     e->batch.longest = 0;
     for (int64_t s = 0; s < n_seq; s++)
@@ -486,6 +489,8 @@ static void back_node(heedi_exec *e, const heedi_node *y)
     if (e->watch && heedi_exec_watches(e, y))
         e->watch(e->watch_ud, e, y);
     e->run.rule = b.rule;
+    if (heedi_stabilises(e->o.stab, y, &b))
+        heedi_stabilise(y, &e->run, heedi_stabiliser_eps(e->o.stab, y));
     b.fn(y, &e->run);
     e->run.rule = NULL;
     if (e->o.detail)

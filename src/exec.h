@@ -45,6 +45,8 @@ typedef struct heedi_exec_options {
     uint64_t before;  /* bytes that were in use before the run, beside the
                          program: to read pictures */
     const double *opt;
+    bool raw; /* mixing matrices are without the sizes of steps */
+    const struct heedi_stabiliser *stab; /* of denominators; NULL: none */
     const uint8_t *segment; /* of all tokens; NULL: all 0. The caller's, as
                                long as the run */
 } heedi_exec_options;

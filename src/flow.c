@@ -328,7 +328,8 @@ static void tiles(heedi_flow *f, const heedi_node *y)
 void heedi_flow_layer(heedi_flow *f, const heedi_node *y)
 {
     const heedi_batch *b = f->r.e->run.batch;
-    if (y->layer < f->how.start_layer)
+    if (y->layer < f->how.start_layer ||
+        (f->how.no_softmax && y->op->mixing->softmax))
         return;
     const bool in_tiles = heedi_flow_matrix(f, y);
     if (!in_tiles || f->how.form == HEEDI_FORM_VECTOR)

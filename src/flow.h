@@ -73,6 +73,7 @@ typedef struct heedi_flow_how {
     bool gradient; /* of panels: positive parts of g M v of each channel, g the
                       gradient of the matrix's output: passes are watched */
     bool no_self;  /* less what only stayed at the explained position */
+    bool no_softmax;     /* layers of softmax attention are left out */
     int64_t start_layer; /* the first layer that counts, from 0; below 0:
                             from the end, -1 is the last one */
     bool outputs;        /* room for what f->output and f->quotient hold */

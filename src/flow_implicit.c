@@ -134,7 +134,7 @@ bool heedi_flow_is_free(const heedi_flow *f)
         f->how.form == HEEDI_FORM_FREE ||
         (f->how.form == HEEDI_FORM_AUTO && !heedi_flow_norms(f, f->m.y));
     return wanted && f->how.heads == HEEDI_FUSE_MEAN && !f->how.gradient &&
-           !f->how.finish && mix->transpose && mix->apply &&
+           !f->how.finish && !f->r.e->o.raw && mix->transpose && mix->apply &&
            f->m.y->in[mix->operand]->cols == f->m.y->cols;
 }
 

@@ -9,6 +9,7 @@
 #include "gemm.h"
 #include "kernel.h"
 #include "softcap.h"
+#include "stabiliser.h"
 
 enum { BLOCK = HEEDI_HEAD_BLOCK, CHUNK = 16 * BLOCK };
 
@@ -259,46 +260,66 @@ static double lost(double cap, double seed, double z)
     return seed * (heedi_softcap(cap, z) - heedi_softcap_slope(cap, z) * z);
 }
 
-/* Of all logits. */
-static heed_status uncap_row(heedi_exec *e, heedi_seed *s,
-                             double (*factor)(double, double), double *gone)
+/* What is lost of a seed on the way to the logits that the head gives. */
+typedef struct loss {
+    double softcap, eps;
+} loss;
+
+/* The seed c of a logit, for its value z before it is capped and divided by;
+ * where relevance itself travels, a logit has what its capped one has. */
+static double before(const heedi_exec *e, double c, double z, loss *gone)
+{
+    const double cap = e->m->softcap;
+    const bool slope = e->o.cap_slope || e->o.rules.pass != HEEDI_RELEVANCE;
+    if (cap != 0) {
+        gone->softcap += slope ? lost(cap, c, z) : 0;
+        c *= slope ? heedi_softcap_slope(cap, z)
+                   : heedi_softcap_quotient(cap, z);
+    }
+    if (e->o.stab && !heedi_head_rule(e->o.rules)) {
+        const double f =
+            heedi_stabiliser_factor(e->o.stab, e->o.stab->eps[HEEDI_BY_MAP], z);
+        gone->eps += c * (1 - f) * z;
+        c *= f;
+    }
+    return c;
+}
+
+static heed_status before_row(heedi_exec *e, heedi_seed *s, loss *gone)
 {
     const int64_t v = e->m->head.rows;
-    const double c = e->m->softcap;
     heed_real *to = e->logit + v;
     HEEDI_TRY(whole_row(e, s->row, to));
-    for (int64_t i = 0; e->o.cap_slope && i < v; i++)
-        *gone += lost(c, (double)s->dense[i], (double)to[i]);
-#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < v; i++)
-        to[i] = (heed_real)((double)s->dense[i] * factor(c, (double)to[i]));
+        to[i] = (heed_real)before(e, (double)s->dense[i], (double)to[i], gone);
     s->dense = to;
     return HEED_OK;
 }
 
-/* A seed of capped logits becomes one of the logits before; where relevance
- * itself travels, each has what its capped one has. */
-static heed_status uncap(heedi_exec *e, const heedi_rule *rule, heedi_seed *s)
+/* Is a seed changed on the way to the head? */
+static bool changes(const heedi_exec *e)
 {
-    const double c = e->m->softcap;
-    const bool relevance = e->o.rules.pass == HEEDI_RELEVANCE;
-    double (*const factor)(double, double) = relevance && !e->o.cap_slope
-                                                 ? heedi_softcap_quotient
-                                                 : heedi_softcap_slope;
+    return e->m->softcap != 0 || e->o.stab;
+}
+
+static heed_status unseed(heedi_exec *e, const heedi_rule *rule, heedi_seed *s)
+{
     const int64_t seq = heedi_sequence_of(&e->batch, s->row);
-    double gone = 0;
+    const int head = e->n_ops - 1;
+    loss gone = {0};
     heed_real z;
-    if (c == 0 || (rule && rule->back == heedi_form_linear))
+    if (!changes(e) || (rule && rule->back == heedi_form_linear))
         return HEED_OK;
     for (int i = 0; !s->dense && i < s->n; i++) {
         HEEDI_TRY(one_token(e, s->row, s->id[i], &z));
-        gone += lost(c, s->c[i], (double)z);
-        s->c[i] *= factor(c, (double)z);
+        s->c[i] = before(e, s->c[i], (double)z, &gone);
     }
     if (s->dense)
-        HEEDI_TRY(uncap_row(e, s, factor, &gone));
+        HEEDI_TRY(before_row(e, s, &gone));
     if (e->o.account && e->o.cap_slope)
-        heedi_deposit(&e->ledger, seq, e->n_ops - 1, HEEDI_ENTRY_softcap, gone);
+        heedi_deposit(&e->ledger, seq, head, HEEDI_ENTRY_softcap, gone.softcap);
+    if (e->o.account && e->o.stab)
+        heedi_deposit(&e->ledger, seq, head, HEEDI_ENTRY_eps, gone.eps);
     return HEED_OK;
 }
 
@@ -308,7 +329,7 @@ int64_t heedi_head_room(const heedi_exec *e)
     const bool back = e->o.rules.pass != HEEDI_FORWARD;
     if (!e->o.head_full || !back)
         return 0;
-    return e->m->softcap > 0 ? 2 * v : heedi_head_rule(e->o.rules) ? v : 0;
+    return changes(e) ? 2 * v : heedi_head_rule(e->o.rules) ? v : 0;
 }
 
 /* The account of a seed without a head: what the target gives, the rows
@@ -354,7 +375,7 @@ heed_status heedi_head_seed(heedi_exec *e, const heedi_seed *seed, int64_t n,
         const int64_t s = heedi_sequence_of(&e->batch, seed[i].row);
         const int64_t at = s * e->n_ops + e->n_ops - 1;
         heedi_seed raw = seed[i];
-        HEEDI_TRY(uncap(e, rule, &raw));
+        HEEDI_TRY(unseed(e, rule, &raw));
         if (rule)
             HEEDI_TRY(by_rule(e, &raw, s, row));
         else

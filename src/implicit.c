@@ -168,6 +168,7 @@ size_t heedi_implicit_bytes(const heedi_implicit *m, const heedi_batch *b,
     n += m->filter_at >= 0 ? m->filter.width * c : 0;
     n += has_rest(m) ? b->rows * inner(m)->cols : 0;
     n += skips(m) ? 2 * c : 0;
+    n += m->raw ? b->rows * c : 0;
     return (size_t)n * sizeof(heed_real);
 }
 
@@ -303,6 +304,7 @@ void heedi_implicit_fill(heedi_implicit *m, const heedi_run *run, void *mem)
     m->post = cut(&at, beyond > 0, n);
     m->w = cut(&at, m->filter_at >= 0, m->filter.width * c);
     m->rest = cut(&at, has_rest(m), b->rows * inner(m)->cols);
+    m->size = cut(&at, m->raw, n);
     m->skip = cut(&at, skips(m), c);
     if (m->skip)
         fill_skip(m, run, at);
@@ -315,6 +317,9 @@ void heedi_implicit_fill(heedi_implicit *m, const heedi_run *run, void *mem)
         if (m->post)
             product(m, run, m->up + m->filter_at + 1, beyond, b->small[k],
                     m->post);
+        if (m->size)
+            m->y->op->mixing->sizes(m->y, run, b->small[k].row, b->small[k].n,
+                                    m->size + b->small[k].row * c);
     }
     for (int64_t k = 0; m->w && k < m->filter.width; k++)
         for (int64_t d = 0; d < c; d++)
@@ -362,8 +367,9 @@ heed_real heedi_implicit_operand_at(const heedi_implicit *m, int64_t row,
     double mean = 0;
     for (int64_t i = 0; i < m->centred; i++)
         mean += (double)x[at / m->centred * m->centred + i];
-    return m->centred ? (heed_real)((double)x[at] - mean / (double)m->centred)
-                      : x[at];
+    if (m->centred)
+        return (heed_real)((double)x[at] - mean / (double)m->centred);
+    return m->size ? m->size[row * m->y->cols + d] * x[at] : x[at];
 }
 
 void heedi_implicit_weigh(const heedi_implicit *m, const heedi_run *run,

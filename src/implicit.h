@@ -32,6 +32,8 @@ typedef struct heedi_implicit {
     const heedi_node *reader; /* of the output of the block, or NULL: what it
                                  gives is what the mixer adds to the stream */
     int64_t centred; /* the operand is less its mean over so many columns; 0 */
+    bool raw; /* set by the caller, of kind core: the operand has the sizes of
+                 steps, and run->raw is set */
     bool folds_skip; /* set by the caller: what the mixing operation gives a
                         row of its own operand stands on the diagonal */
 
@@ -39,6 +41,7 @@ typedef struct heedi_implicit {
     heed_real *left, *right, *post; /* (rows, y->cols) */
     heed_real *w;                   /* (width, y->cols) */
     heed_real *skip;                /* (y->cols) */
+    heed_real *size;                /* (rows, y->cols): times the operand */
     heed_real *rest; /* (rows, y's operand->cols): what the operand of y is
                         where that of the matrix is 0 */
     heed_real *work;

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "implicit.h"
+#include "stabiliser.h"
 
 /* A buffer is alive from one step to another; steps count forward in the
  * forward pass and from the end in the backward pass. */
@@ -102,7 +103,9 @@ static bool read_later(const heedi_exec *e, const heedi_tape *t,
     for (const heedi_node *y = t->first; y; y = y->next) {
         const heedi_back b = heedi_back_of(y, e->o.rules);
         const bool runs = back && b.fn && y->live;
-        const int needs = b.needs | (e->o.plain ? y->op->vjp_needs : 0);
+        const int divided = heedi_stabilises(e->o.stab, y, &b) ? HEEDI_OUT : 0;
+        const int needs =
+            b.needs | divided | (e->o.plain ? y->op->vjp_needs : 0);
         if (runs && y == x && (needs & HEEDI_OUT))
             return true;
         for (int i = 0; i < y->op->n_in; i++)

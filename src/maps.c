@@ -148,6 +148,7 @@ static heed_status one_layer(heedi_maps *m, const heedi_exec *e,
     const heedi_map_layer *l = &m->layer[i];
     heedi_implicit_of(&m->m, t, y, l->block);
     m->m.folds_skip = m->how.skip == HEEDI_SKIP_FOLD;
+    m->m.raw = l->raw;
     heedi_implicit_fill(&m->m, &e->run, m->arrays);
     m->fold = (heedi_fold){0};
     heedi_implicit_fold(&m->m, &m->fold);

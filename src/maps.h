@@ -9,11 +9,14 @@
 #include "rounds.h"
 
 /* Options that all methods of maps have. */
-#define HEEDI_MAP_OPTIONS(O)                                             \
-    O(kind, HEEDI_MAP_KINDS, "auto", 0, 0,                               \
-      "softmax of attention layers; core or block (auto) of the others") \
-    O(skip, HEEDI_MAP_SKIPS, "separate", 0, 0,                           \
-      "what a block adds beside its matrix: in the matrix with fold")
+#define HEEDI_MAP_OPTIONS(O)                                               \
+    O(kind, HEEDI_MAP_KINDS, "auto", 0, 0,                                 \
+      "softmax of attention layers; core or block (auto) of the others")   \
+    O(skip, HEEDI_MAP_SKIPS, "separate", 0, 0,                             \
+      "what a block adds beside its matrix: in the matrix with fold")      \
+    O(variant, "exact|raw", "exact", 0, 0,                                 \
+      "core of SSD and RG-LRU: with the sizes of steps, or without them, " \
+      "which are then the operand's")
 
 /* Words of the option `kind`, in this order. */
 #define HEEDI_MAP_KINDS "auto|softmax|core|block|implicit"
@@ -37,6 +40,7 @@ typedef enum heedi_map_skip {
 typedef struct heedi_maps_how {
     heedi_map_kind kind;
     heedi_map_skip skip;
+    bool raw;      /* without the sizes of steps */
     bool weighted; /* by the gradient of the matrix's output and its operand */
     bool profile;  /* measures of rows in place of the rows */
     bool ratios;   /* distances are the mean over matrices of their own */
@@ -78,7 +82,7 @@ _Static_assert(HEEDI_MAP_TALLEST >> (HEEDI_MAP_HEIGHTS - 1) == HEEDI_FOLD_ROWS,
 
 typedef struct heedi_map_layer {
     int64_t layer; /* the model's number */
-    bool softmax, block, by_channel;
+    bool softmax, block, by_channel, raw;
     int64_t count;         /* matrices: heads or columns */
     int64_t cols;          /* of the output */
     int64_t heads, states; /* of the mixing operation; 0: nothing decays */

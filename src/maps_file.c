@@ -145,7 +145,7 @@ heed_status heedi_maps_end(const heedi_maps *m, int64_t seq)
     } words[] = {
         {"kind", m->mixed ? "mixed" : kind_of(m->layer)},
         {"mixer", m->mixed ? "mixed" : m->layer->mixer},
-        {"variant", "exact"},
+        {"variant", m->how.raw ? "raw" : "exact"},
         {"skip", skip[m->how.skip]},
         {"direction", direction_of(m)},
         {"index", m->by_channel ? "channel" : "head"},

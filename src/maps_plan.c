@@ -54,6 +54,7 @@ static heed_status look(void *ud, const heedi_tape *t)
         return HEED_OK;
     heedi_implicit_of(&m, t, y, is_block(&s->m->how, y->op->mixing->softmax));
     m.folds_skip = s->m->how.skip == HEEDI_SKIP_FOLD;
+    m.raw = s->m->how.raw && !m.block && y->op->mixing->sizes;
     const size_t all = (size_t)(b->rows * y->cols) * sizeof(heed_real);
     const size_t check = (size_t)(2 * HEEDI_SUM_ROWS * y->cols);
     *l = (heedi_map_layer){
@@ -61,6 +62,7 @@ static heed_status look(void *ud, const heedi_tape *t)
         .softmax = y->op->mixing->softmax,
         .block = m.block,
         .by_channel = m.by_channel,
+        .raw = m.raw,
         .count = heedi_implicit_count(&m),
         .cols = y->cols,
         .heads = y->op->mixing->heads(y),
@@ -108,6 +110,21 @@ static const char *kind_word(heedi_map_kind k)
 {
     static const char *const words[] = {"", "softmax", "core", "block", "core"};
     return words[k];
+}
+
+/* HEED_EINVAL where no layer has such matrices. */
+static heed_status check_raw(const heedi_maps *m)
+{
+    bool any = false;
+    for (int64_t i = 0; i < m->n_layers; i++)
+        any = any || m->layer[i].raw;
+    if (!m->how.raw || (any && m->how.skip != HEEDI_SKIP_FOLD))
+        return HEED_OK;
+    return heedi_fail(m->j->ctx, HEED_EINVAL,
+                      any ? "%s: variant raw has no skip in its matrix"
+                          : "%s: variant raw is of kind core of Mamba 2 and "
+                            "RecurrentGemma",
+                      m->j->info->name);
 }
 
 static heed_status find_layers(heedi_maps *m)
@@ -343,8 +360,10 @@ heed_status heedi_maps_check(heedi_job *j, const heedi_maps_how *how)
                               "attention: a weighted map is of one target and "
                               "one text");
     j->o.watch_mixing = how->weighted;
+    j->o.raw = how->raw;
     HEEDI_TRY(find_rows(m)); /* scratch depends on them */
     HEEDI_TRY(find_layers(m));
+    HEEDI_TRY(check_raw(m));
     HEEDI_TRY(find_reduction(m));
     HEEDI_TRY(find_index(m));
     if (how->profile)

@@ -26,6 +26,22 @@ enum {
     HEEDI_OUT = 16
 };
 
+/* What the relevance form of an operation divides by: values of a linear map,
+ * of a sum, of a norm; of attention, A V and, inside, Q K^T. */
+typedef enum heedi_quotient {
+    HEEDI_BY_NOTHING,
+    HEEDI_BY_MAP,
+    HEEDI_BY_SUM,
+    HEEDI_BY_NORM,
+    HEEDI_BY_SCORES,
+    HEEDI_BY_VALUES,
+    HEEDI_N_QUOTIENTS
+} heedi_quotient;
+
+typedef struct heedi_columns {
+    int64_t n, of;
+} heedi_columns;
+
 typedef struct heedi_node heedi_node;
 typedef struct heedi_run heedi_run;
 
@@ -113,6 +129,11 @@ typedef struct heedi_mixing {
     /* out, (nq, y->cols): rest_r, of all heads. NULL: it is 0. */
     void (*rest)(const heedi_node *y, const heedi_run *run,
                  const heedi_view *v);
+    /* The sizes of steps, which M has in its columns, of n rows from `row` on:
+     * out, (n, y->cols). With run->raw, M is without them, and they belong to
+     * the operand. NULL: there is no such form. */
+    void (*sizes)(const heedi_node *y, const heedi_run *run, int64_t row,
+                  int64_t n, heed_real *out);
     /* What rows() of one thread, and rest(), need at run->scratch is that of
      * the operation. The functions below call no rows() and use all threads. */
 
@@ -181,6 +202,10 @@ typedef struct heedi_op {
 
     int vjp_needs, relevance_needs; /* HEEDI_IN0 ... */
     int relevance_stops; /* inputs that get no relevance: held constant */
+    heedi_quotient quotient;
+    /* The first columns of so many that are quotients; NULL: all. */
+    heedi_columns (*divided)(const heedi_node *y);
+    double (*eps)(const heedi_node *y); /* of a norm; NULL: it is none */
 
     const heedi_example *examples; /* ends at in[0] == 0 */
     const heedi_example *refused;  /* what it must not accept, likewise */
@@ -266,6 +291,8 @@ struct heedi_run {
     const double *opt;             /* options of the method, numbers only */
     const struct heedi_rule *rule; /* of the node that is running, or NULL:
                                       its own function runs */
+    const struct heedi_stabiliser *stab; /* or NULL */
+    bool raw; /* mixing matrices are without the sizes of steps */
     struct heedi_readout *readout; /* or NULL */
 };
 

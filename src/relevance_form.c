@@ -20,7 +20,8 @@ static void give(const heedi_node *y, int i, int64_t at, heed_real r)
     *g = y->first[i] ? r : *g + r;
 }
 
-/* ---- Z = W+ x+ + W- x-, R_x = x+ W+^T (R / Z) + x- W-^T (R / Z) ---- */
+/* ---- Z = W+ x+ + W- x-, R_x = x+ W+^T (R / Z) + x- W-^T (R / Z); or, apart,
+ * R_x = x+ W+^T (R / W+ x+) + x- W-^T (R / W- x-) ---- */
 
 size_t heedi_form_linear_scratch(const heedi_node *y, const heedi_batch *b,
                                  int threads)
@@ -28,25 +29,46 @@ size_t heedi_form_linear_scratch(const heedi_node *y, const heedi_batch *b,
     return heedi_linear_scratch(y, b, threads, 2, 1);
 }
 
-void heedi_form_linear(const heedi_node *y, heedi_run *run)
+/* R / s, into s */
+static void divide(const heedi_node *y, const heedi_run *run, heed_real *s)
+{
+    const int64_t n = run->batch->rows * y->cols;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++)
+        s[i] = heedi_form_ratio(y->g[i], s[i]);
+}
+
+static void linear(const heedi_node *y, heedi_run *run, bool apart)
 {
     heedi_linear l = heedi_linear_begin(y, run, 2, 1);
     const heedi_node *x = y->in[0];
     const int64_t n = run->batch->rows * x->cols;
-    const int64_t outputs = run->batch->rows * y->cols;
     heed_real *u = l.in[0], *v = l.in[1], *s = l.out[0];
     heedi_linear_part(&l, HEEDI_POSITIVE, u);
     heedi_linear_part(&l, HEEDI_NEGATIVE, v);
     l.map->to(y, run, HEEDI_POSITIVE, u, s, true);
-    l.map->to(y, run, HEEDI_NEGATIVE, v, s, false);
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < outputs; i++)
-        s[i] = heedi_form_ratio(y->g[i], s[i]);
+    if (!apart)
+        l.map->to(y, run, HEEDI_NEGATIVE, v, s, false);
+    divide(y, run, s);
     l.map->back(y, run, HEEDI_POSITIVE, s, u, true);
+    if (apart) {
+        l.map->to(y, run, HEEDI_NEGATIVE, v, s, true);
+        divide(y, run, s);
+    }
     l.map->back(y, run, HEEDI_NEGATIVE, s, v, true);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++)
         give(y, 0, i, x->x[i] * (x->x[i] > 0 ? u[i] : v[i]));
+}
+
+void heedi_form_linear(const heedi_node *y, heedi_run *run)
+{
+    linear(y, run, false);
+}
+
+void heedi_form_conv(const heedi_node *y, heedi_run *run)
+{
+    linear(y, run, run->rule->arg[0] == 1);
 }
 
 /* ---- y = a + b ---- */

@@ -45,6 +45,9 @@ static void prepare(const heedi_separable_call *c)
             s.rec += t * s.ld;
             at = t * y->cols + g * HEEDI_LANES;
             heedi_rglru_kernels()->logs(&s, d.log + at, w + at, y->cols);
+            for (int64_t i = 0; c->run->raw && i < s.len * s.lanes; i++)
+                w[at + i / s.lanes * y->cols + i % s.lanes] =
+                    heedi_rglru_gate(s.in[i / s.lanes * s.ld + i % s.lanes]);
         }
     heedi_decays_sum(c, &d);
 }

@@ -8,7 +8,8 @@
 /* The matrix of the RG-LRU (Zimerman et al. 2025, arXiv:2405.16504), a
  * channel's, with w = m i:
  *     M[r][c] = (product of a_k, c < k <= r) w_c >= 0
- * on x; beside it stays what a carried state gives. */
+ * on x, or raw with w = i, on m x; beside it stays what a carried state gives.
+ */
 
 enum { STEPS = 64 };
 
@@ -28,6 +29,15 @@ static void take(heedi_rglru s, int64_t t0, int64_t n, steps *out)
     heedi_rglru_kernels()->coefficients(&s, out->one, out->part, out->w);
 }
 
+/* w without m. */
+static void take_raw(const heedi_rglru *s, int64_t t0, int64_t n, int64_t lane,
+                     steps *out)
+{
+    for (int64_t t = 0; t < n; t++)
+        out->w[t * HEEDI_LANES + lane] =
+            heedi_rglru_gate(s->in[(t0 + t) * s->ld + lane]);
+}
+
 static int64_t heads(const heedi_node *y)
 {
     return y->cols;
@@ -38,13 +48,15 @@ enum { ROWS = 8 };
 /* Rows r0 ... r0+n-1 from their last entries to the first, in double: a row has
  * the same bits whichever others are asked for. */
 static void some_rows(const heedi_rglru *s, int64_t r0, int64_t n, int64_t lane,
-                      int64_t len, heed_real *out)
+                      bool raw, int64_t len, heed_real *out)
 {
     steps k;
     double left[ROWS] = {1, 1, 1, 1, 1, 1, 1, 1}; /* of a state, from c to r */
     for (int64_t end = r0 + n; end > 0;) {
         const int64_t t0 = (end - 1) / STEPS * STEPS;
         take(*s, t0, end - t0, &k);
+        if (raw)
+            take_raw(s, t0, end - t0, lane, &k);
         for (int64_t c = end - 1; c >= t0; c--) {
             const int64_t at = (c - t0) * HEEDI_LANES + lane;
             const double a = (double)k.one[at] + (double)k.part[at];
@@ -65,8 +77,8 @@ static void rows(const heedi_node *y, const heedi_run *run, const heedi_view *v)
     const heedi_rglru s = heedi_rglru_part(y, run->batch, v->seq, group, &at);
     memset(v->out, 0, (size_t)(v->nq * len) * sizeof *v->out);
     for (int64_t i = 0; i < v->nq; i += ROWS)
-        some_rows(&s, v->q0 + i, v->nq - i < ROWS ? v->nq - i : ROWS, lane, len,
-                  v->out + i * len);
+        some_rows(&s, v->q0 + i, v->nq - i < ROWS ? v->nq - i : ROWS, lane,
+                  run->raw, len, v->out + i * len);
 }
 
 /* A state that nothing is added to, of one group. */
@@ -98,6 +110,21 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
     for (int64_t g = 0; v->before && g < heedi_rglru_groups(y); g++) {
         const heedi_rglru s = heedi_rglru_part(y, run->batch, v->seq, g, &at);
         fade(&s, v, g * HEEDI_LANES, y->cols);
+    }
+}
+
+/* m */
+static void sizes(const heedi_node *y, const heedi_run *run, int64_t row,
+                  int64_t n, heed_real *out)
+{
+    const heedi_rglru_args *a = y->args;
+    const heedi_batch *b = run->batch;
+    for (int64_t i = 0; i < n * y->cols; i++) {
+        const int64_t r = row + i / y->cols, d = i % y->cols;
+        const bool first = r == b->start[heedi_sequence_of(b, r)];
+        const double gate = (double)y->in[2]->x[r * y->cols + d];
+        const double log = (double)a->rate[d] / (1 + exp(-gate));
+        out[i] = b->pos0 == 0 && first ? 1 : (heed_real)sqrt(-expm1(2 * log));
     }
 }
 
@@ -161,6 +188,7 @@ const heedi_mixing heedi_rglru_mixing = {.mixer = "rg_lru",
                                          .heads = heads,
                                          .rows = rows,
                                          .rest = rest,
+                                         .sizes = sizes,
                                          .states = states,
                                          .rates = rates,
                                          .transpose = transpose,

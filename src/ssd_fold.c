@@ -57,7 +57,7 @@ static void far(const heedi_separable_call *c, const heedi_separable_part *x,
     (void)work;
     gram_part(c, x, gram, HEEDI_SEP_LD);
     heedi_decays_far(&d, x, x->h0, x->nh, false, p, q);
-    for (int64_t i = 0; i < x->m; i++)
+    for (int64_t i = 0; !c->run->raw && i < x->m; i++)
         for (int64_t h = 0; h < x->nh; h++)
             q[i * x->nh + h] *= *dt_of(c->y, c->row0 + x->c0 + i, x->h0 + h);
 }
@@ -84,8 +84,9 @@ static void near(const heedi_separable_call *c, const heedi_separable_part *x,
         }
         heedi_scan_kernels()->decay(NEAR, e, e);
         for (int64_t k = 0; k <= x->r0 + i - x->c0; k++)
-            m[i * HEEDI_SEP_LD + k] = gram[i * NEAR + k] * e[k] *
-                                      *dt_of(c->y, c->row0 + x->c0 + k, h);
+            m[i * HEEDI_SEP_LD + k] =
+                gram[i * NEAR + k] * e[k] *
+                (c->run->raw ? 1 : *dt_of(c->y, c->row0 + x->c0 + k, h));
     }
 }
 

@@ -6,8 +6,8 @@
 
 /* The matrix of a head, exact for the operand x (Dao and Gu 2024):
  *     M[r][c] = exp(A (dt_{c+1} + ... + dt_r)) (C_r B_c) dt_c.
- * Exponents are sums of their own in double, from the row back, then row after
- * row: no differences. */
+ * or raw, for the operand dt x, without dt_c. Exponents are sums of their own
+ * in double, from the row back, then row after row: no differences. */
 
 static int64_t heads(const heedi_node *y)
 {
@@ -23,7 +23,7 @@ static double rate(const heedi_node *y, int64_t row, int64_t h)
 
 /* Decay and dt onto the products of row q, columns 0 ... q. s: exponents. */
 static void decay_row(const heedi_node *y, const room *r, int64_t row0,
-                      int64_t h, int64_t q, heed_real *m)
+                      int64_t h, int64_t q, bool raw, heed_real *m)
 {
     const heedi_scan_table *k = heedi_scan_kernels();
     const heedi_ssd_args *a = y->args;
@@ -34,7 +34,7 @@ static void decay_row(const heedi_node *y, const room *r, int64_t row0,
             r->l[i] = i < n ? (heed_real)r->sum[c0 + i] : 0;
         k->decay(Q, r->l, r->in);
         for (int64_t i = 0; i < n; i++)
-            m[c0 + i] *= r->in[i] * dt[(c0 + i) * a->heads];
+            m[c0 + i] *= raw ? r->in[i] : r->in[i] * dt[(c0 + i) * a->heads];
     }
 }
 
@@ -57,7 +57,7 @@ static void rows(const heedi_node *y, const heedi_run *run, const heedi_view *v)
         for (int64_t c = 0; q > v->q0 && c < q; c++)
             r.sum[c] += l;
         r.sum[q] = 0;
-        decay_row(y, &r, row0, h, q, m);
+        decay_row(y, &r, row0, h, q, run->raw, m);
         memset(m + q + 1, 0, (size_t)(len - q - 1) * sizeof *m);
     }
 }
@@ -94,6 +94,15 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
         head_rest(y, run, v, h);
 }
 
+static void sizes(const heedi_node *y, const heedi_run *run, int64_t row,
+                  int64_t n, heed_real *out)
+{
+    const heedi_ssd_args *a = y->args;
+    (void)run;
+    for (int64_t i = 0; i < n * y->cols; i++)
+        out[i] = *dt_of(y, row + i / y->cols, i % y->cols / a->head_dim);
+}
+
 /* The whole state of a head decays as one. */
 static int64_t states(const heedi_node *y)
 {
@@ -116,6 +125,7 @@ const heedi_mixing heedi_ssd_mixing = {
     .heads = heads,
     .rows = rows,
     .rest = rest,
+    .sizes = sizes,
     .states = states,
     .rates = rates,
     .transpose = heedi_ssd_transpose,

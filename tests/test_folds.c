@@ -38,43 +38,64 @@ static const struct subject {
     heedi_example row;
     int gate;
     double times[3], plus[3];
+    bool raw; /* without the sizes of steps */
 } subjects[] = {
     {"ssd",
      &heedi_op_ssd,
      {.in = {30, 6, 14, 14}, .args = &ssd},
      1,
      {1e-4, 20, 0.1},
-     {2e-4, 40, 0.2}},
+     {2e-4, 40, 0.2},
+     false},
     {"ssd of many heads",
      &heedi_op_ssd,
      {.in = {130, 130, 3, 3}, .args = &wide_ssd},
      1,
      {1e-4, 20, 0.1},
-     {2e-4, 40, 0.2}},
+     {2e-4, 40, 0.2},
+     false},
+    {"ssd, raw",
+     &heedi_op_ssd,
+     {.in = {30, 6, 14, 14}, .args = &ssd},
+     1,
+     {1e-4, 20, 0.1},
+     {2e-4, 40, 0.2},
+     true},
+    {"rglru, raw",
+     &heedi_op_rglru,
+     {.in = {140, 140, 140}, .args = &rglru},
+     2,
+     {1, 20, 3},
+     {-9, 9, 0},
+     true},
     {"gla",
      &heedi_op_gla,
      {.in = {57, 57, 21, 57}, .n_vec = 57, .args = &gla},
      3,
      {1, 40, 1},
-     {-9, 60, -3}},
+     {-9, 60, -3},
+     false},
     {"gla, inclusive",
      &heedi_op_gla,
      {.in = {32, 32, 18, 32}, .args = &inclusive},
      3,
      {1, 40, 1},
-     {9, -60, 0}},
+     {9, -60, 0},
+     false},
     {"wkv",
      &heedi_op_wkv,
      {.in = {150, 150}, .args = &wkv},
      0,
      {1, 60, 5},
-     {0, 0, 0}},
+     {0, 0, 0},
+     false},
     {"rglru",
      &heedi_op_rglru,
      {.in = {140, 140, 140}, .args = &rglru},
      2,
      {1, 20, 3},
-     {-9, 9, 0}},
+     {-9, 9, 0},
+     false},
 };
 enum { N_SUBJECTS = sizeof subjects / sizeof *subjects };
 
@@ -157,6 +178,7 @@ static void open_subject(optest *t, const struct subject *s, int strength,
     open_(t, s->op, &s->row,
           (optest_how){.len = len, .n_seq = n_seq, .threads = THREADS});
     heedi_node *gate = t->in[s->gate];
+    t->run.raw = s->raw;
     for (int64_t i = 0; i < t->batch.rows * gate->cols; i++)
         gate->x[i] = (heed_real)(s->times[strength] * (double)gate->x[i] +
                                  s->plus[strength]);

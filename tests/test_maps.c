@@ -12,7 +12,7 @@
 /* ---- files ---- */
 
 typedef struct ask_maps {
-    const char *method, *kind, *skip, *reduce;
+    const char *method, *kind, *skip, *reduce, *variant;
     bool channels, heads, step;
     const int64_t *rows;
     int64_t n_rows;
@@ -22,6 +22,7 @@ static heed_status maps(world *w, const ask_maps *a, heed_result **out)
 {
     const heed_setting set[] = {{"kind", a->kind ? a->kind : "auto"},
                                 {"skip", a->skip ? a->skip : "separate"},
+                                {"variant", a->variant ? a->variant : "exact"},
                                 {0}};
     const heed_target target = {"logit", -1, 3, -1};
     const heed_input in = {w->t, &target, 1, NULL};
@@ -217,6 +218,70 @@ static void test_leftovers(void **state)
     (void)state;
     for (int b = 0; b < 4; b++)
         leftovers(kinds[b % 2], b < 2);
+}
+
+/* ---- without the sizes of steps ---- */
+
+/* Exact is raw times something of each column, and contributions are the same.
+ */
+static void raw(const char *model, bool channels)
+{
+    world w = enter_some(model, T);
+    ask_maps a = {.kind = "core",
+                  .reduce = "none",
+                  .heads = !channels,
+                  .channels = channels};
+    heed_result *r[2];
+    double worst = 0, least = HUGE_VAL, greatest = 0;
+    for (int i = 0; i < 2; i++) {
+        a.variant = i ? "raw" : "exact";
+        r[i] = made(&w, &a);
+        check_errors(r[i], true);
+        assert_string_equal(heed_result_str(r[i], "attention", "variant"),
+                            a.variant);
+    }
+    const heed_array *exact = array(r[0], "attention");
+    const heed_array *bare = array(r[1], "attention");
+    const int64_t *n = exact->var.len;
+    for (int64_t m = 0; m < n[0] * n[1]; m++)
+        for (int64_t c = 0; c < T; c++) {
+            const int64_t own = (m * T + c) * T + c;
+            const double size = at(exact, own) / at(bare, own);
+            for (int64_t q = c; q < T; q++) {
+                const int64_t i = (m * T + q) * T + c;
+                const double off = fabs(size * at(bare, i) - at(exact, i));
+                worst = fmax(worst, off / (fabs(at(exact, i)) + 1e-6));
+            }
+            least = fmin(least, size);
+            greatest = fmax(greatest, size);
+        }
+    if (!(worst < 1e-3 && least > 0 && greatest > 1.05 * least))
+        fail_msg("%s: %g, sizes %g to %g", model, worst, least, greatest);
+    for (int i = 0; i < 2; i++) {
+        heed_result_free(r[i]);
+        r[i] = made(&w, &(ask_maps){.method = "attention_contribution",
+                                    .kind = "core",
+                                    .variant = i ? "raw" : "exact"});
+    }
+    worst = 0, greatest = 0;
+    exact = array(r[0], "attention");
+    bare = array(r[1], "attention");
+    n = exact->var.len;
+    for (int64_t i = 0; i < n[0] * T * T; i++) {
+        worst = fmax(worst, fabs(at(exact, i) - at(bare, i)));
+        greatest = fmax(greatest, fabs(at(exact, i)));
+    }
+    near(worst, greatest, model);
+    for (int i = 0; i < 2; i++)
+        heed_result_free(r[i]);
+    leave(&w);
+}
+
+static void test_raw(void **state)
+{
+    (void)state;
+    raw("mamba2/columns1", false);
+    raw("recurrent_gemma/no_attention", true);
 }
 
 /* ---- bits ---- */
@@ -451,6 +516,18 @@ static const struct {
      HEED_EINVAL,
      {.rows = chosen, .n_rows = 6, .step = true},
      "one of the two"},
+    {"mamba/plain",
+     HEED_EINVAL,
+     {.kind = "core", .variant = "raw"},
+     "of kind core of Mamba 2 and RecurrentGemma"},
+    {"mamba2/plain",
+     HEED_EINVAL,
+     {.kind = "block", .variant = "raw"},
+     "of kind core"},
+    {"mamba2/plain",
+     HEED_EINVAL,
+     {.kind = "core", .variant = "raw", .skip = "fold"},
+     "no skip in its matrix"},
     {"llama/plain", HEED_EINVAL, {.reduce = "weighted"}, "no reduction"},
     {"llama/plain",
      HEED_EINVAL,
@@ -475,9 +552,10 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_reductions), test(test_single), test(test_contributions),
-        test(test_leftovers),  test(test_bits),   test(test_batch),
-        test(test_heights),    test(test_told),   test(test_refused),
+        test(test_reductions), test(test_single),  test(test_contributions),
+        test(test_leftovers),  test(test_raw),     test(test_bits),
+        test(test_batch),      test(test_heights), test(test_told),
+        test(test_refused),
     };
     RUN(tests);
 }

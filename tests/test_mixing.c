@@ -82,13 +82,15 @@ static double row_difference(const heed_real *a, const heed_real *b, int64_t n)
     return error / most_;
 }
 
-/* max |M v + rest - y| over all rows and columns of a sequence. */
+/* max |M v + rest - y| over all rows and columns of a sequence; v times size,
+ * (rows, y->cols), or NULL. */
 typedef struct sums {
     double with, most; /* the rest; of |y| */
     double without;    /* relative to y itself */
 } sums;
 
-static void compare(optest *t, int64_t seq, const void *before, sums *s)
+static void compare(optest *t, int64_t seq, const void *before,
+                    const heed_real *size, sums *s)
 {
     const heedi_node *y = t->y, *v = y->in[y->op->mixing->operand];
     const int64_t len = heedi_len(&t->batch, seq), w = width(y);
@@ -111,7 +113,8 @@ static void compare(optest *t, int64_t seq, const void *before, sums *s)
             s->most = fmax(s->most, out);
             for (int64_t i = 0; i < len; i++)
                 sum += (double)m[q * len + i] *
-                       (double)v->x[(row0 + i) * v->cols + col];
+                       (double)v->x[(row0 + i) * v->cols + col] *
+                       (size ? (double)size[(row0 + i) * y->cols + d] : 1);
             s->without = fmax(s->without, fabs(sum) / fmax(out, 1e-3));
             sum += (double)rest[q * y->cols + d];
             s->with = sum == sum ? fmax(s->with, fabs(sum)) : HUGE_VAL;
@@ -137,7 +140,7 @@ static void check_identity(const heedi_op *op, const heedi_example *row,
     open_(&t, op, row, how);
     optest_forward(&t);
     for (int64_t seq = 0; seq < how.n_seq; seq++)
-        compare(&t, seq, NULL, &s);
+        compare(&t, seq, NULL, NULL, &s);
     within(op, row, "rows and rest", s.with / s.most, tol());
     heed_real *rest = optest_reals(&t, t.y->cols);
     if (op->mixing->rest)
@@ -175,6 +178,32 @@ static void check_rows(const heedi_op *op, const heedi_example *row,
     optest_close(&t);
 }
 
+/* ---- raw ---- */
+
+/* Where rows are without the sizes of steps, the operand with them makes the
+ * output, and without them does not. */
+static void check_raw(const heedi_op *op, const heedi_example *row,
+                      optest_how how)
+{
+    optest t;
+    if (!op->mixing || !op->mixing->sizes)
+        return;
+    open_(&t, op, row, how);
+    optest_forward(&t);
+    heed_real *size = unset(&t, t.batch.rows * t.y->cols);
+    op->mixing->sizes(t.y, &t.run, 0, t.batch.rows, size);
+    t.run.raw = true;
+    sums bare = {0}, sized = {0};
+    for (int64_t seq = 0; seq < how.n_seq; seq++)
+        compare(&t, seq, NULL, NULL, &bare);
+    for (int64_t seq = 0; seq < how.n_seq; seq++)
+        compare(&t, seq, NULL, size, &sized);
+    within(op, row, "raw rows", sized.with / sized.most, tol());
+    beyond(op, row, "raw rows of the bare operand", bare.with / bare.most,
+           tol());
+    optest_close(&t);
+}
+
 /* ---- carried state ---- */
 
 static void check_carried(const heedi_op *op, const heedi_example *row,
@@ -207,7 +236,7 @@ static void check_carried(const heedi_op *op, const heedi_example *row,
                      HEED_OK);
     t.run.batch = &t.batch;
     optest_forward(&t);
-    compare(&t, 0, before, &s);
+    compare(&t, 0, before, NULL, &s);
     within(op, row, "rows and rest of a continued sequence", s.with / s.most,
            tol());
     beyond(op, row, "rows without the carried state", s.without, tol());
@@ -492,6 +521,7 @@ static void check_products(const heedi_op *op, const heedi_example *row,
     }
 EVERY(identity)
 EVERY(rows)
+EVERY(raw)
 EVERY(carried)
 EVERY(fold)
 EVERY(products)
@@ -499,8 +529,8 @@ EVERY(products)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_identity), test(test_rows),     test(test_carried),
-        test(test_fold),     test(test_products),
+        test(test_identity), test(test_rows), test(test_raw),
+        test(test_carried),  test(test_fold), test(test_products),
     };
     RUN(tests);
 }

@@ -20,7 +20,7 @@ typedef struct form {
 
 static const form forms[] = {
     {&heedi_op_linear, heedi_form_linear, heedi_form_linear_scratch},
-    {&heedi_op_conv1d, heedi_form_linear, heedi_form_linear_scratch},
+    {&heedi_op_conv1d, heedi_form_conv, heedi_form_linear_scratch},
     {&heedi_op_add, heedi_form_add, heedi_form_add_scratch},
     {&heedi_op_glu, heedi_form_glu, NULL},
     {&heedi_op_rope, heedi_form_product, heedi_form_product_scratch},
@@ -136,6 +136,64 @@ static void test_halves(void **state)
     optest_close(&t);
 }
 
+/* Of output c at row i, the share of the input at row `from`, weight w. */
+static void part_of(optest *t, int64_t seq, int64_t i, int64_t c,
+                    const heedi_conv_args *a, double *want)
+{
+    const int64_t cols = t->y->cols, start = t->batch.start[seq];
+    const double r = (double)t->y->g[i * cols + c];
+    for (int sign = -1; sign <= 1; sign += 2) {
+        double z = 0, part[64];
+        int64_t at[64], n = 0;
+        for (int64_t k = 0; k < a->width; k++) {
+            const int64_t back = a->width - 1 - k;
+            const int64_t from = a->reversed ? i + back : i - back;
+            if (from < start || from >= t->batch.start[seq + 1])
+                continue;
+            const double x = (double)t->in[0]->x[from * cols + c];
+            const double w = (double)a->w[k * cols + c];
+            at[n] = from * cols + c;
+            part[n] = x * sign > 0 && w * sign > 0 ? x * w : 0;
+            z += part[n++];
+        }
+        for (int64_t k = 0; z != 0 && k < n; k++)
+            want[at[k]] += part[k] * r / (z + 1e-9);
+    }
+}
+
+/* A convolution whose two parts have denominators of their own. */
+static void test_apart(void **state)
+{
+    (void)state;
+    for (const heedi_example *row = forms[1].op->examples; row->in[0] > 0;
+         row++) {
+        optest t;
+        double most = 0, joint = 0, apart = 0;
+        ready(&t, &forms[1], row, 2);
+        const int64_t cols = t.y->cols, n = t.batch.rows * cols;
+        double *want = calloc((size_t)n, sizeof *want);
+        for (int64_t s = 0; s < t.batch.n_seq; s++)
+            for (int64_t i = t.batch.start[s]; i < t.batch.start[s + 1]; i++)
+                for (int64_t c = 0; c < cols; c++)
+                    part_of(&t, s, i, c, row->args, want);
+        for (int k = 0; k < 2; k++) {
+            run(&t, &forms[1], k);
+            for (int64_t i = 0; i < n; i++) {
+                const double d = fabs((double)t.in[0]->g[i] - want[i]);
+                *(k ? &apart : &joint) = fmax(k ? apart : joint, d);
+                most = fmax(most, fabs(want[i]));
+            }
+        }
+        assert_true(most > 0);
+        if (!(apart <= limit * most))
+            fail_msg("apart: %g of %g", apart, most);
+        /* a control; of one weight there is but one sign */
+        assert_true(t.y->cols == 7 || joint > 100 * limit * most);
+        free(want);
+        optest_close(&t);
+    }
+}
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -213,6 +271,7 @@ static void test_sums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {test(test_keeps), test(test_halves),
-                                       test(test_threads), test(test_sums)};
+                                       test(test_apart), test(test_threads),
+                                       test(test_sums)};
     RUN(tests);
 }

@@ -42,6 +42,12 @@ static double more(const double *arg, double w, bool positive, double z)
     return w + arg[0] * towards(w, positive, z > 0);
 }
 
+static double any_more(const double *arg, double w, bool positive, double z)
+{
+    (void)positive, (void)z;
+    return w + arg[0] * plus(w);
+}
+
 static double only_up(const double *arg, double w, bool positive, double z)
 {
     (void)arg, (void)z;
@@ -88,6 +94,24 @@ static const struct definition {
     {"*=gamma:0", "gamma", {0}, 0, {1}, {more}, NULL, true},
     {"*=gamma:0.25", "gamma", {0.25}, 0, {1}, {more}, NULL, true},
     {"*=gamma:100", "gamma", {100}, 0, {1}, {more}, NULL, true},
+    {"*=gamma:0.25:0.3", "gamma", {0.25, 0.3}, 0.3, {1}, {more}, NULL, true},
+    /* without eps, a D near 0 makes what it likes of rounding */
+    {"*=cp_gamma:0.25:0.3",
+     "cp_gamma",
+     {0.25, 0.3},
+     0.3,
+     {1},
+     {any_more},
+     NULL,
+     true},
+    {"*=cp_gamma:100:30",
+     "cp_gamma",
+     {100, 30},
+     30,
+     {1},
+     {any_more},
+     NULL,
+     true},
     {"*=alpha_beta:2:0.01",
      "alpha_beta",
      {2, 0.01},

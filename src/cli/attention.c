@@ -11,7 +11,7 @@
 typedef struct job {
     heedi_cli *c;
     const heed_method_info *method;
-    heed_setting settings[7];
+    heed_setting settings[8];
     heedi_cli_texts texts;
     heedi_cli_input in;
     heedi_cli_output out;
@@ -63,6 +63,8 @@ static heed_status choose_method(job *j)
         j->settings[n++] = (heed_setting){"kind", kinds[a->kind]};
     if (a->skip)
         j->settings[n++] = (heed_setting){"skip", skips[a->skip]};
+    if (a->variant == 2)
+        j->settings[n++] = (heed_setting){"variant", "raw"};
     if (aimed && !weighted(a))
         return heedi_cli_fail(c, HEED_EINVAL,
                               "attention: a target is for --reduce weighted");

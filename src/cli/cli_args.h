@@ -122,6 +122,7 @@ typedef struct heedi_args {
     const char *reduce, *group, *leaf;
     int kind;           /* of attention: HEEDI_ATTENTION_... */
     int skip;           /* HEEDI_SKIP_... */
+    int variant;        /* 1: exact, 2: raw */
     int profile, order; /* order: 2 is mean_of_ratios */
     const char *needle, *horizon;
     int horizon_rows;

@@ -135,6 +135,8 @@ const heedi_flag heedi_cli_flags[] = {
          "what is an attention matrix; implicit means core"),
     WORD("skip", skip, "separate|fold|drop", ATTENTION,
          "what a block adds beside its matrix (separate)"),
+    WORD("variant", variant, "exact|raw", ATTENTION,
+         "raw: without dt of Mamba 2, (1 - a^2)^1/2 of RG-LRU"),
     LIST(0, "channels", 0, channels, HEEDI_RANGES, "0,3-5", 0, ATTENTION,
          "channels to store, where layers have many (all)"),
     SWITCH("profile", profile, ATTENTION,

@@ -44,6 +44,7 @@ const heedi_op heedi_op_add = {
     .formula = "y = a + b",
     .rule = "g to both",
     .n_in = 2,
+    .quotient = HEEDI_BY_SUM,
     .conserves = true,
     .assigns = true,
     .examples =

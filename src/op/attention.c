@@ -169,6 +169,7 @@ const heedi_op heedi_op_attention = {
     .formula = "O = softmax(s Q K^T + b) V",
     .rule = "q, k: 1/4, v: 1/2 of the gradient; the softmax keeps kappa",
     .n_in = 3,
+    .quotient = HEEDI_BY_VALUES,
     .conserves = true,
     .assigns = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_OUT,

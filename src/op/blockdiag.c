@@ -79,6 +79,7 @@ const heedi_op heedi_op_blockdiag = {
     .formula = "y_k = W_k x_k + b_k for each block k",
     .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .examples =

@@ -188,6 +188,7 @@ const heedi_op heedi_op_conv1d = {
     .formula = "y[t] = b + sum_k w[k] x[t-K+1+k]",
     .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .examples =
         (const heedi_example[]){

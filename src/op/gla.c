@@ -353,6 +353,7 @@ const heedi_op heedi_op_gla = {
                "inclusive",
     .rule = "r, k, d, u constant: all to v",
     .n_in = 4,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_IN3,

@@ -87,6 +87,12 @@ static const heed_real shift[12] = {(heed_real)0.3,
 static const heedi_groupnorm_args three = {3, 6.4e-4, shift},
                                   plain = {2, 1e-5, NULL};
 
+static double eps(const heedi_node *y)
+{
+    const heedi_groupnorm_args *a = y->args;
+    return a->eps;
+}
+
 const heedi_op heedi_op_groupnorm = {
     .name = "groupnorm",
     .formula = "y = w (x - mean x) / sqrt(var x + eps) + beta, by group",
@@ -94,6 +100,8 @@ const heedi_op heedi_op_groupnorm = {
         "g_x = P(w g / s) by group, s constant, means live; the shift keeps "
         "beta",
     .n_in = 1,
+    .quotient = HEEDI_BY_NORM,
+    .eps = eps,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,
     .relevance_needs = HEEDI_IN0,

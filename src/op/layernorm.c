@@ -72,11 +72,19 @@ static const heed_real shift[9] = {
     (heed_real)-1,  (heed_real)0.1,  (heed_real)0.4, (heed_real)-0.2};
 static const heedi_layernorm_args shifted = {1e-5, shift}, plain = {1e-5, NULL};
 
+static double eps(const heedi_node *y)
+{
+    const heedi_layernorm_args *a = y->args;
+    return a->eps;
+}
+
 const heedi_op heedi_op_layernorm = {
     .name = "layernorm",
     .formula = "y = w (x - mean x) / sqrt(var x + eps) + beta",
     .rule = "g_x = P(w g / s), s constant, mean live; the shift keeps beta",
     .n_in = 1,
+    .quotient = HEEDI_BY_NORM,
+    .eps = eps,
     .conserves = true,
     .vjp_needs = HEEDI_IN0,
     .relevance_needs = HEEDI_IN0,

@@ -25,6 +25,7 @@ const heedi_op heedi_op_lerp = {
     .formula = "y[t] = n[t] + (mu + m[t]) (n[t-1] - n[t])",
     .rule = "m constant: all to n",
     .n_in = 2,
+    .quotient = HEEDI_BY_SUM,
     .conserves = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1,
     .relevance_needs = HEEDI_IN1,

@@ -80,6 +80,7 @@ const heedi_op heedi_op_linear = {
     .formula = "y = W x + b",
     .rule = "g_x = W^T g; the bias keeps <b, g>",
     .n_in = 1,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .examples =

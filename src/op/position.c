@@ -42,6 +42,7 @@ const heedi_op heedi_op_position = {
     .formula = "y = x + P[position]",
     .rule = "all to x; the table keeps <P, g> as unread",
     .n_in = 1,
+    .quotient = HEEDI_BY_SUM,
     .conserves = true,
     .assigns = true,
     .examples = (const heedi_example[]){{.in = {6}, .w_rows = 320, .w_cols = 6},

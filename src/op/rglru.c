@@ -121,6 +121,7 @@ const heedi_op heedi_op_rglru = {
     .formula = "h = a h + (1 - a^2)^1/2 i x, a = exp(rate f(r)), i = f(p)",
     .rule = "a, i constant: all to x",
     .n_in = 3,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_OUT,

@@ -130,11 +130,19 @@ static const heedi_rope_args whole = {&half_pairs, 6},
                              partial = {&half_pairs, 9},
                              interleaved = {&next_pairs, 6};
 
+static heedi_columns divided(const heedi_node *y)
+{
+    const heedi_rope_args *a = y->args;
+    return (heedi_columns){a->rope->rot, a->head_dim};
+}
+
 const heedi_op heedi_op_rope = {
     .name = "rope",
     .formula = "y = R(pos) x in each head",
     .rule = "g_x = R^T g",
     .n_in = 1,
+    .quotient = HEEDI_BY_SUM,
+    .divided = divided,
     .conserves = true,
     .assigns = true,
     .examples =

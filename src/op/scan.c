@@ -362,6 +362,7 @@ const heedi_op heedi_op_scan = {
     .formula = "h = exp(dt A) h + dt B x, y = C h + D x",
     .rule = "dt, B, C constant: all to x",
     .n_in = 4,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_IN3,

@@ -16,6 +16,7 @@ const heedi_op heedi_op_shift = {
     .name = "shift",
     .formula = "y[t] = n[t] + mu (n[t-1] - n[t])",
     .n_in = 1,
+    .quotient = HEEDI_BY_SUM,
     .conserves = true,
     .examples = (const heedi_example[]){{.in = {5}, .n_vec = 5},
                                         {.in = {1}, .n_vec = 1},

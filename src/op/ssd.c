@@ -47,6 +47,7 @@ const heedi_op heedi_op_ssd = {
     .formula = "S = exp(dt A) S + dt x B^T, y = S C + D x, A and D of a head",
     .rule = "dt, B, C constant: all to x",
     .n_in = 4,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1 | HEEDI_IN2 | HEEDI_IN3,

@@ -344,6 +344,7 @@ const heedi_op heedi_op_wkv = {
     .formula = "y[r] = sum over c of softmax(w (r-c-1) + k[c]; u + k[r]) v[c]",
     .rule = "k constant: all to v",
     .n_in = 2,
+    .quotient = HEEDI_BY_MAP,
     .conserves = true,
     .assigns = true,
     .vjp_needs = HEEDI_IN0 | HEEDI_IN1,

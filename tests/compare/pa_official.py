@@ -13,7 +13,8 @@ or float64, and not quantised. Everything else runs as it is, on the transformer
 A line per text: largest difference of heed's map, of the largest of the map, from the official code in float32 and in
 float64, at most 1e-3: the official denominators have an epsilon of 1e-8 or 1e-6 added, heed's gradient form none. So a
 third run, in float64, has it a million times smaller: of that heed's map, token_relevance, position_relevance_cos and
-_sin differ by at most 2e-5 of their largest. The last column is what the epsilon moves in the official map itself.
+_sin differ by at most 2e-5 of their largest; and so does the map of `--stab lxt`, which adds the same, from the official
+code as it is in float64 ("stab"). The last column is what the epsilon moves in the official map itself.
 Exits 1 if anything failed. Needs torch, transformers 4.52.4, safetensors, tabulate.
 """
 import argparse
@@ -35,7 +36,8 @@ LIMIT, EXACT = 1e-3, 2e-5
 TEXTS = (0, 1, 3, 4, 5, 9, 10, 12, 14, 18)
 PARTS = ("token_relevance", "position_relevance_cos", "position_relevance_sin")
 RUNS = ("float32", "float64", "exact")
-COLUMNS = {"float32": LIMIT, "float64": LIMIT, "exact": EXACT, "token": EXACT, "cos": EXACT, "sin": EXACT}
+COLUMNS = {"float32": LIMIT, "float64": LIMIT, "exact": EXACT, "token": EXACT, "cos": EXACT, "sin": EXACT,
+           "stab": EXACT}
 
 
 def official(checkout, folder, state):
@@ -120,11 +122,12 @@ def main():
                                       check=True, stdout=subprocess.PIPE).stdout) for run in RUNS]
     print("text tokens" + "".join(f"{k:>9}" for k in (*COLUMNS, "epsilon")) + "  result")
     for n, (ids, *made) in enumerate(zip(texts, *runs)):
-        e = heed("attribute", "--ids", ",".join(map(str, ids)), "-a", "pa_lrp", "--aggregate", "code", "--position-by",
-                 "cos_sin")["explanations"][0]
+        e, same = (heed("attribute", "--ids", ",".join(map(str, ids)), "-a", "pa_lrp", "--aggregate", "code",
+                        "--position-by", "cos_sin", "--stab", stab)["explanations"][0] for stab in ("none", "lxt"))
         targets = {e["target"]["id"]} | {m["id"] for m in made}
         ours, *made = ({k: np.array(m[k], float) for k in (*PARTS, "code")} for m in (e | {"code": e["relevance"]}, *made))
         worst = [off(ours["code"], m["code"]) for m in made] + [off(ours[k], made[2][k]) for k in PARTS]
+        worst.append(off(np.array(same["relevance"], float), made[1]["code"]))
         failed = [k for (k, limit), y in zip(COLUMNS.items(), worst) if not y <= limit]
         if len(targets) > 1:
             failed.append("target")

@@ -16,10 +16,11 @@ class Forward(Account):
         self.factor, self.act = FACTOR[cfg.hidden_act], core.encoder.layer[0].intermediate.intermediate_act_fn
         self.embed = tables.word_embeddings.weight[ids].detach().clone().requires_grad_()
         self.types = tables.token_type_embeddings.weight[segments].detach()
-        x = self.embed + self.types
+        x = self.sum(self.embed, self.types)
         if cfg.position_embedding_type == "absolute":
             self.learned = tables.position_embeddings.weight[:t].detach()
-            x = x + self.learned
+            x = self.entered = self.keep(0, "sum", x + self.learned)
+            x = self.divided("sum", x)
         x = self.norm(0, "beta_embed", tables.LayerNorm, x)
         for l, block in enumerate(core.encoder.layer):
             a = block.attention
@@ -27,10 +28,10 @@ class Forward(Account):
                        for n, m in zip("qkv", (a.self.query, a.self.key, a.self.value)))
             o = self.attention(l, q, k, v, (cfg.hidden_size // heads) ** -0.5, causal=False,
                                distances=self.distances(cfg, a.self, t))
-            x = self.norm(l, "beta_ln1", a.output.LayerNorm, x + self.linear(l, "bias_o", a.output.dense, o))
+            x = self.norm(l, "beta_ln1", a.output.LayerNorm, self.sum(x, self.linear(l, "bias_o", a.output.dense, o)))
             f = self.activation(self.linear(l, "bias_fc", block.intermediate.dense, x))
             f = self.linear(l, "bias_mlp_proj", block.output.dense, f)
-            x = self.norm(l, "beta_ln2", block.output.LayerNorm, x + f)
+            x = self.norm(l, "beta_ln2", block.output.LayerNorm, self.sum(x, f))
         self.logits = self.head(model, core, x, pooling)
 
     def distances(self, cfg, m, t):

@@ -20,11 +20,11 @@ class Forward(Gemma):
             local, m = (l + 1) % cfg.sliding_window_pattern != 0, block.mlp
             n = self.norm(l, None, block.input_layernorm, x)
             n = self.attend(l, block.self_attn, n, tables[local], masks[local])
-            x = x + self.norm(l, None, block.post_attention_layernorm, n)
+            x = self.sum(x, self.norm(l, None, block.post_attention_layernorm, n))
             n = self.norm(l, None, block.pre_feedforward_layernorm, x)
             gate, up = self.linear(l, "bias_gate", m.gate_proj, n), self.linear(l, "bias_up", m.up_proj, n)
             n = self.linear(l, "bias_down", m.down_proj, self.glu(gate, up))
-            x = x + self.norm(l, None, block.post_feedforward_layernorm, n)
+            x = self.sum(x, self.norm(l, None, block.post_feedforward_layernorm, n))
         z = self.linear(0, "bias_head", model.lm_head, self.norm(0, None, core.norm, x))
         cap = cfg.final_logit_softcapping
         self.logits = z if cap is None else self.capped(z, cap)

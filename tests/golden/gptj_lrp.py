@@ -26,5 +26,6 @@ class Forward(Account):
                        for c in "qkv")
             o = self.attention(l, q, k, v, d**-0.5, rope=(cos, sin, True))
             f = self.activation(self.linear(l, "bias_fc", block.mlp.fc_in, n))
-            x = x + self.linear(l, "bias_o", a.out_proj, o) + self.linear(l, "bias_mlp_proj", block.mlp.fc_out, f)
+            x = self.sum(x, self.linear(l, "bias_o", a.out_proj, o))
+            x = self.sum(x, self.linear(l, "bias_mlp_proj", block.mlp.fc_out, f))
         self.logits = self.linear(0, "bias_head", model.lm_head, self.norm(0, "beta_f", core.ln_f, x))

@@ -51,14 +51,20 @@ def epsilon(f, r, x, w, b, z, eps=0.0):
     return x * f.back(w, s), b * s
 
 
-def gamma(f, r, x, w, b, z, g=0.25):
+def gamma(f, r, x, w, b, z, g=0.25, eps=0.0):
     (xp, xm), (wp, wm), (bp, bm) = parts(x), parts(w), parts(b)
     more, less = w + g * wp, w + g * wm
     up = f.to(more, xp) + f.to(less, xm) + b + g * bp
     down = f.to(less, xp) + f.to(more, xm) + b + g * bm
-    su, sd = ratio(r * (z > 0), up), ratio(r * (z < 0), down)
+    su, sd = ratio(r * (z > 0), stab(up, eps)), ratio(r * (z < 0), stab(down, eps))
     rx = xp * (f.back(more, su) + f.back(less, sd)) + xm * (f.back(less, su) + f.back(more, sd))
     return rx, (b + g * bp) * su + (b + g * bm) * sd
+
+
+def cp_gamma(f, r, x, w, b, z, g=0.25, eps=0.0):
+    more, bias = w + g * parts(w)[0], b + g * parts(b)[0]
+    s = ratio(r, stab(f.to(more, x) + bias, eps))
+    return x * f.back(more, s), bias * s
 
 
 def alpha_beta(f, r, x, w, b, z, alpha=2.0, eps=1e-6):
@@ -89,7 +95,7 @@ def zbox(f, r, x, w, b, z, low=-1.0, high=1.0):
     return x * f.back(w, s) - low * f.back(wp, s) - high * f.back(wm, s), torch.zeros_like(r)
 
 
-RULES = {f.__name__: f for f in (epsilon, gamma, alpha_beta, zplus, w2, flat, zbox)}
+RULES = {f.__name__: f for f in (epsilon, gamma, cp_gamma, alpha_beta, zplus, w2, flat, zbox)}
 
 # Names in the account to those that rules are chosen by. Of a matrix that is several maps, the rule must be the same.
 NAMES = {"bias_qkv": "attn.q", "bias_c_attn": "attn.q", "bias_c_proj": "attn.o", "bias_fc": "mlp.fc",

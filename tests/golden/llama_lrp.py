@@ -55,10 +55,10 @@ class Forward(Account):
                        for c in "qkv")
             k, v = (y.repeat_interleave(groups, 0) for y in (k, v))
             o = self.attention(l, q, k, v, a.head_dim**-0.5, rope=(cos, sin, False))
-            x = x + self.linear(l, "bias_o", a.o_proj, o)
+            x = self.sum(x, self.linear(l, "bias_o", a.o_proj, o))
             n = self.norm(l, None, block.post_attention_layernorm, x)
             gate, up = self.linear(l, "bias_gate", m.gate_proj, n), self.linear(l, "bias_up", m.up_proj, n)
-            x = x + self.linear(l, "bias_down", m.down_proj, self.glu(gate, up))
+            x = self.sum(x, self.linear(l, "bias_down", m.down_proj, self.glu(gate, up)))
         self.logits = self.linear(0, "bias_head", model.lm_head, self.norm(0, None, core.norm, x))
 
     def norm(self, l, name, m, x):

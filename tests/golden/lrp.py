@@ -26,6 +26,35 @@ class Method:
     softcap: str = "quotient"  # of capped logits; "derivative"
     act: str = "exact"  # "lxt": f(x)/(x + 1e-10); "derivative"
     table: tuple = ()  # of linear maps: (glob, rule, numbers ...)
+    stab: str = ""  # what is added to denominators: STABILISERS
+
+
+# (with the sign of the denominator, eps of maps, sums, norms (None: their own), Q K^T, A V). Official products of two
+# factors divide by 2 z + eps: half of it here.
+STABILISERS = {
+    "lxt": (False, {"map": 1e-8, "sum": 1e-8, "norm": 1e-6, "scores": 1e-8 / 2, "values": 1e-6}),
+    "pa_vision": (False, {"map": 1e-8, "sum": 1e-6, "norm": None, "scores": 1e-6 / 2, "values": 1e-6 / 2}),
+    "safe_divide": (False, dict.fromkeys(("map", "sum", "norm", "scores", "values"), 1e-9)),
+    "signed": (True, dict.fromkeys(("map", "sum", "norm", "scores", "values"), 1e-6)),
+}
+
+
+class _Divided(torch.autograd.Function):
+    """R = z g, and what R / (z + eps) is as a gradient."""
+
+    @staticmethod
+    def forward(ctx, z, has_sign, eps, note):
+        ctx.save_for_backward(z)
+        ctx.more = has_sign, eps, note
+        return z.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        z, = ctx.saved_tensors
+        has_sign, eps, note = ctx.more
+        out = z * g / (torch.where(z < 0, z - eps, z + eps) if has_sign else z + eps)
+        note(float((z * (g - out)).sum()))
+        return out, None, None, None
 
 
 class _Activation(torch.autograd.Function):
@@ -55,8 +84,17 @@ class Account:
     def __init__(self, rules):
         self.method = rules if isinstance(rules, Method) else Method()
         self.rules, self.acts = bool(rules), []
-        self.relative, self.caps = {}, []
+        self.relative, self.caps, self.lost = {}, [], []
         self.seen, self.biases, self.noted, self.tables, self.scale_of, self.means = {}, {}, {}, {}, {}, {}
+
+    def divided(self, kind, z, own=None):
+        if not self.rules or not self.method.stab:
+            return z
+        has_sign, eps = STABILISERS[self.method.stab]
+        return _Divided.apply(z, has_sign, own if eps[kind] is None else eps[kind], self.lost.append)
+
+    def sum(self, a, b):
+        return self.divided("sum", a + b)
 
     def product(self, a, b):
         return (a @ b.detach() + a.detach() @ b) / 2 if self.rules else a @ b
@@ -95,7 +133,8 @@ class Account:
         if self.rules and not self.method.mean:
             mean = mean.detach()
             self.means[l, name] = -m.weight * mean * r
-        return self.shifted(l, name, m.weight * ((x - mean) * (r.detach() if self.rules else r)), m.bias)
+        y = self.shifted(l, name, m.weight * ((x - mean) * (r.detach() if self.rules else r)), m.bias)
+        return self.divided("norm", y, m.eps)
 
     def linear(self, l, name, m, x):
         return self.map(l, name, linear_rules.Dense, m.weight, m.bias, x)
@@ -103,7 +142,8 @@ class Account:
     def map(self, l, name, kind, w, b, x):
         rule = linear_rules.chosen(self.method.table, l, name) if self.rules else None
         if rule is None:
-            return kind.to(w, x) if b is None else self.shifted(l, name, kind.to(w, x), b)
+            y = kind.to(w, x)
+            return self.divided("map", y if b is None else self.shifted(l, name, y, b))
         note = lambda *sinks: self.noted.setdefault((l, name), sinks)  # noqa: E731
         return linear_rules.Map.apply(x, kind, w, torch.zeros(w.shape[0]) if b is None else b, rule, note)
 
@@ -130,11 +170,13 @@ class Account:
         if rope is not None:
             q, k = positions.rotated(self, l, (q, k), rope)
         q, k = self.keep(l, "q", q), self.keep(l, "k", k)
-        s = self.product(q, k.transpose(1, 2)) * scale
+        z = self.product(q, k.transpose(1, 2))
         if distances is not None:
-            s = s + self.relative_keys(l, q, k, distances) * scale
+            z = z + self.relative_keys(l, q, k, distances)
+        s = self.divided("scores", self.keep(l, "z", z)) * scale
         if bias is not None:
             s, self.biases[l] = s + bias, bias
+        s = self.divided("sum", self.keep(l, "sum", s))
         s = self.keep(l, "s", s + mask)
         w = self.keep(l, "w", torch.softmax(s, -1))
         share = self.method.share
@@ -144,7 +186,7 @@ class Account:
         else:
             o = self.keep(l, "o", self.product(w, v))
         self.scale_of[l] = scale
-        return o.transpose(0, 1).reshape(t, -1)
+        return self.divided("values", o).transpose(0, 1).reshape(t, -1)
 
     def shifted(self, l, name, y, b):
         y = self.keep(l, name, y + b)
@@ -168,7 +210,7 @@ class Account:
         by_scores = 0.5 * (w * ga - torch.where(live, s, zero) * gs).sum()
         by_log = 0.5 * (w * ga - torch.where(live & (w > 0), w.clamp_min(1e-300).log(), zero) * gs).sum()
         by_query = 0.5 * ((o * go).sum() - (q * dq).sum() - by_bias)
-        if l in self.relative:  # dq is not of Q K^T alone
+        if l in self.relative or self.method.stab:  # dq is not of Q K^T alone, or not all of it
             by_query = by_scores
         scale = max(1, float((w * ga).abs().sum()), float((o * go).abs().sum()))
         for other in (by_log, by_query):
@@ -188,10 +230,9 @@ class Account:
             return {"leak": [lost * dot(self.seen[l, "o"]) for l in layers]} if lost else {}
         sinks = {"kappa": [self.kappa(l) for l in layers]}
         if self.biases and not self.method.positions:
-            sinks["pos_bias"] = [float((self.biases[l] * self.seen[l, "s"].grad).sum()) for l in layers]
+            sinks["pos_bias"] = [float((self.biases[l] * self.seen[l, "sum"].grad).sum()) for l in layers]
         if self.relative and self.method.relkey == "drop":
-            sinks["leak_keys"] = [float((self.relative[l][1] * self.scale_of[l] * self.seen[l, "s"].grad).sum())
-                                  for l in layers]
+            sinks["leak_keys"] = [float((self.relative[l][1] * self.seen[l, "z"].grad).sum()) for l in layers]
         if self.relative and not self.method.positions:
             sinks["unread_keys"] = [sum(map(dot, self.relative[l][0])) for l in layers]
         return sinks
@@ -217,13 +258,15 @@ class Account:
             sinks["softcap"] = [dot(y) - dot(z) for z, y in self.caps]
         if self.noted:
             sinks["bias_maps"], sinks["eps"] = zip(*self.noted.values())
+        if self.lost:
+            sinks["eps_stab"] = self.lost
         if self.method.positions:
             self.parts = positions.read(self)
             sinks["position"] = [float(self.parts["position"].sum())] if self.parts else []
         elif self.learned is not None:
             sinks["unread"] = [float((self.learned * self.sum_grad()).sum())]
         if self.types is not None:
-            share = self.types * self.sum_grad()
+            share = self.types * self.embed.grad
             sinks["type" if self.method.positions else "unread_type"] = [float(share.sum())]
         if self.means:
             sinks["leak_mean"] = [float((v * self.seen[at][1].grad).sum().detach()) for at, v in self.means.items()]

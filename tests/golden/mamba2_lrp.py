@@ -33,8 +33,8 @@ class Forward(Account):
             y = self.scan(s.view(-1, heads, p), decay, dt, b, c) + m.D[:, None] * s.view(-1, heads, p)
             y = self.keep(l, "y", y.reshape(-1, e))
             self.coefficients[l] = decay.detach(), dt.detach(), b.detach(), c.detach(), m.D.repeat_interleave(p)
-            o = self.keep(l, "o", self.gated(y, self.activated(z, "gate")))
-            x = x + self.linear(l, "bias_out", m.out_proj, self.gated_norm(m.norm, o))
+            o = self.keep(l, "o", self.gated(self.divided("map", y), self.activated(z, "gate")))
+            x = self.sum(x, self.linear(l, "bias_out", m.out_proj, self.gated_norm(m.norm, o)))
         self.logits = self.linear(0, "bias_head", model.lm_head, self.norm(core.norm_f, x))
 
     def activated(self, x, which):
@@ -84,7 +84,7 @@ class Forward(Account):
         for other in (by_recurrence, by_matrix):
             other = other.reshape(t, -1) + d * y.grad
             assert float((h.grad - other).abs().max()) < self.tol * size, "the adjoint of the scan"
-        if self.method.table or self.method.act != "exact":
+        if self.method.table or self.method.act != "exact" or self.method.stab:
             return
         bias, p = self.seen.get((l, "bias_conv"), (torch.zeros(1), h))
         a, z = (self.seen[l, k] for k in "az")

@@ -29,8 +29,8 @@ class Forward(Account):
             drive = delta[:, :, None] * b[:, None, :]
             y = self.keep(l, "y", self.scan(h, decay, drive, c) + m.D * h)
             self.coefficients[l] = decay.detach(), drive.detach(), c.detach(), m.D
-            o = self.keep(l, "o", self.gated(y, self.activation(z)))
-            x = x + self.linear(l, "bias_out", m.out_proj, o)
+            o = self.keep(l, "o", self.gated(self.divided("map", y), self.activation(z)))
+            x = self.sum(x, self.linear(l, "bias_out", m.out_proj, o))
         self.logits = self.linear(0, "bias_head", model.lm_head, self.norm(0, None, core.norm_f, x))
 
     def selected(self, m, parts):
@@ -68,7 +68,7 @@ class Forward(Account):
         size = max(1e-300, float(h.grad.abs().max()))
         for other in (by_recurrence, by_matrix):
             assert float((h.grad - other).abs().max()) < self.tol * size, "the adjoint of the scan"
-        if self.method.table or self.method.act != "exact":
+        if self.method.table or self.method.act != "exact" or self.method.stab:
             return
         b, p = self.seen.get((l, "bias_conv"), (torch.zeros(1), h))
         a, z = (self.seen[l, k] for k in "az")

@@ -51,10 +51,10 @@ class Forward(Gemma):
         self.embed = x = x.detach().clone().requires_grad_()
         for l, block in enumerate(core.layers):
             mix = self.recurrent if hasattr(block.temporal_block, "rg_lru") else self.attend
-            x = x + mix(l, block.temporal_block, self.norm(l, None, block.temporal_pre_norm, x))
+            x = self.sum(x, mix(l, block.temporal_block, self.norm(l, None, block.temporal_pre_norm, x)))
             n, m = self.norm(l, None, block.channel_pre_norm, x), block.mlp_block
             gate, up = self.linear(l, "bias_gate", m.gate_proj, n), self.linear(l, "bias_up", m.up_proj, n)
-            x = x + self.linear(l, "bias_down", m.down_proj, self.glu(gate, up))
+            x = self.sum(x, self.linear(l, "bias_down", m.down_proj, self.glu(gate, up)))
         z = self.linear(0, "bias_head", model.lm_head, self.norm(0, None, core.final_norm, x))
         self.logits = self.capped(z, cfg.logits_soft_cap)
 
@@ -86,7 +86,7 @@ class Forward(Gemma):
             out.append(h)
         h = self.keep(l, "h", torch.stack(out))
         self.recurrences[l] = a.detach(), w.detach()
-        return self.linear(l, "bias_out", m.linear_out, self.gated(h, y))
+        return self.linear(l, "bias_out", m.linear_out, self.gated(self.divided("map", h), y))
 
     def check_recurrence(self, l):
         (a, w), c, h = self.recurrences[l], self.seen[l, "c"], self.seen[l, "h"]

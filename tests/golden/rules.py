@@ -59,6 +59,9 @@ CASES = {
     "softcap": Method(softcap="derivative"),
     "act_derivative": Method(act="derivative"),
     "mixed": Method(table=MIXED),
+    "cp_gamma": Method(table=(("*", "cp_gamma", 0.25, 0.5),)),
+    **{"stab_" + k: Method(stab=k) for k in ("lxt", "safe_divide", "signed")},
+    "pa_stab": Method(positions=True, all_parts=False, stab="lxt"),
     "cp_half": Method(share=0.5),
     "ln_mean": Method(mean=False),
     "pa_gamma": Method(positions=True, all_parts=False, table=(("*", "gamma", 0.1),)),
@@ -75,6 +78,7 @@ OF = {"bert": {
     "pa_gamma": Method(share=1.0, positions=True, all_parts=False, table=(("*", "gamma", 0.1),)),
     "pa_preset": PA_VIT,
     **{"pa_" + k: dataclasses.replace(PA_VIT, read=k) for k in ("tokens", "positions")},
+    "pa_stab": dataclasses.replace(PA_VIT, stab="pa_vision", table=tuple((*row, 1e-6) for row in COMPOSITE)),
     **{k: Method(table=(("patch", k, *more),)) for k, more in FIRST_RULES.items()},
 }}
 ONLY = {"softcap": ("recurrent_gemma",), "pa_key": ("bloom", "bert"), "relkey_unhalved": ("bert",), "relkey_drop": ("bert",), "pa_absolute": ("bloom",), "act_derivative": SCAN, "cp_half": ATTENTION,

@@ -20,15 +20,15 @@ class Forward(Account):
         for l, block in enumerate(core.blocks):
             if block.pre_ln is not None:
                 x = self.norm(l, "beta_embed", block.pre_ln, x)
-            x = x + self.time_mix(l, block.attention, self.norm(l, "beta_mix", block.ln1, x))
-            x = x + self.channel_mix(l, block.feed_forward, self.norm(l, "beta_ln2", block.ln2, x))
+            x = self.sum(x, self.time_mix(l, block.attention, self.norm(l, "beta_mix", block.ln1, x)))
+            x = self.sum(x, self.channel_mix(l, block.feed_forward, self.norm(l, "beta_ln2", block.ln2, x)))
         self.logits = self.linear(0, "bias_head", model.head, self.norm(0, "beta_f", core.ln_out, x))
 
     def constant(self, x):
         return x.detach() if self.rules else x
 
     def shift(self, n, weight):
-        return n + weight.reshape(-1, n.shape[1]) * (F.pad(n, (0, 0, 1, 0))[:-1] - n)
+        return self.divided("sum", n + weight.reshape(-1, n.shape[1]) * (F.pad(n, (0, 0, 1, 0))[:-1] - n))
 
     def run(self, name, x):
         self.act, self.factor = {"silu": F.silu, "relu2": lambda x: F.relu(x) ** 2}[name], FACTOR[name]
@@ -46,9 +46,11 @@ class Forward(Account):
         v = self.keep(l, "v", self.linear(l, "map_v", m.value, self.shift(n, self.constant(mu["v"]))).view(t, h, d))
         o = self.keep(l, "o", torch.einsum("hrc,chj->rhj", matrix(r, k, decay, m.time_faaaa), v))
         self.coefficients[l] = [y.detach() for y in (r, k, decay, m.time_faaaa)]
-        c = o - o.mean(-1, keepdim=True)
+        c = self.divided("map", o)
+        c = c - c.mean(-1, keepdim=True)
         rho = self.constant(torch.rsqrt(c.pow(2).mean(-1, keepdim=True) + m.ln_x.eps))
         y = self.shifted(l, "beta_group", (c * rho).reshape(t, -1) * m.ln_x.weight, m.ln_x.bias)
+        y = self.divided("norm", y, m.ln_x.eps)
         g = self.run("silu", self.linear(l, "map_g", m.gate, self.shift(n, self.constant(mu["g"]))))
         return self.linear(l, "map_out", m.output, self.gated(g, y))
 

@@ -40,15 +40,15 @@ class Forward(Account):
         for l, block in enumerate(core.blocks):
             if l == 0:
                 x = self.norm(l, "beta_embed", block.pre_ln, x)
-            x = x + self.time_mix(l, block.attention, self.norm(l, "beta_mix", block.ln1, x))
-            x = x + self.channel_mix(l, block.feed_forward, self.norm(l, "beta_ln2", block.ln2, x))
+            x = self.sum(x, self.time_mix(l, block.attention, self.norm(l, "beta_mix", block.ln1, x)))
+            x = self.sum(x, self.channel_mix(l, block.feed_forward, self.norm(l, "beta_ln2", block.ln2, x)))
         self.logits = self.linear(0, "bias_head", model.head, self.norm(0, "beta_f", core.ln_out, x))
 
     def constant(self, x):
         return x.detach() if self.rules else x
 
     def shift(self, n, mix):
-        return n * mix[0] + F.pad(n, (0, 0, 1, 0))[:-1] * (1 - mix[0])
+        return self.sum(n * mix[0], F.pad(n, (0, 0, 1, 0))[:-1] * (1 - mix[0]))
 
     def time_mix(self, l, m, n):
         k = self.shift(self.constant(n), m.time_mix_key) @ m.key.weight.T
@@ -59,7 +59,7 @@ class Forward(Account):
         o = self.keep(l, "o", torch.einsum("hrc,ch->rh", a, v))
         self.maps.append(a.detach())
         self.coefficients[l] = k.detach(), w, u
-        return self.linear(l, "map_out", m.output, torch.sigmoid(r) * o)
+        return self.linear(l, "map_out", m.output, torch.sigmoid(r) * self.divided("map", o))
 
     def channel_mix(self, l, m, n):
         k = self.activation(self.linear(l, "map_key", m.key, self.shift(n, m.time_mix_key)))
