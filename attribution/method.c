@@ -257,6 +257,12 @@ static void engine(heedi_job *j, const heedi_method *m)
                 j->o.center || heedi_target_full(model, &j->target[s][k]);
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
+    j->o.results += j->q->files;
+    j->o.program = j->q->program;
+    for (int64_t s = 0; s < j->n; s++)
+        if (j->q->input[s].pixels &&
+            j->q->input[s].pixels->source.memory > j->o.before)
+            j->o.before = j->q->input[s].pixels->source.memory;
     j->o.results += kept(j);
     j->o.results += pictures(j);
 }

@@ -17,6 +17,7 @@ typedef struct job {
     heedi_cli_output out;
     bool table;
     bool keep; /* a table, a document or a picture is made of the result */
+    uint64_t program;      /* before files were opened */
     bool several, refused; /* maps to be made; not with this output */
     heed_figure_options options;
     heed_thumbnails thumbnails;
@@ -215,10 +216,8 @@ static heed_status prepare(job *j)
     HEEDI_TRY(choose_method(j));
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_outputs_check(c, 1));
-    j->table =
-        !a->output && !a->json && !a->dry_run && !heedi_cli_has_picture(a);
-    j->keep =
-        j->table || (!a->dry_run && (a->json || heedi_cli_has_picture(a)));
+    j->table = !a->output && !a->json && !heedi_cli_has_picture(a);
+    j->keep = j->table || a->json || heedi_cli_has_picture(a);
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
     return HEED_OK;
@@ -247,17 +246,13 @@ static bool keeps_little(const job *j)
 /* Does everything take tiles as they come? */
 static int streams(const job *j)
 {
-    const char *path = j->c->args.output;
-    const char *dot = path ? strrchr(path, '.') : NULL;
-    const heed_format_info *f;
+    const heedi_args *a = &j->c->args;
     if (!keeps_little(j))
         return 0;
-    if (!path)
+    if (!a->output)
         return j->keep;
-    for (int i = 0; dot && (f = heed_format_at(i)); i++)
-        if (f->streams && strstr(f->extension, dot))
-            return 1;
-    return 0;
+    const heed_format_info *f = heed_format_of(a->output, a->format);
+    return f && f->streams;
 }
 
 static heed_request request(const job *j, const heed_input *input)
@@ -282,6 +277,8 @@ static heed_request request(const job *j, const heed_input *input)
         .row_step = a->row_step,
         .center_logits = a->center_logits,
         .streams = streams(j),
+        .program = j->program,
+        .files = heedi_cli_output_memory(j->c, 1),
     };
 }
 
@@ -323,9 +320,10 @@ static heed_status run_all(job *j)
 {
     heedi_cli *c = j->c;
     HEEDI_TRY(prepare(j));
+    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
+    j->program = heed_plan_program(c->model);
     if (!c->args.dry_run)
         HEEDI_TRY(open_output(j));
-    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
     if (weighted(&c->args))
         HEEDI_TRY(heedi_cli_targets(c, &j->in));
     const heed_input input = {.tokens = &j->in.tokens,

@@ -17,9 +17,11 @@ typedef struct job {
     bool headed; /* the line of column names is printed */
     heed_figure_options figure;
     char reduce[32];
-    const char **keep; /* of --keep, and what --figure draws */
-    heed_plan *plan;   /* of each method, the greatest one */
-    heed_status late;  /* of a residual that is too large: all was written */
+    const char **keep;      /* of --keep, and what --figure draws */
+    heed_plan *plan;        /* of each method, the greatest one */
+    uint64_t corpus_memory; /* that the file of a data set takes already */
+    uint64_t program;       /* before files were opened; 0: not known yet */
+    heed_status late; /* of a residual that is too large: all was written */
     char late_why[1024];
 } job;
 
@@ -99,6 +101,16 @@ static heed_status check_methods(const job *j)
     return HEED_OK;
 }
 
+static heed_status open_corpus(job *j)
+{
+    heedi_cli *c = j->c;
+    const uint64_t before = heed_plan_program(c->model);
+    HEEDI_TRY(heedi_cli_corpus_open(c, j->texts.n, &j->corpus));
+    const uint64_t after = heed_plan_program(c->model);
+    j->corpus_memory = after > before ? after - before : 0;
+    return HEED_OK;
+}
+
 static heed_status prepare(job *j)
 {
     heedi_cli *c = j->c;
@@ -124,9 +136,7 @@ static heed_status prepare(job *j)
     j->plan = heedi_cli_calloc(c, j->methods.n, sizeof *j->plan);
     if (!j->plan)
         return HEED_ENOMEM;
-    return heedi_cli_is_corpus(a) && !a->dry_run
-               ? heedi_cli_corpus_open(c, j->texts.n, &j->corpus)
-               : HEED_OK;
+    return heedi_cli_is_corpus(a) && !a->dry_run ? open_corpus(j) : HEED_OK;
 }
 
 /* ---- one batch ---- */
@@ -159,19 +169,25 @@ static void batch_free(heedi_cli *c, batch *b)
     free(b->sink);
 }
 
-/* Files are opened first: what cannot be written must not be computed. */
+/* Files are opened first: what cannot be written must not be computed. What
+ * the process holds is looked up once before, so that the plan of a run is that
+ * of a dry run. */
 static heed_status batch_fill(job *j, batch *b)
 {
     heedi_cli *c = j->c;
     int64_t room;
+    HEEDI_TRY(heedi_cli_room(c, &room));
+    for (int64_t i = 0; i < b->n; i++)
+        HEEDI_TRY(
+            heedi_cli_prompt(c, &j->texts, b->first + i, room, &b->in[i]));
+    if (j->program == 0)
+        j->program = heed_plan_program(c->model) - j->corpus_memory;
     if (!c->args.dry_run)
         for (int64_t i = 0; i < b->n; i++)
             HEEDI_TRY(heedi_cli_output_open(c, &b->out[i], b->first + i,
                                             j->texts.n, true));
-    HEEDI_TRY(heedi_cli_room(c, &room));
     for (int64_t i = 0; i < b->n; i++) {
         heedi_cli_input *in = &b->in[i];
-        HEEDI_TRY(heedi_cli_prompt(c, &j->texts, b->first + i, room, in));
         HEEDI_TRY(heedi_cli_continue(c, in));
         HEEDI_TRY(heedi_cli_targets(c, in));
         b->input[i] = (heed_input){.tokens = &in->tokens,
@@ -204,6 +220,8 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .leaf = a->leaf,
         .center_logits = a->center_logits,
         .top = a->top,
+        .program = j->program,
+        .files = heedi_cli_output_memory(j->c, b->n),
     };
 }
 
