@@ -451,6 +451,11 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     HEEDI_TRY(rules(j, m));
     if (m->check)
         HEEDI_TRY(m->check(j));
+    if (j->q->position_by && *j->q->position_by && !j->o.readout)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: has no relevance of positions that could be "
+                          "split by %s; pa_lrp has",
+                          m->info.name, *j->q->position_by);
     HEEDI_TRY(add_rules(j));
     j->o.rules = (heedi_rules){m->pass, j->rule};
     return m->settled ? m->settled(j) : HEED_OK;

@@ -181,8 +181,10 @@ static int one_encoder(const char *model, const expect *x,
 }
 
 static const char *const encoders[] = {
-    "bert/plain",    "bert/masked_untied_f16", "bert/embed_mean",
-    "vit/vit_plain", "vit/deit_plain",         "vit/deit_teacher"};
+    "bert/plain",       "bert/relkey",
+    "bert/relkeyquery", "bert/masked_untied_f16",
+    "bert/embed_mean",  "vit/vit_plain",
+    "vit/deit_plain",   "vit/deit_teacher"};
 enum { N_ENCODERS = sizeof encoders / sizeof *encoders };
 
 /* The defaults of families are those of the official code. */

@@ -145,17 +145,23 @@ static heed_status print_table(job *j)
         return heedi_cli_fail(j->c, HEED_EINTERNAL,
                               "attention: the method wrote no map");
     const int64_t *n = a->var.len;
-    printf("layer\t%s\tquery\tkey\tweight\n", a->var.dim[1]);
+    const char *index = heed_result_str(r, "attention", "index");
+    const bool one = heed_result_num(r, "attention", "n_reduced") > 1;
+    printf("layer\t%s\tquery\tkey\tweight\n", index ? index : a->var.dim[1]);
     for (int64_t i = 0; i < n[0] * n[1] * n[2] * n[3]; i++) {
         int64_t key = i % n[3], query = i / n[3] % n[2];
         double w = a->var.type == HEED_F64
                        ? ((const double *)a->data)[i]
                        : (double)((const float *)a->data)[i];
-        printf(
-            "%lld\t%lld\t%lld\t%lld\t",
-            (long long)coordinate(r, "layer", i / (n[1] * n[2] * n[3])),
-            (long long)coordinate(r, a->var.dim[1], i / (n[2] * n[3]) % n[1]),
-            (long long)coordinate(r, "query", query), (long long)key);
+        printf("%lld\t",
+               (long long)coordinate(r, "layer", i / (n[1] * n[2] * n[3])));
+        if (one) /* of several, by the name of the reduction */
+            printf("%s\t", heed_result_str(r, "attention", "reduction"));
+        else
+            printf("%lld\t", (long long)coordinate(r, a->var.dim[1],
+                                                   i / (n[2] * n[3]) % n[1]));
+        printf("%lld\t%lld\t", (long long)coordinate(r, "query", query),
+               (long long)key);
         heedi_cli_print_number(stdout, w, '\n');
     }
     return HEED_OK;
@@ -164,12 +170,12 @@ static heed_status print_table(job *j)
 /* Of every layer, what is said in one number. */
 static const struct {
     const char *name;
-    bool states; /* of layers that have any */
+    bool states; /* of layers that have any, or where something decays */
 } measures[] = {
     {"mean_distance", false},        {"last_distance", false},
     {"mean_entropy", false},         {"mean_first_mass", false},
-    {"decay_length", false},         {"decay_length_r2", false},
-    {"decay_power", false},          {"decay_power_r2", false},
+    {"decay_length", true},          {"decay_length_r2", true},
+    {"decay_power", true},           {"decay_power_r2", true},
     {"horizon_median", true},        {"horizon_mean", true},
     {"horizon_max", true},           {"horizon_open", true},
     {"reconstruction_error", false},

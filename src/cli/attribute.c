@@ -326,6 +326,44 @@ static heed_status skips_figure(const job *j, const batch *b, int64_t i,
     return HEED_OK;
 }
 
+/* Do several methods stand in one picture? */
+static heed_status side_by_side(const job *j, const heed_figure_info **out)
+{
+    *out = NULL;
+    if (!heedi_cli_has_picture(&j->c->args) || j->methods.n < 2)
+        return HEED_OK;
+    HEEDI_TRY(heedi_cli_figure(j->c, out));
+    if (*out && !(*out)->several)
+        *out = NULL;
+    return HEED_OK;
+}
+
+/* A picture of all methods for each target. */
+static heed_status show_together(job *j, const batch *b, int64_t i,
+                                 const heed_figure_info *f)
+{
+    heedi_cli *c = j->c;
+    const heed_result *r = b->out[i].result;
+    const int64_t targets = b->in[i].n_targets;
+    const int64_t number = j->texts.n > 1 ? b->first + i : -1;
+    heed_figure_part *part = heedi_cli_calloc(c, j->methods.n, sizeof *part);
+    char(*group)[128] = heedi_cli_calloc(c, j->methods.n, sizeof *group);
+    heed_status st = part && group ? HEED_OK : HEED_ENOMEM;
+    for (int64_t t = 0; st == HEED_OK && t < targets; t++) {
+        int64_t n = 0;
+        for (int64_t m = 0; m < j->methods.n; m++) {
+            group_of(group[m], j->methods.v[m].info);
+            if (heed_figure_fits(f, r, group[m]))
+                part[n++] = (heed_figure_part){r, group[m], t};
+        }
+        st = heedi_cli_draw(c, f->name, part, n, number, NULL,
+                            targets > 1 ? t : -1);
+    }
+    free(part);
+    free(group);
+    return st;
+}
+
 static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
 {
     heedi_cli *c = j->c;
@@ -346,7 +384,11 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
     if (table && c->args.ledger)
         heedi_cli_ledger(r, group);
     heedi_cli_summary(c, r, group, info->name, in->n_targets);
+    const heed_figure_info *together;
     bool skip;
+    HEEDI_TRY(side_by_side(j, &together));
+    if (together)
+        return HEED_OK;
     HEEDI_TRY(skips_figure(j, b, i, r, group, &skip));
     for (int64_t t = 0;
          heedi_cli_has_picture(&c->args) && !skip && t < in->n_targets; t++)
@@ -362,6 +404,7 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
 static heed_status run_batch(job *j, batch *b)
 {
     heedi_cli *c = j->c;
+    const heed_figure_info *together;
     HEEDI_TRY(batch_fill(j, b));
     if (c->args.dry_run)
         return plan_methods(j, b);
@@ -375,6 +418,9 @@ static heed_status run_batch(job *j, batch *b)
         HEEDI_TRY(heedi_cli_output_close(c, &b->out[i]));
         for (int64_t m = 0; m < j->methods.n; m++)
             HEEDI_TRY(show_method(j, b, i, m));
+        HEEDI_TRY(side_by_side(j, &together));
+        if (together)
+            HEEDI_TRY(show_together(j, b, i, together));
         if (c->args.json)
             HEEDI_TRY(
                 heedi_cli_json(c, b->out[i].result, c->args.dataset != NULL));

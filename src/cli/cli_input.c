@@ -315,7 +315,7 @@ static heed_status both(heedi_cli *c, const char *s, int64_t len, int64_t room,
 static bool compares(const heedi_cli *c)
 {
     const int sets = c->command->sets;
-    return c->model &&
+    return c->model && !(sets & HEEDI_SET_ATTENTION) &&
            heed_model_about(c->model)->head == HEED_HEAD_EMBEDDING &&
            (sets & HEEDI_SET_TARGET ||
             (sets & HEEDI_SET_CHECK && c->args.pair));
@@ -329,6 +329,11 @@ static heed_status check_pair(heedi_cli *c)
                               "%s: the model makes embeddings, of which two "
                               "are compared: --pair TEXT gives the second text",
                               c->args.model);
+    if (c->args.pair && m && m->head == HEED_HEAD_EMBEDDING &&
+        c->command->sets & HEEDI_SET_ATTENTION)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--pair: the model makes embeddings and runs "
+                              "each text by itself: attention is of one");
     if (c->args.pair && m && m->n_segments == 0)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--pair: '%s' models take no second text",

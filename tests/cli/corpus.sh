@@ -46,6 +46,8 @@ for n in 0 8 100 5000; do
     [ "$(wc -c <cut.h5)" -eq $n ] || echo 'cut.h5 has changed'
 done
 rm cut.h5*
+"$HEED" render a.h5 --png a.png 2>&1 | cut -d: -f 2
+[ ! -e a.png ] || echo 'a picture of many inputs'
 echo '# one for each input'
 run -o e.json -q --per-file
 ls

@@ -49,7 +49,8 @@ import vit
 FAMILIES = {"llama": llama, "gpt2": gpt2, "gpt_neox": gpt_neox, "gptj": gptj, "bloom": bloom}
 MODELS = ("llama/plain", "llama/gqa2_tied_bf16", "gpt2/plain", "gpt_neox/plain", "gpt_neox/sequential", "gptj/plain",
           "bloom/plain", "bloom/late_bf16")
-ENCODERS = ("bert/plain", "bert/masked_untied_f16", "bert/embed_mean", "vit/vit_plain", "vit/deit_plain", "vit/deit_teacher")
+ENCODERS = ("bert/plain", "bert/relkey", "bert/relkeyquery", "bert/masked_untied_f16", "bert/embed_mean",
+             "vit/vit_plain", "vit/deit_plain", "vit/deit_teacher")
 DRAWS = 8
 
 

@@ -6,6 +6,15 @@ from llama_lrp import FACTOR
 from lrp import Account, closed
 
 
+def distances(cfg, m, t):
+    """(T, T, D) of relative keys, and whether keys have them, too; or None."""
+    if cfg.position_embedding_type == "absolute":
+        return None
+    i = torch.arange(t)
+    e = m.distance_embedding.weight[i[:, None] - i + cfg.max_position_embeddings - 1].detach()
+    return e, cfg.position_embedding_type == "relative_key_query"
+
+
 class Forward(Account):
     """self.logits: (1, labels), (T, V), or, of a model with embeddings, the pooled one, (1, C)."""
 
@@ -27,20 +36,12 @@ class Forward(Account):
             q, k, v = (self.linear(l, "bias_" + n, m, x).view(t, heads, -1).transpose(0, 1)
                        for n, m in zip("qkv", (a.self.query, a.self.key, a.self.value)))
             o = self.attention(l, q, k, v, (cfg.hidden_size // heads) ** -0.5, causal=False,
-                               distances=self.distances(cfg, a.self, t))
+                               distances=distances(cfg, a.self, t))
             x = self.norm(l, "beta_ln1", a.output.LayerNorm, self.sum(x, self.linear(l, "bias_o", a.output.dense, o)))
             f = self.activation(self.linear(l, "bias_fc", block.intermediate.dense, x))
             f = self.linear(l, "bias_mlp_proj", block.output.dense, f)
             x = self.norm(l, "beta_ln2", block.output.LayerNorm, self.sum(x, f))
         self.logits = self.head(model, core, x, pooling)
-
-    def distances(self, cfg, m, t):
-        """(T, T, D) of relative keys, and whether keys have them, too; or None."""
-        if cfg.position_embedding_type == "absolute":
-            return None
-        i = torch.arange(t)
-        e = m.distance_embedding.weight[i[:, None] - i + cfg.max_position_embeddings - 1].detach()
-        return e, cfg.position_embedding_type == "relative_key_query"
 
     def head(self, model, core, x, pooling):
         if pooling:

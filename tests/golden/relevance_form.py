@@ -5,6 +5,7 @@ import math
 
 import torch
 
+import bert_lrp
 import bloom_lrp
 import gptj_lrp
 import positions
@@ -80,13 +81,20 @@ def gate(act, a, u):
     return product(torch.mul, passes(act, a), u)
 
 
-def attend(kept, q, k, v, scale, bias=None, causal=True):
-    """(H, T, D), keys and values of fewer heads -> (T, H D)."""
+def attend(kept, q, k, v, scale, bias=None, causal=True, distances=None):
+    """(H, T, D), keys and values of fewer heads -> (T, H D). distances: rows (T, T, D) of a table that queries and, where
+    the second is true, keys are multiplied with; they count to the product, and the table's half goes no further."""
     t, groups = q.shape[1], len(q) // len(k)
     k, v = (y.repeat_interleave(groups, 0) for y in (k, v))
     mask = (torch.full((t, t), -math.inf).triu(1) if causal else torch.zeros(t, t)).to(q.dtype)
     more = mask if bias is None else mask + bias
-    s = product(lambda q, k: q @ k.transpose(1, 2), q, k)
+    table, both = distances or (None, False)
+
+    def scores(q, k):
+        s = q @ k.transpose(1, 2)
+        s = s if table is None else s + torch.einsum("hid,ijd->hij", q, table)
+        return s + torch.einsum("hjd,ijd->hij", k, table) if both else s
+    s = product(scores, q, k)
     w = passes(lambda s: torch.softmax(s * scale + more, -1), s)
     w.retain_grad()
     kept.append(w)
@@ -189,10 +197,10 @@ def rotate(x, cos, sin, neighbours):
     return torch.cat((y * cos + positions.turned(y, neighbours) * sin, rest), -1)
 
 
-def encoder(a, n, heads, cast, kept):
+def encoder(a, n, heads, cast, kept, distances=None):
     """Attention both ways of a BERT or ViT block; a: of it, with query, key and value."""
     q, k, v = (lin(m, n, cast).view(len(n), heads, -1).transpose(0, 1) for m in (a.query, a.key, a.value))
-    return attend(kept, q, k, v, q.shape[-1] ** -0.5, causal=False)
+    return attend(kept, q, k, v, q.shape[-1] ** -0.5, causal=False, distances=distances)
 
 
 def bert(model, text, cast, kept):
@@ -200,11 +208,15 @@ def bert(model, text, cast, kept):
     ids, segments = text
     core = getattr(model, "bert", model)
     e, heads = core.embeddings, model.config.num_attention_heads
-    x = e.word_embeddings.weight[ids] + e.token_type_embeddings.weight[segments] + e.position_embeddings.weight[:len(ids)]
+    x = e.word_embeddings.weight[ids] + e.token_type_embeddings.weight[segments]
+    if model.config.position_embedding_type == "absolute":
+        x = x + e.position_embeddings.weight[:len(ids)]
     x = layernorm(e.LayerNorm, start(x, cast), cast)
     for block in core.encoder.layer:
         a = block.attention
-        o = lin(a.output.dense, encoder(a.self, x, heads, cast, kept), cast)
+        table = bert_lrp.distances(model.config, a.self, len(ids))
+        table = table and (cast(table[0]), table[1])
+        o = lin(a.output.dense, encoder(a.self, x, heads, cast, kept, table), cast)
         x = layernorm(a.output.LayerNorm, add(x, o), cast)
         f = passes(block.intermediate.intermediate_act_fn, lin(block.intermediate.dense, x, cast))
         x = layernorm(block.output.LayerNorm, add(x, lin(block.output.dense, f, cast)), cast)
