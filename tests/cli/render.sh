@@ -96,8 +96,11 @@ done
 for at in 9 40 96; do # the head, and the header of the root
     cp g.h5 bad.h5
     printf '\377' | dd of=bad.h5 bs=1 seek=$at conv=notrunc 2>shell
-    refused 3 'bad.h5: ' bad.h5 --png x.png
-    lines 1
+    ( # HDF5 1.10 keeps what it has of a header that it cannot read
+        export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
+        refused 3 'bad.h5: ' bad.h5 --png x.png
+        lines 1
+    )
 done
 refused 2 'not --heads' g.h5 --figure grid --heads 1 --png x.png
 refused 2 'maps leave' g.h5 --min-font 90 --width 200 --png x.png
