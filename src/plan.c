@@ -136,7 +136,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
         return heedi_fail(e->ctx, HEED_ENOMEM,
                           "the run needs at least %.1f MiB, more than the "
                           "%.1f MiB of --max-memory",
-                          (double)p->peak_min / 1048576,
+                          (double)(p->peak_min + HEED_PROGRAM_VARIES) / 1048576,
                           (double)limit / 1048576);
     p->n_kept = e->o.recompute ? 0 : e->n_blocks;
     while (p->n_kept > 0 && limit > 0 &&

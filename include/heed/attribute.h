@@ -130,6 +130,10 @@ HEED_API HEED_NODISCARD heed_status heed_put_input(const heed_sink *s,
                                                    heed_ctx *ctx,
                                                    const heed_tokens *tokens);
 
+/* Bytes by which what a process holds before it runs differs from one process
+ * to the next: a limit for another one is peak_min and this. */
+#define HEED_PROGRAM_VARIES (1 << 20)
+
 /* The memory a run will need, in bytes, each part by itself. */
 typedef struct heed_plan {
     uint64_t program;     /* resident now: program, libraries, tokenizer */
