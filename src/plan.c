@@ -89,8 +89,8 @@ uint64_t heedi_plan_limit(const heed_ctx *ctx, const heed_plan *p)
 
 uint64_t heed_plan_program(const heed_model *m)
 {
-    const uint64_t all = heedi_resident();
-    const uint64_t other = heedi_checkpoint_resident(m->ckpt) + spare(m->ctx);
+    const uint64_t all = heedi_checkpoint_beside(m->ckpt);
+    const uint64_t other = spare(m->ctx);
     return all > other ? all - other : 0;
 }
 

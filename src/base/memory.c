@@ -37,23 +37,21 @@ uint64_t heedi_resident(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Mappings that lie in the range, each followed by its numbers. */
-uint64_t heedi_resident_in(const void *p, size_t n)
+/* Mappings, each followed by its numbers. */
+uint64_t heedi_resident_but(heedi_mapping_fn *left_out, const void *ud)
 {
     char text[512];
     unsigned long long from, to, kib, sum = 0;
-    const uintptr_t a = (uintptr_t)p, b = a + n;
-    int inside = 0;
+    bool counts = false;
     FILE *f = fopen("/proc/self/smaps", "r");
-    if (!f)
-        return 0;
-    while (fgets(text, sizeof text, f))
+    while (f && fgets(text, sizeof text, f))
         if (sscanf(text, "%llx-%llx ", &from, &to) == 2)
-            inside = from < b && to > a;
-        else if (inside && sscanf(text, "Rss: %llu kB", &kib) == 1)
+            counts = !left_out(ud, (uintptr_t)from, (uintptr_t)to);
+        else if (counts && sscanf(text, "Rss: %llu kB", &kib) == 1)
             sum += kib;
-    fclose(f);
-    return sum * 1024;
+    if (f)
+        fclose(f);
+    return sum > 0 ? sum * 1024 : heedi_resident();
 }
 
 uint64_t heedi_touched(const void *p, size_t n)
