@@ -6,12 +6,31 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* The number of a line "KEY: N kB", in bytes; 0: there is none. */
+static uint64_t line_of(const char *path, const char *key)
+{
+    char text[512];
+    unsigned long long kib = 0;
+    const size_t n = strlen(key);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return 0;
+    while (fgets(text, sizeof text, f))
+        if (strncmp(text, key, n) == 0 &&
+            sscanf(text + n, ": %llu kB", &kib) == 1)
+            break;
+    fclose(f);
+    return kib * 1024;
+}
+
+/* The sum over all mappings: statm is off by some pages for each processor. */
 uint64_t heedi_resident(void)
 {
     unsigned long long size, pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
+    const uint64_t exact = line_of("/proc/self/smaps_rollup", "Rss");
+    FILE *f = exact > 0 ? NULL : fopen("/proc/self/statm", "r");
     if (!f)
-        return 0;
+        return exact;
     if (fscanf(f, "%llu %llu", &size, &pages) != 2)
         pages = 0;
     fclose(f);
@@ -58,16 +77,7 @@ uint64_t heedi_touched(const void *p, size_t n)
 
 uint64_t heedi_available(void)
 {
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *f = fopen("/proc/meminfo", "r");
-    if (!f)
-        return 0;
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    fclose(f);
-    return kib * 1024;
+    return line_of("/proc/meminfo", "MemAvailable");
 }
 
 bool heedi_address_room(size_t n)

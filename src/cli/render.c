@@ -66,11 +66,30 @@ static heed_status add_explanations(job *j, const heed_result *r,
     return HEED_OK;
 }
 
+/* What `heed attention` makes: maps, or their profile. */
+static const char *const made_of_maps[] = {"attention", "lag_share"};
+enum { N_MADE = sizeof made_of_maps / sizeof *made_of_maps };
+
+/* The first of them that a file has, or NULL. */
+static const char *made(const heed_result *r)
+{
+    for (int i = 0; i < N_MADE; i++)
+        if (heed_result_get(r, "attention", made_of_maps[i]))
+            return made_of_maps[i];
+    return NULL;
+}
+
+static bool draws_maps(const heed_figure_info *f)
+{
+    for (int i = 0; i < N_MADE; i++)
+        if (strcmp(f->draws, made_of_maps[i]) == 0)
+            return true;
+    return false;
+}
+
 static heed_status add_maps(job *j, const heed_result *r)
 {
-    if (!heed_result_get(r, "attention", "attention"))
-        return HEED_OK;
-    return add(j, (heed_figure_part){r, "attention", 0});
+    return made(r) ? add(j, (heed_figure_part){r, "attention", 0}) : HEED_OK;
 }
 
 /* Several maps are drawn as a grid unless one is named. */
@@ -124,8 +143,22 @@ static bool several_maps(const heed_result *r)
     return a && a->var.nd == 4 && a->var.len[0] * a->var.len[1] > 1;
 }
 
+/* A profile is one figure of all its layers. */
+static heed_status check_profile(const job *j)
+{
+    const heedi_args *a = &j->c->args;
+    if ((a->layers.n == 0 && a->heads.n == 0) ||
+        strcmp(j->part->group, "attention") != 0 ||
+        strcmp(made(j->part->r), "attention") == 0)
+        return HEED_OK;
+    return heedi_cli_fail(j->c, HEED_EINVAL,
+                          "--%s: a profile is drawn of all layers and heads "
+                          "that are in the file",
+                          a->layers.n > 0 ? "layers" : "heads");
+}
+
 /* One explanation is a token heat, several are compared; maps, if that is all
- * there is, are matrices. */
+ * there is, are matrices, and a profile is a plot. */
 static heed_status choose(job *j, const heed_figure_info **out)
 {
     heedi_cli *c = j->c;
@@ -134,24 +167,27 @@ static heed_status choose(job *j, const heed_figure_info **out)
     HEEDI_TRY(heedi_cli_figure(c, out));
     for (int64_t i = 0; i < j->n_results; i++)
         HEEDI_TRY(add_explanations(j, j->result[i], *out));
-    if (j->n == 0 && c->args.method.n == 0 &&
-        (!*out || strcmp((*out)->draws, "attention") == 0))
+    if (j->n == 0 && c->args.method.n == 0 && (!*out || draws_maps(*out)))
         for (int64_t i = 0; i < j->n_results; i++)
             HEEDI_TRY(add_maps(j, j->result[i]));
     /* nothing that fits: drawing the first says what would */
     for (int64_t i = 0; *out && j->n == 0 && i < j->n_results; i++)
         HEEDI_TRY(add_explanations(j, j->result[i], NULL));
+    for (int64_t i = 0;
+         *out && j->n == 0 && c->args.method.n == 0 && i < j->n_results; i++)
+        HEEDI_TRY(add_maps(j, j->result[i]));
     if (j->n == 0)
         return heedi_cli_fail(
             c, HEED_EINVAL, "%s: %s%s to draw", c->args.operand,
             c->args.method.n ? "no relevance of method " : "nothing",
             c->args.method.n ? c->args.method.v[0] : "");
+    HEEDI_TRY(check_profile(j));
     if (*out)
         return HEED_OK;
     if (strcmp(j->part->group, "attention") == 0)
         *out = several_maps(j->part->r) && draws_grid(&c->args)
                    ? heedi_cli_figure_named("grid")
-                   : heedi_cli_figure_of("attention");
+                   : heedi_cli_figure_of(made(j->part->r));
     else if (j->n == 1)
         *out = heedi_cli_figure_of("relevance");
     for (int i = 0; !*out && (f = heed_figure_at(i)); i++)
@@ -203,6 +239,7 @@ static heed_status run_all(job *j)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "no picture: --png, --svg or --pdf names it");
     HEEDI_TRY(heedi_cli_outputs_check(c, 1));
+    heed_quiet_files();
     HEEDI_TRY(read_files(j));
     return heedi_cli_has_picture(&c->args) ? draw(j) : show(j);
 }
