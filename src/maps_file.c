@@ -134,6 +134,20 @@ static const char *direction_of(const heedi_maps *m)
     return all;
 }
 
+/* Of a reduction over some: which, and of how many if all layers agree. */
+static heed_status put_chosen(const heedi_maps *m, const heed_sink *s)
+{
+    const heed_attr which = {HEED_I64, m->n_index, m->index};
+    if (!m->some || heedi_maps_indexed(m))
+        return HEED_OK;
+    HEEDI_TRY(s->attr(s->ud, m->j->ctx, "attention", "reduced", which));
+    for (int64_t i = 1; i < m->n_layers; i++)
+        if (m->layer[i].count != m->layer->count)
+            return HEED_OK;
+    return heed_put_int(s, m->j->ctx, "attention", "reduced_of",
+                        m->layer->count);
+}
+
 heed_status heedi_maps_end(const heedi_maps *m, int64_t seq)
 {
     const heed_sink *s = &m->j->sink[seq];
@@ -157,6 +171,7 @@ heed_status heedi_maps_end(const heedi_maps *m, int64_t seq)
         HEEDI_TRY(heed_put_str(s, ctx, g, words[i].key, words[i].value));
     HEEDI_TRY(heed_put_int(s, ctx, g, "n_reduced",
                            heedi_maps_indexed(m) ? 1 : m->n_index));
+    HEEDI_TRY(put_chosen(m, s));
     HEEDI_TRY(heed_put_int(s, ctx, g, "n_checked", m->checked[seq]));
     heed_attr a = {HEED_F64, m->n_layers, m->error + seq * m->n_layers};
     HEEDI_TRY(s->attr(s->ud, ctx, g, "reconstruction_error", a));

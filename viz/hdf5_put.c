@@ -13,7 +13,10 @@ bool heedi_h5_init(heedi_h5 *h)
     h->gcpl = H5Pcreate(H5P_GROUP_CREATE);
     return H5Tset_size(h->text, H5T_VARIABLE) >= 0 &&
            H5Tset_cset(h->text, H5T_CSET_UTF8) >= 0 &&
-           H5Pset_obj_track_times(h->gcpl, 0) >= 0;
+           H5Pset_obj_track_times(h->gcpl, 0) >= 0 &&
+           /* of methods: that in which they were asked for */
+           H5Pset_link_creation_order(h->gcpl, H5P_CRT_ORDER_TRACKED |
+                                                   H5P_CRT_ORDER_INDEXED) >= 0;
 }
 
 void heedi_h5_clear(heedi_h5 *h)

@@ -329,6 +329,18 @@ static heed_status read_object(reader *r, hid_t g, const char *group,
     return st;
 }
 
+/* By name, or groups as they were made, where the file knows that. */
+static H5_index_t order_of(hid_t g, bool groups)
+{
+    unsigned order = 0;
+    hid_t how = H5Gget_create_plist(g);
+    if (how < 0 || H5Pget_link_creation_order(how, &order) < 0)
+        order = 0;
+    H5Pclose(how);
+    return groups && (order & H5P_CRT_ORDER_INDEXED) ? H5_INDEX_CRT_ORDER
+                                                     : H5_INDEX_NAME;
+}
+
 /* Datasets before groups, "input" before the other ones: an array that has
  * several links is read where it belongs. */
 static heed_status read_group(reader *r, hid_t g, const char *group, int depth)
@@ -340,11 +352,12 @@ static heed_status read_group(reader *r, hid_t g, const char *group, int depth)
         return broken(r, group, "");
     HEEDI_TRY(read_attrs(r, g, group));
     for (int groups = 0; groups < 2; groups++) {
+        const H5_index_t by = order_of(g, groups);
         if (groups && has_input)
             HEEDI_TRY(read_object(r, g, group, "input", true, depth));
         for (hsize_t i = 0; i < info.nlinks; i++) {
-            ssize_t n = H5Lget_name_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC,
-                                           i, name, sizeof name, H5P_DEFAULT);
+            ssize_t n = H5Lget_name_by_idx(g, ".", by, H5_ITER_INC, i, name,
+                                           sizeof name, H5P_DEFAULT);
             if (n < 0 || n >= NAME)
                 return broken(r, group, name);
             HEEDI_TRY(read_object(r, g, group, name, groups, depth));

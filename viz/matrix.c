@@ -33,6 +33,35 @@ const char *heedi_map_reduction(const heed_result *r, const char *group)
                                                                      : NULL;
 }
 
+const char *heedi_map_reduced(heedi_arena *a, const heed_result *r,
+                              const char *group, const char *index)
+{
+    const char *reduction = heedi_map_reduction(r, group);
+    const char *kind = heed_result_str(r, group, "kind");
+    const char *named = heed_result_str(r, group, "index");
+    const heed_attr *some = heed_result_attr(r, group, "reduced");
+    const heed_attr *of = heed_result_attr(r, group, "reduced_of");
+    const int64_t n = some && some->type != HEED_STR ? some->n : 0;
+    const bool mixed = kind && strcmp(kind, "mixed") == 0;
+    const bool mean = strcmp(reduction, "mean") == 0;
+    if (n == 1) /* its mean is the map itself */
+        return heedi_arena_print(a, "%s%s%s %.0f", mean ? "" : reduction,
+                                 mean ? "" : " of ",
+                                 mixed   ? "head or channel"
+                                 : named ? named
+                                         : index,
+                                 heedi_number(some->type, some->data, 0));
+    index = mixed ? "heads or channel" : named ? named : index;
+    if (n < 1)
+        return heedi_arena_print(a, "%s of %ss", reduction, index);
+    return of && of->type != HEED_STR
+               ? heedi_arena_print(a, "%s of %lld of %.0f %ss", reduction,
+                                   (long long)n,
+                                   heedi_number(of->type, of->data, 0), index)
+               : heedi_arena_print(a, "%s of %lld %ss", reduction, (long long)n,
+                                   index);
+}
+
 const char *heedi_map_legend(const heed_result *r, const char *group,
                              const heedi_shades *s)
 {
@@ -74,6 +103,17 @@ static heed_status pick(heedi_matrix *m, const heed_result *r,
                       v->dim[d], (long long)want, group, list);
 }
 
+/* "Attention, layer 3, mean of 2 of 8 heads". */
+static const char *reduced_title(heedi_matrix *m, const heed_result *r,
+                                 const char *group, int64_t layer)
+{
+    const char *of = heedi_map_reduced(&m->arena, r, group, m->a->var.dim[1]);
+    return of ? heedi_arena_print(&m->arena, "%s, layer %lld, %s",
+                                  heedi_map_name(r, group), (long long)layer,
+                                  of)
+              : NULL;
+}
+
 static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
                                  const char *group,
                                  const heed_figure_options *o)
@@ -90,7 +130,6 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     const heed_var *v = &a->var;
     const char *name = heedi_map_name(r, group);
     const char *reduction = heedi_map_reduction(r, group);
-    const char *index = heed_result_str(r, group, "index");
     m->n_rows = v->len[v->nd - 2];
     m->n_columns = v->len[v->nd - 1];
     if (v->nd == 2) {
@@ -105,14 +144,11 @@ static heed_status select_matrix(heedi_matrix *m, const heed_result *r,
     if (reduced && strcmp(reduction, "weighted") == 0)
         m->title = heedi_arena_print(
             &m->arena, "What enters the target, layer %lld", (long long)l);
+    else if (reduced)
+        m->title = reduced_title(m, r, group, l);
     else
-        m->title =
-            reduced
-                ? heedi_arena_print(&m->arena, "%s, layer %lld, %s of %ss",
-                                    name, (long long)l, reduction,
-                                    index ? index : v->dim[1])
-                : heedi_arena_print(&m->arena, "%s, layer %lld, %s %lld", name,
-                                    (long long)l, v->dim[1], (long long)h);
+        m->title = heedi_arena_print(&m->arena, "%s, layer %lld, %s %lld", name,
+                                     (long long)l, v->dim[1], (long long)h);
     return m->title ? HEED_OK : HEED_ENOMEM;
 }
 
@@ -149,9 +185,10 @@ static heed_status words(heedi_matrix *m, const heed_result *r,
     if (!model)
         return HEED_ENOMEM;
     m->subtitle = heedi_arena_print(
-        &m->arena, "%s%s%s%s%lld token%s%srow = query, column = key",
+        &m->arena, "%s%s%s%s%lld token%s%srow = query, column = key%s%s",
         kind ? kind : "", kind ? dot : "", model, *model ? dot : "",
-        (long long)m->n_columns, m->n_columns == 1 ? "" : "s", dot);
+        (long long)m->n_columns, m->n_columns == 1 ? "" : "s", dot,
+        *m->dropped.words ? dot : "", m->dropped.words);
     m->legend = heedi_map_legend(r, group, &m->shades);
     HEEDI_TRY(labels(m, r, group, "query_token", m->n_rows, &m->row));
     return labels(m, r, group, "key_token", m->n_columns, &m->column);
@@ -159,31 +196,46 @@ static heed_status words(heedi_matrix *m, const heed_result *r,
 
 /* ---- range --------------------------------------------------------------- */
 
-/* From the greatest value, or from all that can be different from 0. */
-static heed_status ends(heedi_matrix *m, double most, double least,
-                        bool is_signed, const heed_figure_options *o)
+/* Whether a value counts in the range, and may be different from 0. */
+static bool counts(const heedi_matrix *m, int64_t i, int64_t k)
 {
+    return !(m->is_causal && k > i) && !m->dropped.row[i] &&
+           !m->dropped.column[k];
+}
+
+/* From the greatest value that counts, or from all. */
+static heed_status ends(heedi_matrix *m, bool is_signed,
+                        const heed_figure_options *o)
+{
+    const bool all = heedi_is_percentile(o);
+    double most = 0, least = (double)INFINITY, *x = &most;
     int64_t n = 0;
-    if (!heedi_is_percentile(o))
-        return heedi_shades_init(&m->shades, m->ctx, &most, 1, least, is_signed,
-                                 o);
-    double *x =
-        heedi_alloc(m->ctx, (size_t)(m->n_rows * m->n_columns) * sizeof *x);
+    if (all)
+        x = heedi_alloc(m->ctx, (size_t)(m->n_rows * m->n_columns) * sizeof *x);
     if (!x)
         return HEED_ENOMEM;
     for (int64_t i = 0; i < m->n_rows; i++)
-        for (int64_t k = 0; k < (m->is_causal ? i + 1 : m->n_columns); k++)
-            x[n++] = fabs(heedi_matrix_at(m, i, k));
-    heed_status st =
-        heedi_shades_init(&m->shades, m->ctx, x, n, least, is_signed, o);
-    heedi_free(m->ctx, x);
+        for (int64_t k = 0; k < m->n_columns; k++) {
+            const double v = heedi_matrix_at(m, i, k);
+            if (!counts(m, i, k))
+                continue;
+            if (v > 0)
+                least = fmin(least, v);
+            if (all)
+                x[n++] = fabs(v);
+            else
+                most = fmax(most, fabs(v));
+        }
+    heed_status st = heedi_shades_init(&m->shades, m->ctx, x, all ? n : 1,
+                                       least, is_signed, o);
+    if (all)
+        heedi_free(m->ctx, x);
     return st;
 }
 
-static heed_status range(heedi_matrix *m, const char *group,
-                         const heed_figure_options *o)
+static heed_status range(heedi_matrix *m, const heed_result *r,
+                         const char *group, const heed_figure_options *o)
 {
-    double most = 0, least = (double)INFINITY;
     bool is_signed = false;
     m->is_causal = m->n_rows == m->n_columns && m->n_rows > 1;
     for (int64_t i = 0; i < m->n_rows; i++)
@@ -196,11 +248,10 @@ static heed_status range(heedi_matrix *m, const char *group,
                                   group, (long long)i, (long long)k);
             is_signed |= x < 0;
             m->is_causal &= k <= i || x == 0;
-            most = fmax(most, fabs(x));
-            if (x > 0)
-                least = fmin(least, x);
         }
-    return ends(m, most, least, is_signed, o);
+    const int64_t n[2] = {m->n_rows, m->n_columns}, one[2] = {1, 1};
+    HEEDI_TRY(heedi_dropped_init(&m->dropped, &m->arena, r, group, n, one, o));
+    return ends(m, is_signed, o);
 }
 
 heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
@@ -210,7 +261,7 @@ heed_status heedi_matrix_init(heedi_matrix *m, heed_ctx *ctx,
     *m = (heedi_matrix){.ctx = ctx};
     heedi_arena_init(&m->arena, ctx);
     HEEDI_TRY(select_matrix(m, r, group, o));
-    HEEDI_TRY(range(m, group, o));
+    HEEDI_TRY(range(m, r, group, o));
     HEEDI_TRY(words(m, r, group));
     if (o->title)
         m->title = o->title;

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "ctx.h"
+#include "dropped.h"
 #include "shades.h"
 
 typedef struct heedi_matrix {
@@ -17,6 +18,7 @@ typedef struct heedi_matrix {
     int64_t n_rows, n_columns;  /* queries, keys */
     const char **row, **column; /* labels */
     bool is_causal;             /* square, and exactly 0 above the diagonal */
+    heedi_dropped dropped;
     heedi_shades shades;
     const char *title, *subtitle, *legend; /* words of the picture */
 } heedi_matrix;
@@ -34,6 +36,11 @@ double heedi_matrix_at(const heedi_matrix *m, int64_t row, int64_t column);
  * "attention weight, signed". */
 const char *heedi_map_name(const heed_result *r, const char *group);
 const char *heedi_map_reduction(const heed_result *r, const char *group);
+/* What a reduced map is over: "mean of channels", "mean of 4 of 336 channels",
+ * "channel 3", "abs_mean of channel 3"; in the arena, NULL without memory.
+ * index: "head" or "channel", unless the group tells. */
+const char *heedi_map_reduced(heedi_arena *a, const heed_result *r,
+                              const char *group, const char *index);
 const char *heedi_map_legend(const heed_result *r, const char *group,
                              const heedi_shades *s);
 

@@ -24,14 +24,15 @@ typedef struct job {
 
 static const char prefix[] = "explanations/";
 
-/* Whether --method, if given, names the method of this group. */
-static bool is_chosen(const heedi_args *a, const char *group)
+/* Whether the i-th of --method, if that is given, names the method of this
+ * group, and none before it does. */
+static bool is_chosen(const heedi_args *a, int64_t i, const char *group)
 {
     const char *name = group + sizeof prefix - 1;
-    for (int64_t i = 0; i < a->method.n; i++) {
-        const heed_method_info *m = heed_method_named(a->method.v[i]);
-        if (strcmp(name, m ? m->name : a->method.v[i]) == 0)
-            return true;
+    for (int64_t k = 0; k < a->method.n && k <= i; k++) {
+        const heed_method_info *m = heed_method_named(a->method.v[k]);
+        if (strcmp(name, m ? m->name : a->method.v[k]) == 0)
+            return k == i;
     }
     return a->method.n == 0;
 }
@@ -50,17 +51,17 @@ static heed_status add(job *j, heed_figure_part part)
     return HEED_OK;
 }
 
-/* Every target of every method in one file; with a figure, of those that it
+/* Every target of the i-th method in one file; with a figure, of those that it
  * fits, and one if it draws all targets. */
-static heed_status add_explanations(job *j, const heed_result *r,
-                                    const heed_figure_info *f)
+static heed_status add_method(job *j, const heed_result *r, int64_t method,
+                              const heed_figure_info *f)
 {
     const heed_array *a;
     for (int i = 0; (a = heed_result_at(r, i)); i++) {
         const char *group = a->var.group;
         if (strcmp(a->var.name, "relevance") != 0 ||
             strncmp(group, prefix, sizeof prefix - 1) != 0 ||
-            !is_chosen(&j->c->args, group) ||
+            !is_chosen(&j->c->args, method, group) ||
             (f && !heed_figure_fits(f, r, group)))
             continue;
         int64_t targets = a->var.nd == 2 ? a->var.len[0] : 1;
@@ -69,6 +70,16 @@ static heed_status add_explanations(job *j, const heed_result *r,
         for (int64_t t = 0; t < targets; t++)
             HEEDI_TRY(add(j, (heed_figure_part){r, group, t}));
     }
+    return HEED_OK;
+}
+
+/* Methods in the order of --method, or all in that of the file. */
+static heed_status add_explanations(job *j, const heed_result *r,
+                                    const heed_figure_info *f)
+{
+    const int64_t n = j->c->args.method.n;
+    for (int64_t i = 0; i < (n > 0 ? n : 1); i++)
+        HEEDI_TRY(add_method(j, r, i, f));
     return HEED_OK;
 }
 

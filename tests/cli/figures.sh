@@ -29,6 +29,14 @@ made h.png attribute --ids 1,2,3 --png h.png
 made g.png attribute --ids 1,2,3 --figure token_heat --png g.png
 cmp h.png g.png || echo 'the figure without a name is not token_heat'
 made a.svg attention --ids 1,2,3 --layers 1 --heads 2 --figure attention --svg a.svg
+made d.svg attention --ids 1,2,3 --layers 1 --heads 2 --drop-first --svg d.svg
+cmp -s a.svg d.svg && echo '--drop-first of a map changes nothing'
+# a reduction over some says of which
+for c in 1 1,2; do
+    "$HEED" attention -m "${M%/llama/plain}/mamba/plain" --ids 1,2 --layers 0 \
+        --channels $c --json -q | tr -d ' \n' |
+        grep -qF "\"reduced\":[$c],\"reduced_of\":40," || echo "reduced: not $c"
+done
 made reach.svg attention --ids 1,2,3 --profile --svg reach.svg
 made grid.png attention --ids 1,2,3,4,5 --png grid.png
 made g2.png attention --ids 1,2,3,4,5 --figure grid --png g2.png

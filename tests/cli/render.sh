@@ -35,6 +35,10 @@ made one.png a.h5 --method gxi --png one.png
 same one.png a_input_x_gradient.png
 made att.png m.h5 --layers 1 --heads 2 --png att.png
 same att.png m.png
+"$HEED" attention -m "$M" --ids 1,2,3 -q --layers 1 --heads 2 --drop-first --png d.png || exit
+made drop.png m.h5 --drop-first --robust 100 --png drop.png
+same drop.png d.png
+cmp -s d.png m.png && echo '--drop-first of a map changes nothing'
 made one_1.svg t.h5 --figure token_heat --svg one.svg
 same one_1.svg t_1.svg
 
@@ -73,6 +77,16 @@ made targets.svg t.h5 --svg targets.svg
 "$HEED" render a.h5 b.h5 --color always | grep -c '#3' >out
 [ "$(cat out)" -eq 3 ] || echo "on a terminal: $(cat out) heat maps"
 
+# in the order of -a, or of --method
+order() { # order FILE METHODS: of the panels in a PNG
+    got=$(grep -a -o 'explanations/[a-z_]*' "$1" | sed 's/.*\///' | tr '\n' ' ')
+    [ "$got" = "$2 " ] || echo "$1: $got"
+}
+"$HEED" attribute -m "$M" --ids 1,2,3 -q -a saliency,gxi,attn_lrp -o o.h5 >/dev/null || exit
+made o.png o.h5 --png o.png
+order o.png 'saliency input_x_gradient attn_lrp'
+made p.png o.h5 --method gxi,saliency,input_x_gradient --png p.png
+order p.png 'input_x_gradient saliency'
 refused 2 'no result file' --png x.png
 refused 2 'no picture' a.h5
 refused 3 'No such file' none.h5 --png x.png

@@ -1,6 +1,7 @@
 /* attention.c - one matrix: a row for each query, a column for each key. */
 #include <math.h>
 
+#include "axis.h"
 #include "canvas_grid.h"
 #include "matrix.h"
 #include "view.h"
@@ -51,49 +52,58 @@ static double widest(heedi_matrix *m, heedi_canvas *c, const plan *p,
     return w;
 }
 
-static void set_steps(plan *p, double line)
-{
-    static const int64_t nice[] = {1, 2, 5};
-    int64_t power = 1, step = 1;
-    for (int i = 0; (double)step * p->cell < line * (double)p->pool; i++) {
-        if (i % 3 == 0 && i > 0)
-            power *= 10;
-        step = nice[i % 3] * power;
-    }
-    p->step = step;
-}
+/* Lines of slanted text this far apart do not touch, in sizes of the text; nor
+ * do those of rows, which have all of it between them. */
+static const double apart = 1.06 / 0.7071;
 
-/* The size of a cell depends on the room that the labels leave, and that on
- * which labels there are. */
-static heed_status make_plan(plan *p, heedi_matrix *m, heedi_canvas *c,
-                             double width, double top)
+/* Cells beside labels of every step-th token, and whether these do not touch.
+ */
+static heed_status fit(plan *p, heedi_matrix *m, heedi_canvas *c, double width,
+                       bool *fits)
 {
-    double left = 0;
-    int64_t n = m->n_columns > m->n_rows ? m->n_columns : m->n_rows;
-    *p = (plan){.cell = cell_size, .step = 1, .pool = 1};
-    for (int pass = 0; pass < 3; pass++) {
-        p->label_size = fmax(c->min_font, p->cell >= 16 ? 10.5 : 9);
-        set_steps(p, p->label_size * 1.25);
+    const int64_t n = m->n_columns > m->n_rows ? m->n_columns : m->n_rows;
+    double left = 0, over = 0;
+    for (int small_text = 0; small_text < 2; small_text++) {
+        p->label_size = fmax(c->min_font, small_text ? 9 : 10.5);
         left = widest(m, c, p, m->row, m->n_rows);
-        if (left < 0)
+        over = widest(m, c, p, m->column, m->n_columns) * 0.7071;
+        if (left < 0 || over < 0)
             return HEED_ENOMEM;
-        double over = widest(m, c, p, m->column, m->n_columns) * 0.7071;
-        double room =
+        const double room =
             width - MARGIN - left - 7 - fmax(MARGIN, over + p->label_size / 2);
+        p->pool = 1;
         p->cell = fmin(cell_size, room / (double)n);
         if (p->cell < 3)
             p->cell = p->cell >= 2 ? 2 : 1;
-        p->pool = (int64_t)ceil((double)n / fmax(room, 1));
-        if (p->pool < 1 || p->cell > 1)
-            p->pool = 1;
+        if (p->cell <= 1)
+            p->pool = (int64_t)fmax(1, ceil((double)n / fmax(room, 1)));
+        if (p->cell >= 16)
+            break;
+    }
+    p->x = MARGIN + left + 7;
+    p->y = over + 21;
+    *fits =
+        (double)p->step * p->cell >= apart * p->label_size * (double)p->pool;
+    return HEED_OK;
+}
+
+/* The size of a cell depends on the room that the labels leave, and that on
+ * which labels there are: as many of them as do not touch. */
+static heed_status make_plan(plan *p, heedi_matrix *m, heedi_canvas *c,
+                             double width, double top)
+{
+    const int64_t n = m->n_columns > m->n_rows ? m->n_columns : m->n_rows;
+    /* what would do if labels left all the room */
+    double least = apart * fmax(9, c->min_font) * (double)n / width;
+    bool fits = false;
+    *p = (plan){0};
+    for (; !fits; least = (double)p->step + 1) {
+        p->step = heedi_step(least);
+        HEEDI_TRY(fit(p, m, c, width, &fits));
     }
     p->n_rows = (m->n_rows + p->pool - 1) / p->pool;
     p->n_columns = (m->n_columns + p->pool - 1) / p->pool;
-    double up = widest(m, c, p, m->column, m->n_columns);
-    if (up < 0)
-        return HEED_ENOMEM;
-    p->x = MARGIN + left + 7;
-    p->y = top + up * 0.7071 + 21;
+    p->y += top;
     return HEED_OK;
 }
 

@@ -23,6 +23,7 @@ typedef struct grid {
     heedi_pool pool;
     heedi_sheet sheet;
     heedi_shades shades;
+    heedi_dropped dropped;
     bool is_causal;
     double most;     /* by size, of all cells */
     int64_t *number; /* (sheet.layers): the model's */
@@ -97,9 +98,12 @@ static heed_status range(grid *g, const heed_figure_options *o)
     const int64_t lines = heedi_pool_rows(&g->pool);
     const int64_t columns = heedi_pool_columns(&g->pool);
     const bool square = g->pool.len[2] == g->pool.len[3];
+    const int64_t each[2] = {g->pool.pool_rows, g->pool.pool_columns};
     double least = (double)INFINITY;
     bool is_signed = false;
     int64_t k = 0;
+    HEEDI_TRY(heedi_dropped_init(&g->dropped, &g->arena, g->r, g->group,
+                                 g->pool.len + 2, each, o));
     double *x = heedi_alloc(g->ctx, (size_t)n * sizeof *x);
     if (!x)
         return HEED_ENOMEM;
@@ -109,14 +113,15 @@ static heed_status range(grid *g, const heed_figure_options *o)
             g->is_causal = false;
     for (int64_t i = 0; i < n; i++) {
         const double v = cell_at(g, i);
-        const int64_t column = i % columns;
+        const int64_t row = i / columns % lines, column = i % columns;
         is_signed |= v < 0;
         g->most = fmax(g->most, fabs(v));
+        if ((g->is_causal && column > row) || g->dropped.row[row] ||
+            g->dropped.column[column])
+            continue;
         if (v > 0)
             least = fmin(least, v);
-        if (!(g->is_causal && column > i / columns % lines) &&
-            !(o->drop_first && column == 0))
-            x[k++] = fabs(v);
+        x[k++] = fabs(v);
     }
     heed_status st =
         heedi_shades_init(&g->shades, g->ctx, x, k, least, is_signed, o);
@@ -130,20 +135,19 @@ static const char *title(grid *g)
 {
     const char *name = heedi_map_name(g->r, g->group);
     const char *reduction = heedi_map_reduction(g->r, g->group);
-    const char *kind = heed_result_str(g->r, g->group, "kind");
-    const char *index = heed_result_str(g->r, g->group, "index");
     const heed_array *a = heed_result_get(g->r, g->group, "attention");
     const long long layers = g->sheet.layers, heads = g->sheet.heads;
     const char *s = layers == 1 ? "" : "s";
     if (reduction && strcmp(reduction, "weighted") == 0)
         return heedi_arena_print(
             &g->arena, "What enters the target, %lld layer%s", layers, s);
-    if (reduction && heads == 1)
-        return heedi_arena_print(
-            &g->arena, "%s, %lld layer%s, %s of %s", name, layers, s, reduction,
-            kind && strcmp(kind, "mixed") == 0    ? "heads or channels"
-            : index && strcmp(index, "head") == 0 ? "heads"
-                                                  : "channels");
+    if (reduction && heads == 1) {
+        const char *of =
+            heedi_map_reduced(&g->arena, g->r, g->group, "channel");
+        return of ? heedi_arena_print(&g->arena, "%s, %lld layer%s, %s", name,
+                                      layers, s, of)
+                  : NULL;
+    }
     return heedi_arena_print(&g->arena, "%s, %lld layer%s \xc3\x97 %lld %s%s",
                              name, layers, s, heads, a->var.dim[1],
                              heads == 1 ? "" : "s");
@@ -181,10 +185,13 @@ static const char *remark(grid *g, const heed_figure_options *o)
     for (int64_t i = 0; i < g->sheet.layers; i++)
         if (g->map[i] < 0)
             cross = "crossed: no such map";
-    return covers
-               ? heedi_arena_print(&g->arena, "%s%s%s", covers,
-                                   *covers && *cross ? " \xc2\xb7 " : "", cross)
-               : NULL;
+    const char *const part[] = {covers, g->dropped.words, cross};
+    const char *all = "";
+    for (int i = 0; all && covers && i < 3; i++)
+        if (*part[i])
+            all = heedi_arena_print(&g->arena, "%s%s%s", all,
+                                    *all ? " \xc2\xb7 " : "", part[i]);
+    return covers ? all : NULL;
 }
 
 /* "attention weight, signed (block, mean)" */
@@ -192,7 +199,10 @@ static const char *legend_of(grid *g)
 {
     const char *name = heedi_map_legend(g->r, g->group, &g->shades);
     const char *kind = heed_result_str(g->r, g->group, "kind");
+    const heed_attr *some = heed_result_attr(g->r, g->group, "reduced");
     const char *reduction = heedi_map_reduction(g->r, g->group);
+    if (reduction && some && some->n == 1 && strcmp(reduction, "mean") == 0)
+        reduction = NULL; /* the title says which it is */
     if (!kind && !reduction)
         return name;
     return heedi_arena_print(&g->arena, "%s (%s%s%s)", name, kind ? kind : "",
