@@ -83,10 +83,10 @@ order() { # order FILE METHODS: of the panels in a PNG
     [ "$got" = "$2 " ] || echo "$1: $got"
 }
 "$HEED" attribute -m "$M" --ids 1,2,3 -q -a saliency,gxi,attn_lrp -o o.h5 >/dev/null || exit
-made o.png o.h5 --png o.png
-order o.png 'saliency input_x_gradient attn_lrp'
-made p.png o.h5 --method gxi,saliency,input_x_gradient --png p.png
-order p.png 'input_x_gradient saliency'
+made stored.png o.h5 --png stored.png
+order stored.png 'saliency input_x_gradient attn_lrp'
+made asked.png o.h5 --method gxi,saliency,input_x_gradient --png asked.png
+order asked.png 'input_x_gradient saliency'
 refused 2 'no result file' --png x.png
 refused 2 'no picture' a.h5
 refused 3 'No such file' none.h5 --png x.png
