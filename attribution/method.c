@@ -257,6 +257,12 @@ static void engine(heedi_job *j, const heedi_method *m)
                 j->o.center || heedi_target_full(model, &j->target[s][k]);
         }
     j->o.results = (uint64_t)heedi_target_room(model) * 2 * sizeof(heed_real);
+    j->o.results += j->q->files;
+    j->o.program = j->q->program;
+    for (int64_t s = 0; s < j->n; s++)
+        if (j->q->input[s].pixels &&
+            j->q->input[s].pixels->source.memory > j->o.before)
+            j->o.before = j->q->input[s].pixels->source.memory;
     j->o.results += kept(j);
     j->o.results += pictures(j);
 }
@@ -445,6 +451,11 @@ static heed_status prepare(heedi_job *j, const heedi_method **out)
     HEEDI_TRY(rules(j, m));
     if (m->check)
         HEEDI_TRY(m->check(j));
+    if (j->q->position_by && *j->q->position_by && !j->o.readout)
+        return heedi_fail(j->ctx, HEED_EINVAL,
+                          "%s: has no relevance of positions that could be "
+                          "split by %s; pa_lrp has",
+                          m->info.name, *j->q->position_by);
     HEEDI_TRY(add_rules(j));
     j->o.rules = (heedi_rules){m->pass, j->rule};
     return m->settled ? m->settled(j) : HEED_OK;

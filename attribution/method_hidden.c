@@ -59,6 +59,20 @@ static bool min_max(double *x, int64_t n)
     return high > low;
 }
 
+/* Where the mean over columns is nothing but rounding, as behind a LayerNorm,
+ * whose gradient has none. */
+static bool vanishes(const heedi_flow *f, int64_t layer, const heed_real *g,
+                     int64_t cols)
+{
+    const int64_t rows = f->r.e->batch.rows;
+    double means = 0, all = 0;
+    for (int64_t r = 0; r < rows; r++)
+        means += fabs(f->token[layer * rows + r]);
+    for (int64_t i = 0; i < rows * cols; i++)
+        all += fabs((double)g[i]);
+    return means * (double)cols <= 1e-5 * all;
+}
+
 /* g: (rows, cols), of a layer */
 static void reduce(heedi_flow *f, int64_t layer, const heed_real *g,
                    int64_t cols)
@@ -76,6 +90,8 @@ static void reduce(heedi_flow *f, int64_t layer, const heed_real *g,
         }
         s[r] = greatest ? most : sum / (double)cols;
     }
+    if (!greatest && vanishes(f, layer, g, cols))
+        f->vanished++;
     for (int64_t q = 0; greatest && q < b->n_seq; q++)
         if (f->at[q] >= 0)
             min_max(s + b->start[q], heedi_len(b, q));
@@ -181,7 +197,14 @@ static heed_status passes(heedi_flow *f)
     heedi_exec *e = f->r.e;
     e->watch = s.residual ? NULL : watch;
     e->watch_ud = f;
+    f->vanished = 0;
     HEEDI_TRY(heedi_exec_backward(e, s.residual ? visit : NULL, f));
+    if (f->vanished == e->m->dim['L'])
+        heedi_warn(e->ctx,
+                   "%s: the mean of gradients over columns is 0 in all layers, "
+                   "as a LayerNorm behind them makes it: grad_reduce max has "
+                   "positive parts",
+                   f->r.j->info->name);
     HEEDI_TRY(heedi_flow_revisit(f));
     for (int64_t r = 0; s.clamp && r < e->batch.rows; r++)
         f->v[r] = f->v[r] > 0 ? f->v[r] : 0;

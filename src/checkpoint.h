@@ -39,8 +39,8 @@ void heedi_checkpoint_close(heedi_checkpoint *c);
 /* By exact name, marked as used; NULL if there is none. */
 heedi_tensor *heedi_checkpoint_tensor(heedi_checkpoint *c, const char *name);
 
-/* Bytes of its mapped files that are resident now. */
-uint64_t heedi_checkpoint_resident(const heedi_checkpoint *c);
+/* Resident bytes of this process beside its mapped files. */
+uint64_t heedi_checkpoint_beside(const heedi_checkpoint *c);
 
 /* ---- configuration ---- */
 typedef enum heedi_kind {

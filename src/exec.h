@@ -39,6 +39,11 @@ typedef struct heedi_exec_options {
     const heed_real *pixels; /* (rows, leaf->cols): what a model that reads
                                 images is run on, in place of ids */
     uint64_t results;        /* bytes that the caller will need, for the plan */
+    uint64_t spared;  /* of these, what it would do without if there were less
+                         memory; a plan that is made has room for it */
+    uint64_t program; /* heed_request.program */
+    uint64_t before;  /* bytes that were in use before the run, beside the
+                         program: to read pictures */
     const double *opt;
     bool raw; /* mixing matrices are without the sizes of steps */
     const struct heedi_stabiliser *stab; /* of denominators; NULL: none */

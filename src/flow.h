@@ -98,6 +98,7 @@ struct heedi_flow {
     heed_real *left, *post, *panel; /* (rows, columns), (rows, columns), (PANEL,
                                        T) */
     void *scratch;                  /* of folds and products */
+    int64_t vanished;   /* layers whose gradients are nothing in the mean */
     bool warned;        /* of rows that cannot be divided by their sums */
     double *token;      /* (L, rows), of the method; with how.tokens */
     heed_real **output; /* of each mixing operation, by y->id: (rows, cols), for

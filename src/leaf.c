@@ -49,6 +49,12 @@ heed_status heedi_leaf_choose(const heedi_exec *e, const heedi_node *word,
                           names[e->o.leaf]);
     while (y->next && adds(y->next))
         y = y->next;
+    if (e->o.leaf == HEEDI_LEAF_SUM && y == word)
+        return heedi_fail(e->ctx, HEED_ENOTSUP,
+                          "leaf 'sum': this '%s' model adds no positions or "
+                          "token types to its embeddings: leaf 'word' is the "
+                          "same",
+                          e->m->family->info.name);
     if (e->o.leaf == HEEDI_LEAF_NORMED)
         y = y->next;
     if (!y || (e->o.leaf == HEEDI_LEAF_NORMED && !norms(y)))

@@ -341,7 +341,8 @@ heed_status heedi_maps_settled(heedi_job *j)
     while (m->height < HEEDI_MAP_HEIGHTS - 1 && limit > 0 &&
            working(m, m->height) > least + room)
         m->height++;
-    j->o.results = other + working(m, m->height);
+    j->o.spared = working(m, m->height) - least;
+    j->o.results = other + least + j->o.spared;
     return HEED_OK;
 }
 

@@ -87,6 +87,13 @@ uint64_t heedi_plan_limit(const heed_ctx *ctx, const heed_plan *p)
     return have > 0 ? p->program + have / 10 * 9 : 0;
 }
 
+uint64_t heed_plan_program(const heed_model *m)
+{
+    const uint64_t all = heedi_checkpoint_beside(m->ckpt);
+    const uint64_t other = spare(m->ctx);
+    return all > other ? all - other : 0;
+}
+
 heed_status heedi_plan_exec(heedi_exec *e)
 {
     heed_plan *p = &e->plan;
@@ -105,10 +112,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
     for (int i = 0; i < e->m->n_rope; i++)
         borders +=
             (uint64_t)(e->batch.rows * e->m->rope[i].rot) * sizeof(heed_real);
-    uint64_t mapped = heedi_checkpoint_resident(e->m->ckpt);
-    p->program = heedi_resident();
-    mapped += spare(e->ctx);
-    p->program -= mapped < p->program ? mapped : p->program;
+    p->program = e->o.program ? e->o.program : heed_plan_program(e->m);
     p->weights = weights(e);
     p->scratch = temp + scratch;
     p->blas = (uint64_t)e->run.threads * BLAS_PER_THREAD;
@@ -124,14 +128,15 @@ heed_status heedi_plan_exec(heedi_exec *e)
     p->n_blocks = e->n_blocks;
     uint64_t fixed = p->program + p->weights + p->scratch + p->blas +
                      p->results + borders + e->state_bytes;
-    p->peak_min = fixed + activations(e, 0);
-    p->peak_max = fixed + activations(e, e->n_blocks);
+    const uint64_t before = p->program + e->o.before;
+    p->peak_min = greatest(before, fixed - e->o.spared + activations(e, 0));
+    p->peak_max = greatest(before, fixed + activations(e, e->n_blocks));
     const uint64_t limit = heedi_plan_limit(e->ctx, p);
     if (e->ctx->max_memory > 0 && p->peak_min > limit)
         return heedi_fail(e->ctx, HEED_ENOMEM,
                           "the run needs at least %.1f MiB, more than the "
                           "%.1f MiB of --max-memory",
-                          (double)p->peak_min / 1048576,
+                          (double)(p->peak_min + HEED_PROGRAM_VARIES) / 1048576,
                           (double)limit / 1048576);
     p->n_kept = e->o.recompute ? 0 : e->n_blocks;
     while (p->n_kept > 0 && limit > 0 &&
@@ -144,7 +149,7 @@ heed_status heedi_plan_exec(heedi_exec *e)
                           (double)(p->peak_min - p->program) / 1048576,
                           (double)available(e->ctx) / 1048576);
     p->activations = borders + activations(e, p->n_kept) + e->state_bytes;
-    p->peak = fixed + activations(e, p->n_kept);
+    p->peak = greatest(before, fixed + activations(e, p->n_kept));
     for (int64_t b = 0; b < e->n_blocks; b++)
         e->block[b].keep = b >= e->n_blocks - p->n_kept;
     return HEED_OK;

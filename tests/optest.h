@@ -310,7 +310,7 @@ static inline double optest_bias(const heedi_attention_args *a, int64_t h,
     return b;
 }
 
-/* What relative keys add to the scaled score of rows q and k. */
+/* What relative keys add to the score of rows q and k, before scaling. */
 static inline double optest_relative(const heedi_attention_args *a,
                                      const heed_real *q, const heed_real *k,
                                      int64_t step)
@@ -322,7 +322,7 @@ static inline double optest_relative(const heedi_attention_args *a,
         sum += (double)q[c] * (double)a->by_query[at * d + c];
     for (int64_t c = 0; a->by_key && c < d; c++)
         sum += (double)k[c] * (double)a->by_key[at * d + c];
-    return a->scale * sum;
+    return sum;
 }
 
 /* Softmax attention of one head as a matrix, in plain loops: scores (T, T) and
@@ -344,9 +344,9 @@ static inline void optest_attention(const heedi_node *y, int64_t row0,
             for (int64_t c = 0; c < d; c++)
                 dot += (double)q[c] * (double)k[c];
             bool seen = optest_seen(a, i, j);
-            s[i * len + j] = seen ? a->scale * dot + optest_bias(a, h, i, j) +
-                                        optest_relative(a, q, k, j - i)
-                                  : 0;
+            dot += optest_relative(a, q, k, j - i);
+            s[i * len + j] =
+                seen ? a->scale * dot + optest_bias(a, h, i, j) : 0;
             sum += p[i * len + j] = seen ? exp(s[i * len + j]) : 0;
         }
         for (int64_t j = 0; j < len; j++)
@@ -390,7 +390,7 @@ static inline double optest_kappa(const heedi_node *y, int64_t row0,
                     continue;
                 const double add =
                     f_bias * optest_bias(a, h, i, j) +
-                    f_rel *
+                    f_rel * a->scale *
                         optest_relative(
                             a, y->in[0]->x + (row0 + i) * y->cols + h * d,
                             y->in[1]->x + (row0 + j) * y->in[1]->cols + g * d,

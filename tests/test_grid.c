@@ -426,6 +426,54 @@ static void layers_without_maps(void **state)
     heed_ctx_free(ctx);
 }
 
+/* Ink in columns from..to of a picture. */
+static int64_t ink(const heed_image *p, int64_t from, int64_t to)
+{
+    int64_t n = 0;
+    for (int64_t y = 0; y < p->height; y++)
+        for (int64_t i = 3 * from; i < 3 * to; i++)
+            n += p->rgb[3 * y * p->width + i] != 255;
+    return n;
+}
+
+/* Whatever the page and the text, nothing leaves the page; what cannot be
+ * written on it is refused before there are maps. */
+static void margins(void **state)
+{
+    (void)state;
+    enum { HALF = 14, THIN = 4 };
+    static const double width[] = {200, 400, 0}, font[] = {8, 24, 32};
+    static const double value[6 * 16] = {1,   0,  0, 0,   .3,  .2, 0,  0,  0.1,
+                                         0.6, .4, 0, .01, .04, .2, .9, 0.1};
+    heed_ctx *ctx = new_ctx();
+    for (int i = 0; i < 3 * 3 * 2 * 2; i++) {
+        const int64_t heads = i % 2 ? 1 : 6;
+        const shape q = {heads == 1 ? 6 : 1,       heads, 4, 4,
+                         i / 2 % 2 ? value : NULL, 4};
+        const heed_figure_options o = {.scale = 1,
+                                       .robust = 80,
+                                       .width = width[i / 4 % 3],
+                                       .min_font = font[i / 12]};
+        heedi_sheet s;
+        if (o.width == 200 && o.min_font == 32) {
+            assert_int_equal(heedi_sheet_init(&s, ctx, 6, 1, 4, 4, &o),
+                             HEED_EINVAL);
+            assert_non_null(strstr(heed_error(ctx), "choose smaller text"));
+            continue;
+        }
+        heed_image *p = picture(ctx, &q, o, NULL);
+        const int64_t right =
+            ink(p, p->width - (heads == 1 ? HALF : THIN), p->width);
+        if (ink(p, 0, HALF) > 0 || right > 0 ||
+            p->width > (int64_t)(o.width > 0 ? o.width : HEEDI_PAGE_WIDTH))
+            fail_msg("%lld heads, page of %g px, text of %g px: %lld at the "
+                     "right edge",
+                     (long long)heads, o.width, o.min_font, (long long)right);
+        heed_image_free(ctx, p);
+    }
+    heed_ctx_free(ctx);
+}
+
 /* Of one head each, layers follow each other like words, near a square; rows of
  * several heads are cut into blocks if they would be a tower. */
 static void layouts(void **state)
@@ -472,7 +520,8 @@ int main(void)
     };
     const struct CMUnitTest files[] = {test(files_in_slabs)};
     const struct CMUnitTest drawn[] = {test(whole_or_in_pieces), test(pixels),
-                                       test(layers_without_maps)};
+                                       test(layers_without_maps),
+                                       test(margins)};
     int bad = cmocka_run_group_tests_name(__FILE__, always, NULL, NULL);
     if (reads_files())
         bad += cmocka_run_group_tests_name("files", files, NULL, NULL);

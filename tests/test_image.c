@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "expect.h"
+#include "memory.h"
 
 static const char base[] = "tests/golden/image";
 
@@ -260,6 +261,58 @@ static void test_giant(void **state)
     heed_ctx_free(ctx);
 }
 
+/* Under a limit pixels that do not fit are refused by the header alone, which
+ * is all that is right about this file; without one it is found damaged. */
+static void test_room(void **state)
+{
+    (void)state;
+    static const char *const why = "9000 x 9000 pixels needs at least";
+    heed_ctx *ctx = new_ctx();
+    size_t n;
+    unsigned char *p = bytes_of("small.png", &n);
+    put(p + 16, 9000, 4);
+    put(p + 20, 9000, 4);
+    put(p + 29, crc(p + 12, 17), 4);
+    refused(ctx, p, n, HEED_EFORMAT, "damaged");
+    heed_ctx_max_memory(ctx, heedi_resident() + (200 << 20));
+    refused(ctx, p, n, HEED_ENOMEM, why);
+    heed_ctx_max_memory(ctx, heedi_resident() + (300 << 20));
+    refused(ctx, p, n, HEED_EFORMAT, "damaged");
+    free(p);
+    p = bytes_of("exif3.jpg", &n); /* that is turned takes twice as much */
+    size_t sof = 2;
+    while (p[sof + 1] != 0xc0)
+        sof += 2 + (size_t)p[sof + 2] * 256 + p[sof + 3];
+    put(p + sof + 5, 9000, 2);
+    put(p + sof + 7, 9000, 2);
+    refused(ctx, p, n, HEED_ENOMEM, why);
+    free(p);
+    heed_ctx_free(ctx);
+}
+
+/* What resizing takes is refused before, too, and is told. */
+static void test_resizing_room(void **state)
+{
+    (void)state;
+    enum { W = 3000, H = 2000 };
+    char path[512];
+    heed_ctx *ctx = new_ctx();
+    heed_pixels *p;
+    heed_image image = {W, H, calloc(W * H, 3), {0}};
+    assert_non_null(image.rgb);
+    snprintf(path, sizeof path, "%s/vit_bytes", base); /* as large as it is */
+    heed_ctx_max_memory(ctx, heedi_resident() + W * H * 6);
+    assert_int_equal(heed_pixels_of(&p, ctx, &image, path), HEED_ENOMEM);
+    assert_non_null(strstr(heed_error(ctx), "3000 x 2000 pixels needs"));
+    snprintf(path, sizeof path, "%s/vit_bilinear", base);
+    assert_int_equal(heed_pixels_of(&p, ctx, &image, path), HEED_OK);
+    assert_true(p->source.memory > W * H * 3 + 16 * H * 3);
+    assert_true(p->source.memory < W * H * 3 + 16 * H * 3 + W * H);
+    heed_pixels_free(ctx, p);
+    free(image.rgb);
+    heed_ctx_free(ctx);
+}
+
 static void test_other_formats(void **state)
 {
     (void)state;
@@ -362,9 +415,11 @@ int main(void)
     return 0;
 #endif
     const struct CMUnitTest tests[] = {
-        test(test_decode),     test(test_preprocess), test(test_truncated),
-        test(test_flipped),    test(test_giant),      test(test_other_formats),
+        test(test_decode),     test(test_preprocess),
+        test(test_truncated),  test(test_flipped),
+        test(test_giant),      test(test_other_formats),
         test(test_processors), test(test_no_memory),
+        test(test_room),       test(test_resizing_room),
     };
     return cmocka_run_group_tests_name(__FILE__, tests, make_file,
                                        remove_file) != 0;

@@ -319,6 +319,27 @@ static void test_bits(void **state)
     }
 }
 
+/* The least that a plan names is accepted, and one byte less is not. */
+static void accepts_the_least(const world *w, const heed_request *asked)
+{
+    heed_request q = *asked;
+    heed_plan p, least;
+    q.program = heed_plan_program(w->m);
+    q.files = 12345;
+    heed_ctx_max_memory(w->ctx, 0);
+    assert_int_equal(heed_plan_of(w->ctx, &q, &p), HEED_OK);
+    heed_ctx_max_memory(w->ctx, p.peak_min);
+    assert_int_equal(heed_plan_of(w->ctx, &q, &least), HEED_OK);
+    assert_int_equal(least.peak, p.peak_min);
+    assert_int_equal(least.peak_min, p.peak_min);
+    assert_true(p.peak_min < p.peak);
+    heed_ctx_max_memory(w->ctx, p.peak_min - 1);
+    assert_int_equal(heed_plan_of(w->ctx, &q, &least), HEED_ENOMEM);
+    q.files = 0;
+    assert_int_equal(heed_plan_of(w->ctx, &q, &least), HEED_OK);
+    assert_int_equal(least.peak_min, p.peak_min - 12345);
+}
+
 /* With less and less memory panels are of fewer rows: the same bits. Limits are
  * set beside what a plan says at the time. */
 static void heights(const char *model, const char *method, const char *kind)
@@ -349,6 +370,7 @@ static void heights(const char *model, const char *method, const char *kind)
     }
     if (n < 4)
         fail_msg("%s, %s: %d heights of panels", model, method, n);
+    accepts_the_least(&w, &q);
     for (int i = 1; i < n; i++) {
         heed_ctx_max_memory(w.ctx, 0);
         assert_int_equal(heed_plan_of(w.ctx, &q, &p), HEED_OK);

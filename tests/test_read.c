@@ -128,9 +128,26 @@ static void refusals(void **state)
         fseek(file, 0, SEEK_END);
         long size = ftell(file);
         fclose(file);
-        for (long n = 0; n < size; n += size / 7 + 1) {
-            assert_int_equal(truncate(written(ctx, f, r), n), 0);
+        const long some[] = {1, 7, 8, 13, 47, 48, 100, size / 2, size - 1};
+        for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
+            char both[64];
+            assert_int_equal(truncate(written(ctx, f, r), some[k]), 0);
             refused(ctx, path, HEED_EFORMAT, "file.");
+            refused(ctx, path, HEED_EFORMAT, "the HDF5 file is cut short: ");
+            snprintf(both, sizeof both, "it has %ld of %ld bytes", some[k],
+                     size);
+            if (some[k] >= 48)
+                refused(ctx, path, HEED_EFORMAT, both);
+        }
+        assert_int_equal(truncate(written(ctx, f, r), 0), 0);
+        refused(ctx, path, HEED_EFORMAT, "the file is empty");
+        for (long at = 0; at < 10; at++) { /* the signature, the version */
+            file = fopen(written(ctx, f, r), "r+b");
+            fseek(file, at, SEEK_SET);
+            fputc(0xee, file);
+            fclose(file);
+            refused(ctx, path, HEED_EFORMAT,
+                    at < 8 ? "no HDF5 file" : "the HDF5 file is damaged");
         }
         assert_int_equal(unlink(path), 0);
         refused(ctx, path, HEED_EIO, "No such file");

@@ -86,9 +86,9 @@ static double arriving(optest *t, double *magnitude)
     return sum;
 }
 
-static double over(double r, double z)
+static double quotient(double r, double z)
 {
-    return z != 0 ? r / (z + 1e-9) : 0;
+    return z == 0 ? 0 : r / (z + 1e-9 == 0 ? 1e-9 : z + 1e-9);
 }
 
 static double product(const heed_real *a, const heed_real *b, int64_t n)
@@ -97,19 +97,6 @@ static double product(const heed_real *a, const heed_real *b, int64_t n)
     for (int64_t i = 0; i < n; i++)
         sum += (double)a[i] * (double)b[i];
     return sum;
-}
-
-/* What a pair's score has of the tables of relative keys, before scaling. */
-static double of_tables(const heedi_attention_args *a, int64_t step,
-                        const heed_real *q, const heed_real *k)
-{
-    const int64_t most = a->span, d = a->head_dim;
-    const int64_t at = (step < -most  ? -most
-                        : step > most ? most
-                                      : step) +
-                       most;
-    return (a->by_query ? product(q, a->by_query + at * d, d) : 0) +
-           (a->by_key ? product(k, a->by_key + at * d, d) : 0);
 }
 
 /* Of one head: with M = R_A / Z, R_A = A (R / O) V^T / 2 and Z the scores
@@ -121,22 +108,22 @@ static double table_share(optest *t, int64_t seq, int64_t h)
     const int64_t d = a->head_dim, len = heedi_len(&t->batch, seq);
     const int64_t row0 = t->batch.start[seq], g = h / (a->heads / a->kv_heads);
     const int64_t ldq = t->y->cols, ldk = t->in[1]->cols;
-    heed_real *m = optest_reals(t, len * len);
-    double sum = 0;
-    const heedi_view all = {.seq = seq, .head = h, .nq = len, .out = m};
-    t->y->op->mixing->rows(t->y, &t->run, &all);
+    double *s = optest_alloc(t, (size_t)(2 * len * len) * sizeof *s);
+    double *p = s + len * len, sum = 0;
+    optest_attention(t->y, row0, len, h, s, p);
     for (int64_t i = 0; i < len; i++)
         for (int64_t j = 0; j < len; j++) {
             const int64_t qi = (row0 + i) * ldq + h * d;
             const int64_t kj = (row0 + j) * ldk + g * d;
             const heed_real *q = t->in[0]->x + qi, *k = t->in[1]->x + kj;
-            const double more = of_tables(a, j - i, q, k);
+            const double more = optest_relative(a, q, k, j - i);
             double r = 0;
             for (int64_t c = 0; c < d; c++)
-                r += over((double)t->y->g[qi + c], (double)t->y->x[qi + c]) *
-                     (double)t->in[2]->x[kj + c];
-            r *= (double)m[i * len + j] / 2;
-            const double z = product(q, k, d) + more, n = over(r, z);
+                r +=
+                    quotient((double)t->y->g[qi + c], (double)t->y->x[qi + c]) *
+                    (double)t->in[2]->x[kj + c];
+            r *= p[i * len + j] / 2;
+            const double z = product(q, k, d) + more, n = quotient(r, z);
             sum += n * more / 2 + (r - n * z);
         }
     return sum;
@@ -279,11 +266,6 @@ static void test_threads(void **state)
 }
 
 /* ---- y = a + b by plain loops ---- */
-
-static double quotient(double r, double z)
-{
-    return z == 0 ? 0 : r / (z + 1e-9 == 0 ? 1e-9 : z + 1e-9);
-}
 
 /* Rows from row0 to row1 share their sums. */
 static double by_loop(const optest *t, int64_t row0, int64_t row1)

@@ -192,6 +192,10 @@ static void configured(void **state)
     } cases[] = {
         {"{}", -1, -1, 0, 0},
         {"{\"bos_token\": \"<s>\"}", 0, -1, 0, 0},
+        /* 10^30, as transformers writes it where there is no limit */
+        {"{\"model_max_length\": 1000000000000000019884624838656, "
+         "\"bos_token\": \"<s>\"}",
+         0, -1, 0, 0},
         {"{\"bos_token\": \"<s>\", \"add_bos_token\": true}", 0, -1, 1, 0},
         {"{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": \"</s>\", "
          "\"add_bos_token\": true, \"add_eos_token\": true}",

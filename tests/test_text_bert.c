@@ -140,6 +140,11 @@ static void vocab_txt(void **state)
          6,
          {5, 8, 5, 6, 1, 3}},
         {NULL, "{\"sep_token\": \"the\"}", 6, {2, 8, 5, 6, 1, 8}},
+        {"{\"model_max_length\": 1000000000000000019884624838656, "
+         "\"do_lower_case\": false}",
+         NULL,
+         5,
+         {2, 1, 1, 7, 3}},
         {"{\"sep_token\": \"[SEP]\"}",
          "{\"sep_token\": \"the\"}",
          6,

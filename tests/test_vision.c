@@ -143,6 +143,28 @@ static void test_relevance(void **state)
     heed_ctx_free(ctx);
 }
 
+/* Reading a picture that takes more than the run is the peak of its plan. */
+static void reads_a_picture(heed_ctx *ctx, heed_request q, const heed_pixels *a,
+                            const heed_plan *run)
+{
+    heed_pixels p = *a;
+    heed_plan plan;
+    p.source.memory = 2 * run->peak_max;
+    q.input = &(heed_input){.pixels = &p};
+    q.n_inputs = 1;
+    q.program = run->program;
+    assert_int_equal(heed_plan_of(ctx, &q, &plan), HEED_OK);
+    assert_int_equal(plan.peak, run->program + p.source.memory);
+    assert_int_equal(plan.peak_min, plan.peak);
+    assert_int_equal(plan.peak_max, plan.peak);
+    heed_ctx_max_memory(ctx, plan.peak - 1);
+    assert_int_equal(heed_plan_of(ctx, &q, &plan), HEED_ENOMEM);
+    heed_ctx_max_memory(ctx, 0);
+    p.source.memory = run->weights;
+    assert_int_equal(heed_plan_of(ctx, &q, &plan), HEED_OK);
+    assert_int_equal(plan.peak, run->peak);
+}
+
 /* Every method: a batch of two, one thread and computing everything again give
  * the same bits as one image with two threads. */
 static void test_same_bits(void **state)
@@ -171,6 +193,7 @@ static void test_same_bits(void **state)
             same_results(one[0], two[1]);
             heed_plan plan;
             assert_int_equal(heed_plan_of(ctx, &q, &plan), HEED_OK);
+            reads_a_picture(ctx, q, &a, &plan);
             heed_ctx_max_memory(ctx, plan.peak_min + plan.peak_min / 8);
             free_results(one, 1);
             attribute(ctx, &q, one);

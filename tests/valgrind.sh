@@ -44,6 +44,8 @@ run 0 tokenize -m $llama -p "$text"
 run 0 predict -m $llama -p "$text" -t 1
 run 0 predict -m $mamba -p "$text" -t 2
 run 0 predict -m tests/golden/bin/native --ids 1,2,3
+run 0 embed -m tests/golden/bert/embed_relkeyquery_bf16 --ids 1,2,3 -t 2 -q -o "$work/e.npz"
+run 0 attribute -m tests/golden/bert/relkeyquery --ids 1,2,3 --at 1 -a transformer_attribution -t 2 -q
 run 0 generate -m $llama -p "$text" -n 3 -t 1
 run 0 generate -m $mamba -p "$text" -n 3 -t 1
 run 0 attention -m $llama -p "$text" -t 1 -q -o "$work/a.h5"

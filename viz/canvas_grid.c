@@ -185,20 +185,27 @@ void heedi_grid_edge(const heedi_grid *g, heedi_canvas *c, bool is_causal,
     cairo_stroke(cr);
 }
 
-void heedi_shades_bar(const heedi_shades *s, heedi_canvas *c, double x,
-                      double y, double w, const char *legend)
+double heedi_shades_bar(const heedi_shades *s, heedi_canvas *c, double x,
+                        double y, double w, const char *legend)
 {
-    char num[HEEDI_NUMBER];
+    char low[HEEDI_NUMBER], high[HEEDI_NUMBER];
+    const double font = c->min_font;
     heedi_type left = {9, 0x444444, false, HEEDI_LEFT, 0}, right = left,
                middle = left;
     right.align = HEEDI_RIGHT;
     middle.align = HEEDI_MIDDLE;
-    heedi_canvas_text(c, x, y - 5, left, legend);
+    heedi_number_text(low, s->low, s->is_signed);
+    heedi_number_text(high, s->high, s->is_signed);
+    const double a = heedi_canvas_width(c, left, low);
+    const double b = heedi_canvas_width(c, right, high);
+    const double zero = heedi_canvas_width(c, middle, "0");
+    const double base = y + fmax(19, 7 + 1.2 * font);
+    const double other = a + b + 4 > w ? base + 1.2 * font : base;
+    heedi_canvas_text(c, x, y - fmax(5, 0.25 * font), left, legend);
     heedi_canvas_bar(c, x, y, w, 8, s->cmap);
-    heedi_canvas_text(c, x, y + 19, left,
-                      heedi_number_text(num, s->low, s->is_signed));
-    heedi_canvas_text(c, x + w, y + 19, right,
-                      heedi_number_text(num, s->high, s->is_signed));
-    if (s->is_signed)
-        heedi_canvas_text(c, x + w / 2, y + 19, middle, "0");
+    heedi_canvas_text(c, x, base, left, low);
+    heedi_canvas_text(c, x + w, other, right, high);
+    if (s->is_signed && 2 * fmax(a, b) + zero + 8 <= w)
+        heedi_canvas_text(c, x + w / 2, base, middle, "0");
+    return other;
 }

@@ -39,8 +39,10 @@ heed_status heedi_grid_draw(const heedi_grid *g, heedi_canvas *c);
 /* The stair of a causal matrix, else a frame; line: its width, px. */
 void heedi_grid_edge(const heedi_grid *g, heedi_canvas *c, bool is_causal,
                      double line);
-/* A colour bar w px wide, its top at y, between its legend and its numbers. */
-void heedi_shades_bar(const heedi_shades *s, heedi_canvas *c, double x,
-                      double y, double w, const char *legend);
+/* A colour bar w px wide, its top at y, between its legend and its numbers,
+ * which are below each other if they have no room beside each other; returns
+ * the last baseline. */
+double heedi_shades_bar(const heedi_shades *s, heedi_canvas *c, double x,
+                        double y, double w, const char *legend);
 
 #endif

@@ -122,11 +122,31 @@ static const char *spoken(heedi_arena *a, const char *name)
     return copy;
 }
 
+/* "q8_0,q5_0,f32" as "Q8_0/Q5_0": the small tensors of a quantised model are in
+ * float32, as everybody's. */
+static void types_text(char *out, size_t size, const char *types)
+{
+    size_t n = 0;
+    for (const char *s = types; s && *s;) {
+        const size_t len = strcspn(s, ",");
+        const bool plain = n > 0 && len == 3 && memcmp(s, "f32", 3) == 0;
+        for (size_t i = 0; !plain && n + 2 < size && i < len; i++) {
+            if (i == 0 && n > 0)
+                out[n++] = '/';
+            out[n++] = (char)(s[0] == 'q' && s[i] >= 'a' && s[i] <= 'z'
+                                  ? s[i] - 'a' + 'A'
+                                  : s[i]);
+        }
+        s += len + (s[len] == ',');
+    }
+    out[n] = '\0';
+}
+
 const char *heedi_model_text(heedi_arena *a, const heed_result *r)
 {
     const char *name = heed_result_str(r, "", "model_name");
     const char *type = heed_result_str(r, "", "dtype_weights");
-    char upper[32] = "";
+    char upper[64];
     if (!name || !*name)
         name = heed_result_str(r, "", "model_arch");
     if (!name || !*name)
@@ -142,11 +162,7 @@ const char *heedi_model_text(heedi_arena *a, const heed_result *r)
         }
     if (n > 5 && strncmp(name + n - 5, ".gguf", 5) == 0)
         n -= 5;
-    for (size_t i = 0;
-         type && type[i] && type[i] != ',' && i + 1 < sizeof upper; i++)
-        upper[i] = (char)(type[0] == 'q' && type[i] >= 'a' && type[i] <= 'z'
-                              ? type[i] - 'a' + 'A'
-                              : type[i]);
+    types_text(upper, sizeof upper, type);
     /* a quantisation that the name has need not be said twice */
     if (!*upper ||
         (strlen(upper) <= n && memmem(name, n, upper, strlen(upper)) != NULL))

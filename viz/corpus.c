@@ -1,6 +1,7 @@
 #include <heed/corpus.h>
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ctx.h"
 #include "result.h"
@@ -8,6 +9,7 @@
 
 #ifdef HEEDI_HAVE_HDF5
 #include "hdf5_corpus.h"
+#include "hdf5_reason.h"
 #include "out.h"
 #include "twin.h"
 
@@ -25,12 +27,26 @@ struct heed_corpus {
 
 /* ---- a file that is there ---- */
 
+static heed_status unopened(const heed_corpus *c)
+{
+    char why[HEEDI_H5_REASON];
+    return heedi_fail(c->ctx, HEED_EOUTPUT,
+                      "%s: exists and is no file of many inputs: %s; --force "
+                      "replaces it",
+                      c->twin.path, heedi_h5_reason(why, c->twin.path));
+}
+
 static heed_status examine(heed_corpus *c, int64_t *done)
 {
     heedi_h5 *h = &c->h;
     heed_status st = HEED_OK;
+    struct stat s; /* HDF5 takes an empty file for a new one */
+    if (stat(c->twin.path, &s) == 0 && s.st_size == 0)
+        return unopened(c);
     h->file = heedi_hdf5_open(&h->driver, c->twin.part);
-    *done = h->file < 0 ? -1 : heedi_corpus_count(h);
+    if (h->file < 0)
+        return unopened(c);
+    *done = heedi_corpus_count(h);
     if (*done < 0)
         st = heedi_fail(c->ctx, HEED_EOUTPUT,
                         "%s: exists and is no file of many inputs; --force "
@@ -38,8 +54,7 @@ static heed_status examine(heed_corpus *c, int64_t *done)
                         c->twin.path);
     if (st == HEED_OK)
         st = heedi_corpus_same(h, c->run);
-    if (h->file >= 0)
-        heedi_hdf5_close(&h->driver, h->file);
+    heedi_hdf5_close(&h->driver, h->file);
     h->file = -1;
     return st;
 }

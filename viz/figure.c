@@ -11,6 +11,7 @@
 #include "out.h"
 #include "picture.h"
 #include "thumbnails.h"
+#include "view.h"
 #ifdef HEEDI_HAVE_CAIRO
 #include "canvas.h"
 #endif
@@ -155,6 +156,8 @@ heed_status heed_figure_draw_parts(heed_ctx *ctx, const char *figure,
         return heedi_fail(ctx, HEED_EINVAL,
                           "figure %s draws one explanation, not %lld",
                           f->info.name, (long long)n_parts);
+    for (int64_t i = 0; i < n_parts; i++)
+        HEEDI_TRY(heedi_view_one(ctx, part[i].r));
     p.figure = f;
     p.r = part->r;
     p.group = part->group;

@@ -60,6 +60,12 @@ static const heedi_format *find(const char *path, const char *name)
     return NULL;
 }
 
+const heed_format_info *heed_format_of(const char *path, const char *format)
+{
+    const heedi_format *f = find(path, format);
+    return f ? &f->info : NULL;
+}
+
 static heed_status choose(const heedi_format **out, heed_ctx *ctx,
                           const char *path, const char *name)
 {
@@ -282,6 +288,13 @@ static heed_status read_attr(void *ud, heed_ctx *ctx, const char *group,
     if (!*group)
         HEEDI_TRY(check_attr(r, ctx, key, value));
     return r->to->attr(r->to->ud, ctx, group, key, value);
+}
+
+void heed_quiet_files(void)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (formats[i]->quiet)
+            formats[i]->quiet();
 }
 
 heed_status heed_read_into(heed_ctx *ctx, const char *path, const heed_sink *to)

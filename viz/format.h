@@ -30,6 +30,10 @@ typedef struct heedi_format {
 
     /* All of a file that can be opened, into a sink; NULL: is not read. */
     heed_status (*load)(heed_ctx *ctx, const char *path, const heed_sink *to);
+
+    /* The library under it says nothing on stderr from now on; NULL: it never
+     * does. */
+    void (*quiet)(void);
 } heedi_format;
 
 #endif

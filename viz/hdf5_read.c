@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hdf5_file.h"
+#include "hdf5_reason.h"
 #include "result.h"
 #include "utf8.h"
 
@@ -378,7 +379,9 @@ heed_status heedi_h5_load(heed_ctx *ctx, const char *path, const heed_sink *to)
         H5Tset_size(r.text, H5T_VARIABLE);
         H5Tset_cset(r.text, H5T_CSET_UTF8);
         if (file < 0) {
-            st = heedi_fail(ctx, HEED_EFORMAT, "%s: no HDF5 file", path);
+            char why[HEEDI_H5_REASON];
+            st = heedi_fail(ctx, HEED_EFORMAT, "%s: %s", path,
+                            heedi_h5_reason(why, path));
         } else {
             hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
             bool first;

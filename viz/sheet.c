@@ -38,6 +38,20 @@ static heed_status too_small(heed_ctx *ctx, const heedi_sheet *s, double page,
                       page, least);
 }
 
+/* What stands at an end of the colour bar, at most "−4.2e−12", has to find
+ * room: so many times the size of the text. */
+static heed_status check_text(heed_ctx *ctx, double page, double font)
+{
+    const double need = 5.2 * font + 2 * side;
+    if (need <= page)
+        return HEED_OK;
+    return heedi_fail(
+        ctx, HEED_EINVAL,
+        "grid: text of %g px does not fit a page of %g px: choose "
+        "smaller text, or a page of %.0f px or more",
+        font, page, ceil(need));
+}
+
 heed_status heedi_sheet_init(heedi_sheet *s, heed_ctx *ctx, int64_t layers,
                              int64_t heads, int64_t rows, int64_t columns,
                              const heed_figure_options *o)
@@ -64,6 +78,7 @@ heed_status heedi_sheet_init(heedi_sheet *s, heed_ctx *ctx, int64_t layers,
     }
     if (size < least)
         return too_small(ctx, s, page, size);
+    HEEDI_TRY(check_text(ctx, page, font));
     /* chosen rows lie as far apart as in a square, but can be seen */
     const double share = (double)rows / (double)columns;
     s->width = size;

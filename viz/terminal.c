@@ -209,6 +209,7 @@ heed_status heed_terminal_heat(char **out, heed_ctx *ctx, const heed_result *r,
     if (columns < 10)
         return heedi_fail(ctx, HEED_EINVAL,
                           "%d columns, at least 10 are needed", columns);
+    HEEDI_TRY(heedi_view_one(ctx, r));
     sheet s = {.ctx = ctx, .columns = columns};
     heed_status st = heedi_view_init(&v, ctx, r, group, o ? o : &defaults);
     if (st == HEED_OK) {

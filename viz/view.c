@@ -396,6 +396,17 @@ static const char *named(heedi_view *v, const char *key)
     return s ? heedi_label(&v->arena, s) : NULL;
 }
 
+heed_status heedi_view_one(heed_ctx *ctx, const heed_result *r)
+{
+    const heed_array *a = heed_result_get(r, "input", "sample_start");
+    if (!a)
+        return HEED_OK;
+    return heedi_fail(ctx, HEED_EINVAL,
+                      "the file is of %lld inputs, and a picture is of one: "
+                      "`heed attribute --per-file` writes a file for each",
+                      (long long)a->var.len[0]);
+}
+
 heed_status heedi_view_init(heedi_view *v, heed_ctx *ctx, const heed_result *r,
                             const char *group, const heed_figure_options *o)
 {

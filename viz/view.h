@@ -41,6 +41,10 @@ typedef struct heedi_view {
     const char *target_text, *foil_text; /* cleaned, or NULL */
 } heedi_view;
 
+/* HEED_EINVAL: a result of many inputs (heed_corpus_add()), which cannot be
+ * drawn as if they were one. */
+heed_status heedi_view_one(heed_ctx *ctx, const heed_result *r);
+
 /* HEED_EINVAL: no such array, lengths that do not fit, no such colour map or
  * target; HEED_ENUMERIC: a value is not finite. Clear it in any case. */
 heed_status heedi_view_init(heedi_view *v, heed_ctx *ctx, const heed_result *r,

@@ -86,6 +86,11 @@ typedef struct heed_request {
     uint64_t seed;           /* of methods that draw random numbers */
     int streams; /* 1: the sink keeps no array in memory: of attention maps the
                     plan then counts a few rows, not the whole map */
+    uint64_t program; /* of the plan: heed_plan_program() before the caller
+                         opened files or kept results; 0: as it is now */
+    uint64_t files;   /* bytes that writing files takes while the run lasts,
+                         see heed_format_info.memory; part of the plan's
+                         results */
     const char *const *rules; /* ends at NULL: "mlp.*=gamma:0.05", rules of
                                  operations by patterns of their names, the
                                  last match wins; NULL: the method's own */
@@ -98,7 +103,8 @@ typedef struct heed_request {
                           embedding as it enters the model, or the patches;
                           "sum", with positions and token types added;
                           "normed", what a norm right behind makes of it.
-                          NULL: "word" */
+                          NULL: "word". HEED_ENOTSUP: the model adds nothing, or
+                          has no such norm */
     int center_logits; /* 1: a target "logit" is the logit less the mean of all
                           others; no other kind of target may be asked for */
     int64_t top;       /* > 0: of kept heads and neurons the so many of greatest
@@ -124,6 +130,10 @@ HEED_API HEED_NODISCARD heed_status heed_put_input(const heed_sink *s,
                                                    heed_ctx *ctx,
                                                    const heed_tokens *tokens);
 
+/* Bytes by which what a process holds before it runs differs from one process
+ * to the next: a limit for another one is peak_min and this. */
+#define HEED_PROGRAM_VARIES (1 << 20)
+
 /* The memory a run will need, in bytes, each part by itself. */
 typedef struct heed_plan {
     uint64_t program;     /* resident now: program, libraries, tokenizer */
@@ -133,8 +143,11 @@ typedef struct heed_plan {
         scratch;   /* of one block, forward or backward, with decoded panels */
     uint64_t blas; /* buffers of the BLAS */
     uint64_t results;
-    uint64_t peak;     /* sum of all */
-    uint64_t peak_min; /* the least it could be made, by recomputing all */
+    uint64_t peak;     /* sum of all; of images at least `program` and what it
+                          took to read them */
+    uint64_t peak_min; /* the least it could be made, by recomputing all and
+                          with the lowest panels of maps: the least that
+                          heed_ctx_max_memory() may be */
     uint64_t peak_max; /* with every block kept */
     int64_t n_blocks, n_kept;
 } heed_plan;
@@ -144,6 +157,12 @@ typedef struct heed_plan {
 HEED_API HEED_NODISCARD heed_status heed_plan_of(heed_ctx *ctx,
                                                  const heed_request *q,
                                                  heed_plan *out);
+
+/* What a plan made now would have as `program`: resident bytes of the process
+ * without mapped pages of the model; 0 if the system does not say. Where
+ * libraries and stacks lie is chosen anew for each process, which changes it by
+ * some 0.3 MiB. Cannot fail. */
+HEED_API uint64_t heed_plan_program(const heed_model *m);
 
 #ifdef __cplusplus
 }

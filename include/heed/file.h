@@ -3,6 +3,7 @@
 #define HEED_FILE_H
 
 #include <heed/result.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,11 +16,19 @@ typedef struct heed_format_info {
     int streams; /* 1: slabs go to the file as they come; 0: kept in memory
                     until the end */
     int reads;   /* 1: heed_read() reads it, too */
+    uint64_t memory,
+        memory_more; /* bytes that writing a file takes beside the
+                        result; each further one at the same time */
 } heed_format_info;
 
 /* i-th format of this build in name order, or NULL if i is out of range.
  * Static storage. Cannot fail. */
 HEED_API const heed_format_info *heed_format_at(int i);
+
+/* The format that heed_file_open() would take, or NULL if it would find none.
+ * Static storage. Cannot fail. */
+HEED_API const heed_format_info *heed_format_of(const char *path,
+                                                const char *format);
 
 /* A file that is being written: PATH.part until heed_file_close() renames it,
  * so that a call that fails leaves what was there before. */
@@ -65,6 +74,12 @@ HEED_API HEED_NODISCARD heed_status heed_read(heed_result **out, heed_ctx *ctx,
 HEED_API HEED_NODISCARD heed_status heed_read_into(heed_ctx *ctx,
                                                    const char *path,
                                                    const heed_sink *to);
+
+/* For a program that does not use HDF5 itself: its library says nothing on
+ * stderr from now on, in this thread. Heed's own calls never let it; but when a
+ * process ends after it has read a damaged file, HDF5 1.10 tells that it cannot
+ * close what it left open. Cannot fail. */
+HEED_API void heed_quiet_files(void);
 
 #ifdef __cplusplus
 }

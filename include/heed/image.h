@@ -19,6 +19,8 @@ typedef struct heed_image_source {
     const char *format;    /* "png", "jpeg" */
     int64_t width, height; /* px, the right way up */
     int64_t bytes;         /* of the file */
+    uint64_t memory;       /* bytes that were in use at once while it was read
+                              and resized; part of plans */
     char sha256[65];       /* of the file */
 } heed_image_source;
 
@@ -36,7 +38,8 @@ typedef struct heed_image {
  * Returns HEED_EIO, HEED_EFORMAT (damaged: a file that ends too early or whose
  * checksums are wrong included; more than HEED_IMAGE_MOST_PIXELS),
  * HEED_ENOTSUP (another format, by name if it is known, or a build without the
- * library for it), HEED_ENOMEM. */
+ * library for it), HEED_ENOMEM (also if its pixels would exceed
+ * heed_ctx_max_memory(): before they are decoded). */
 HEED_API HEED_NODISCARD heed_status heed_image_load(heed_image **out,
                                                     heed_ctx *ctx,
                                                     const char *path);
@@ -59,7 +62,7 @@ typedef struct heed_pixels {
  *   out   owned by the caller: heed_pixels_free(); NULL on failure
  *   path  a Hugging Face directory, or its preprocessor_config.json
  * Returns HEED_EIO, HEED_EFORMAT, HEED_ENOTSUP (a kind of processor or filter,
- * by name), HEED_ENOMEM. */
+ * by name), HEED_ENOMEM (as heed_image_load()). */
 HEED_API HEED_NODISCARD heed_status heed_pixels_of(heed_pixels **out,
                                                    heed_ctx *ctx,
                                                    const heed_image *image,

@@ -6,35 +6,52 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* The number of a line "KEY: N kB", in bytes; 0: there is none. */
+static uint64_t line_of(const char *path, const char *key)
+{
+    char text[512];
+    unsigned long long kib = 0;
+    const size_t n = strlen(key);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return 0;
+    while (fgets(text, sizeof text, f))
+        if (strncmp(text, key, n) == 0 &&
+            sscanf(text + n, ": %llu kB", &kib) == 1)
+            break;
+    fclose(f);
+    return kib * 1024;
+}
+
+/* The sum over all mappings: statm is off by some pages for each processor. */
 uint64_t heedi_resident(void)
 {
     unsigned long long size, pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
+    const uint64_t exact = line_of("/proc/self/smaps_rollup", "Rss");
+    FILE *f = exact > 0 ? NULL : fopen("/proc/self/statm", "r");
     if (!f)
-        return 0;
+        return exact;
     if (fscanf(f, "%llu %llu", &size, &pages) != 2)
         pages = 0;
     fclose(f);
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Mappings that lie in the range, each followed by its numbers. */
-uint64_t heedi_resident_in(const void *p, size_t n)
+/* Mappings, each followed by its numbers. */
+uint64_t heedi_resident_but(heedi_mapping_fn *left_out, const void *ud)
 {
     char text[512];
     unsigned long long from, to, kib, sum = 0;
-    const uintptr_t a = (uintptr_t)p, b = a + n;
-    int inside = 0;
+    bool counts = false;
     FILE *f = fopen("/proc/self/smaps", "r");
-    if (!f)
-        return 0;
-    while (fgets(text, sizeof text, f))
+    while (f && fgets(text, sizeof text, f))
         if (sscanf(text, "%llx-%llx ", &from, &to) == 2)
-            inside = from < b && to > a;
-        else if (inside && sscanf(text, "Rss: %llu kB", &kib) == 1)
+            counts = !left_out(ud, (uintptr_t)from, (uintptr_t)to);
+        else if (counts && sscanf(text, "Rss: %llu kB", &kib) == 1)
             sum += kib;
-    fclose(f);
-    return sum * 1024;
+    if (f)
+        fclose(f);
+    return sum > 0 ? sum * 1024 : heedi_resident();
 }
 
 uint64_t heedi_touched(const void *p, size_t n)
@@ -58,16 +75,7 @@ uint64_t heedi_touched(const void *p, size_t n)
 
 uint64_t heedi_available(void)
 {
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *f = fopen("/proc/meminfo", "r");
-    if (!f)
-        return 0;
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    fclose(f);
-    return kib * 1024;
+    return line_of("/proc/meminfo", "MemAvailable");
 }
 
 bool heedi_address_room(size_t n)

@@ -17,6 +17,7 @@ typedef struct job {
     heedi_cli_output out;
     bool table;
     bool keep; /* a table, a document or a picture is made of the result */
+    uint64_t program;      /* before files were opened */
     bool several, refused; /* maps to be made; not with this output */
     heed_figure_options options;
     heed_thumbnails thumbnails;
@@ -144,17 +145,23 @@ static heed_status print_table(job *j)
         return heedi_cli_fail(j->c, HEED_EINTERNAL,
                               "attention: the method wrote no map");
     const int64_t *n = a->var.len;
-    printf("layer\t%s\tquery\tkey\tweight\n", a->var.dim[1]);
+    const char *index = heed_result_str(r, "attention", "index");
+    const bool one = heed_result_num(r, "attention", "n_reduced") > 1;
+    printf("layer\t%s\tquery\tkey\tweight\n", index ? index : a->var.dim[1]);
     for (int64_t i = 0; i < n[0] * n[1] * n[2] * n[3]; i++) {
         int64_t key = i % n[3], query = i / n[3] % n[2];
         double w = a->var.type == HEED_F64
                        ? ((const double *)a->data)[i]
                        : (double)((const float *)a->data)[i];
-        printf(
-            "%lld\t%lld\t%lld\t%lld\t",
-            (long long)coordinate(r, "layer", i / (n[1] * n[2] * n[3])),
-            (long long)coordinate(r, a->var.dim[1], i / (n[2] * n[3]) % n[1]),
-            (long long)coordinate(r, "query", query), (long long)key);
+        printf("%lld\t",
+               (long long)coordinate(r, "layer", i / (n[1] * n[2] * n[3])));
+        if (one) /* of several, by the name of the reduction */
+            printf("%s\t", heed_result_str(r, "attention", "reduction"));
+        else
+            printf("%lld\t", (long long)coordinate(r, a->var.dim[1],
+                                                   i / (n[2] * n[3]) % n[1]));
+        printf("%lld\t%lld\t", (long long)coordinate(r, "query", query),
+               (long long)key);
         heedi_cli_print_number(stdout, w, '\n');
     }
     return HEED_OK;
@@ -163,12 +170,12 @@ static heed_status print_table(job *j)
 /* Of every layer, what is said in one number. */
 static const struct {
     const char *name;
-    bool states; /* of layers that have any */
+    bool states; /* of layers that have any, or where something decays */
 } measures[] = {
     {"mean_distance", false},        {"last_distance", false},
     {"mean_entropy", false},         {"mean_first_mass", false},
-    {"decay_length", false},         {"decay_length_r2", false},
-    {"decay_power", false},          {"decay_power_r2", false},
+    {"decay_length", true},          {"decay_length_r2", true},
+    {"decay_power", true},           {"decay_power_r2", true},
     {"horizon_median", true},        {"horizon_mean", true},
     {"horizon_max", true},           {"horizon_open", true},
     {"reconstruction_error", false},
@@ -215,10 +222,8 @@ static heed_status prepare(job *j)
     HEEDI_TRY(choose_method(j));
     if (!a->dry_run)
         HEEDI_TRY(heedi_cli_outputs_check(c, 1));
-    j->table =
-        !a->output && !a->json && !a->dry_run && !heedi_cli_has_picture(a);
-    j->keep =
-        j->table || (!a->dry_run && (a->json || heedi_cli_has_picture(a)));
+    j->table = !a->output && !a->json && !heedi_cli_has_picture(a);
+    j->keep = j->table || a->json || heedi_cli_has_picture(a);
     HEEDI_TRY(heedi_cli_load_model(c));
     heedi_cli_load_tokenizer(c);
     return HEED_OK;
@@ -247,17 +252,13 @@ static bool keeps_little(const job *j)
 /* Does everything take tiles as they come? */
 static int streams(const job *j)
 {
-    const char *path = j->c->args.output;
-    const char *dot = path ? strrchr(path, '.') : NULL;
-    const heed_format_info *f;
+    const heedi_args *a = &j->c->args;
     if (!keeps_little(j))
         return 0;
-    if (!path)
+    if (!a->output)
         return j->keep;
-    for (int i = 0; dot && (f = heed_format_at(i)); i++)
-        if (f->streams && strstr(f->extension, dot))
-            return 1;
-    return 0;
+    const heed_format_info *f = heed_format_of(a->output, a->format);
+    return f && f->streams;
 }
 
 static heed_request request(const job *j, const heed_input *input)
@@ -282,6 +283,8 @@ static heed_request request(const job *j, const heed_input *input)
         .row_step = a->row_step,
         .center_logits = a->center_logits,
         .streams = streams(j),
+        .program = j->program,
+        .files = heedi_cli_output_memory(j->c, 1),
     };
 }
 
@@ -323,9 +326,10 @@ static heed_status run_all(job *j)
 {
     heedi_cli *c = j->c;
     HEEDI_TRY(prepare(j));
+    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
+    j->program = heed_plan_program(c->model);
     if (!c->args.dry_run)
         HEEDI_TRY(open_output(j));
-    HEEDI_TRY(heedi_cli_prompt(c, &j->texts, 0, 0, &j->in));
     if (weighted(&c->args))
         HEEDI_TRY(heedi_cli_targets(c, &j->in));
     const heed_input input = {.tokens = &j->in.tokens,

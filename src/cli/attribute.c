@@ -17,9 +17,11 @@ typedef struct job {
     bool headed; /* the line of column names is printed */
     heed_figure_options figure;
     char reduce[32];
-    const char **keep; /* of --keep, and what --figure draws */
-    heed_plan *plan;   /* of each method, the greatest one */
-    heed_status late;  /* of a residual that is too large: all was written */
+    const char **keep;      /* of --keep, and what --figure draws */
+    heed_plan *plan;        /* of each method, the greatest one */
+    uint64_t corpus_memory; /* that the file of a data set takes already */
+    uint64_t program;       /* before files were opened; 0: not known yet */
+    heed_status late; /* of a residual that is too large: all was written */
     char late_why[1024];
 } job;
 
@@ -99,6 +101,16 @@ static heed_status check_methods(const job *j)
     return HEED_OK;
 }
 
+static heed_status open_corpus(job *j)
+{
+    heedi_cli *c = j->c;
+    const uint64_t before = heed_plan_program(c->model);
+    HEEDI_TRY(heedi_cli_corpus_open(c, j->texts.n, &j->corpus));
+    const uint64_t after = heed_plan_program(c->model);
+    j->corpus_memory = after > before ? after - before : 0;
+    return HEED_OK;
+}
+
 static heed_status prepare(job *j)
 {
     heedi_cli *c = j->c;
@@ -124,9 +136,7 @@ static heed_status prepare(job *j)
     j->plan = heedi_cli_calloc(c, j->methods.n, sizeof *j->plan);
     if (!j->plan)
         return HEED_ENOMEM;
-    return heedi_cli_is_corpus(a) && !a->dry_run
-               ? heedi_cli_corpus_open(c, j->texts.n, &j->corpus)
-               : HEED_OK;
+    return heedi_cli_is_corpus(a) && !a->dry_run ? open_corpus(j) : HEED_OK;
 }
 
 /* ---- one batch ---- */
@@ -159,19 +169,25 @@ static void batch_free(heedi_cli *c, batch *b)
     free(b->sink);
 }
 
-/* Files are opened first: what cannot be written must not be computed. */
+/* Files are opened first: what cannot be written must not be computed. What
+ * the process holds is looked up once before, so that the plan of a run is that
+ * of a dry run. */
 static heed_status batch_fill(job *j, batch *b)
 {
     heedi_cli *c = j->c;
     int64_t room;
+    HEEDI_TRY(heedi_cli_room(c, &room));
+    for (int64_t i = 0; i < b->n; i++)
+        HEEDI_TRY(
+            heedi_cli_prompt(c, &j->texts, b->first + i, room, &b->in[i]));
+    if (j->program == 0)
+        j->program = heed_plan_program(c->model) - j->corpus_memory;
     if (!c->args.dry_run)
         for (int64_t i = 0; i < b->n; i++)
             HEEDI_TRY(heedi_cli_output_open(c, &b->out[i], b->first + i,
                                             j->texts.n, true));
-    HEEDI_TRY(heedi_cli_room(c, &room));
     for (int64_t i = 0; i < b->n; i++) {
         heedi_cli_input *in = &b->in[i];
-        HEEDI_TRY(heedi_cli_prompt(c, &j->texts, b->first + i, room, in));
         HEEDI_TRY(heedi_cli_continue(c, in));
         HEEDI_TRY(heedi_cli_targets(c, in));
         b->input[i] = (heed_input){.tokens = &in->tokens,
@@ -204,6 +220,8 @@ static heed_request request(const job *j, const batch *b, int64_t m)
         .leaf = a->leaf,
         .center_logits = a->center_logits,
         .top = a->top,
+        .program = j->program,
+        .files = heedi_cli_output_memory(j->c, b->n),
     };
 }
 
@@ -308,6 +326,44 @@ static heed_status skips_figure(const job *j, const batch *b, int64_t i,
     return HEED_OK;
 }
 
+/* Do several methods stand in one picture? */
+static heed_status side_by_side(const job *j, const heed_figure_info **out)
+{
+    *out = NULL;
+    if (!heedi_cli_has_picture(&j->c->args) || j->methods.n < 2)
+        return HEED_OK;
+    HEEDI_TRY(heedi_cli_figure(j->c, out));
+    if (*out && !(*out)->several)
+        *out = NULL;
+    return HEED_OK;
+}
+
+/* A picture of all methods for each target. */
+static heed_status show_together(job *j, const batch *b, int64_t i,
+                                 const heed_figure_info *f)
+{
+    heedi_cli *c = j->c;
+    const heed_result *r = b->out[i].result;
+    const int64_t targets = b->in[i].n_targets;
+    const int64_t number = j->texts.n > 1 ? b->first + i : -1;
+    heed_figure_part *part = heedi_cli_calloc(c, j->methods.n, sizeof *part);
+    char(*group)[128] = heedi_cli_calloc(c, j->methods.n, sizeof *group);
+    heed_status st = part && group ? HEED_OK : HEED_ENOMEM;
+    for (int64_t t = 0; st == HEED_OK && t < targets; t++) {
+        int64_t n = 0;
+        for (int64_t m = 0; m < j->methods.n; m++) {
+            group_of(group[m], j->methods.v[m].info);
+            if (heed_figure_fits(f, r, group[m]))
+                part[n++] = (heed_figure_part){r, group[m], t};
+        }
+        st = heedi_cli_draw(c, f->name, part, n, number, NULL,
+                            targets > 1 ? t : -1);
+    }
+    free(part);
+    free(group);
+    return st;
+}
+
 static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
 {
     heedi_cli *c = j->c;
@@ -328,7 +384,11 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
     if (table && c->args.ledger)
         heedi_cli_ledger(r, group);
     heedi_cli_summary(c, r, group, info->name, in->n_targets);
+    const heed_figure_info *together;
     bool skip;
+    HEEDI_TRY(side_by_side(j, &together));
+    if (together)
+        return HEED_OK;
     HEEDI_TRY(skips_figure(j, b, i, r, group, &skip));
     for (int64_t t = 0;
          heedi_cli_has_picture(&c->args) && !skip && t < in->n_targets; t++)
@@ -344,6 +404,7 @@ static heed_status show_method(job *j, const batch *b, int64_t i, int64_t m)
 static heed_status run_batch(job *j, batch *b)
 {
     heedi_cli *c = j->c;
+    const heed_figure_info *together;
     HEEDI_TRY(batch_fill(j, b));
     if (c->args.dry_run)
         return plan_methods(j, b);
@@ -357,6 +418,9 @@ static heed_status run_batch(job *j, batch *b)
         HEEDI_TRY(heedi_cli_output_close(c, &b->out[i]));
         for (int64_t m = 0; m < j->methods.n; m++)
             HEEDI_TRY(show_method(j, b, i, m));
+        HEEDI_TRY(side_by_side(j, &together));
+        if (together)
+            HEEDI_TRY(show_together(j, b, i, together));
         if (c->args.json)
             HEEDI_TRY(
                 heedi_cli_json(c, b->out[i].result, c->args.dataset != NULL));

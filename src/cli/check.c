@@ -33,8 +33,7 @@ static heed_status default_picture(job *j)
     for (int64_t i = 0; i < n; i++)
         p->x[i] = (heed_real)((double)(i * 7919 % 1009) / 504 - 1);
     HEEDI_LIB(c, heed_image_tokens(&j->in.full, c->ctx, c->model, p));
-    j->in.tokens = *j->in.full;
-    return HEED_OK;
+    return heedi_cli_made_image(c, &j->in);
 }
 
 /* Ids 0, 1, ... 15. */

@@ -54,6 +54,7 @@ heed_status heedi_cli_corpus_open(heedi_cli *c, int64_t n,
                                   heedi_cli_corpus *out)
 {
     const heedi_args *a = &c->args;
+    heed_quiet_files();
     HEEDI_TRY(describe(c, n, out));
     const int several =
         heedi_cli_has_continuation(a) || a->at.n < 0 || a->at.n > 1;

@@ -15,8 +15,10 @@ static heed_status add_line(heedi_cli *c, heedi_cli_texts *out,
         return heedi_cli_fail(c, HEED_ENOMEM, "%s:%lld: no memory", path,
                               (long long)number);
     if (!j)
-        return heedi_cli_fail(c, HEED_EFORMAT, "%s:%lld: %s", path,
-                              (long long)number, e.text);
+        return heedi_cli_fail(c, HEED_EFORMAT,
+                              "%s:%lld: %s; each line is JSON, a string or "
+                              "{\"%s\": \"...\"}",
+                              path, (long long)number, e.text, field);
     const json_t *text = json_is_string(j) ? j : json_object_get(j, field);
     heed_status st = HEED_OK;
     if (!json_is_string(text)) {

@@ -189,7 +189,7 @@ const heedi_flag heedi_cli_flags[] = {
     NUMBER("min-font", min_font, 1, 200, PICTURE,
            "text is never smaller, in px (9)"),
     TEXT(0, "title", 0, title, "TEXT", PICTURE, "title (made from the target)"),
-    WORD("theme", theme, "light|dark", PICTURE, "background (light)"),
+    WORD("theme", theme, "light|dark", PICTURE, "background (light); dark is not in this version"),
     SWITCH("raw-tokens", raw_tokens, PICTURE | HEEDI_SET_DECODE,
            "show tokens as the vocabulary spells them"),
 

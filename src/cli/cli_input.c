@@ -57,8 +57,9 @@ static heed_status read_one(heedi_cli *c, heedi_cli_texts *out,
     return heedi_cli_texts_add(c, out, s, len);
 }
 
-/* Options that are about texts; what is explained of an image is one output. */
-static heed_status check_image(heedi_cli *c)
+/* Options that are about texts; what is explained of an image is one output.
+ * it: what they are not for. */
+static heed_status check_image(heedi_cli *c, const char *it)
 {
     const heedi_args *a = &c->args;
     const struct {
@@ -78,8 +79,8 @@ static heed_status check_image(heedi_cli *c)
     };
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         if (text[i].given)
-            return heedi_cli_fail(c, HEED_EINVAL, "--%s: not with --image",
-                                  text[i].name);
+            return heedi_cli_fail(c, HEED_EINVAL, "--%s: not with %s",
+                                  text[i].name, it);
     return HEED_OK;
 }
 
@@ -116,7 +117,7 @@ heed_status heedi_cli_texts_read(heedi_cli *c, heedi_cli_texts *out)
                               "--%s: --ids are taken as they are",
                               a->bos ? "bos" : "no-bos");
     if (a->image)
-        HEEDI_TRY(check_image(c));
+        HEEDI_TRY(check_image(c, "--image"));
     if (a->ids.n > 0 || a->image) {
         out->v = heedi_cli_calloc(c, 1, sizeof *out->v);
         out->n = out->v != NULL;
@@ -224,10 +225,11 @@ static heed_status fit(heedi_cli *c, heedi_cli_input *in, int64_t room)
                               "input of %lld tokens and %lld to come: at most "
                               "%lld are allowed; --truncate left|right",
                               (long long)n, (long long)room, (long long)limit);
-    return heedi_cli_fail(c, HEED_EINVAL,
-                          "input of %lld tokens: at most %lld are allowed; "
-                          "--truncate left|right",
-                          (long long)n, (long long)limit);
+    const bool image = c->model && heed_model_about(c->model)->image_height > 0;
+    return heedi_cli_fail(
+        c, HEED_EINVAL, "input of %lld tokens: at most %lld are allowed; %s",
+        (long long)n, (long long)limit,
+        image ? "an image is not truncated" : "--truncate left|right");
 }
 
 /* A tokenizer of another model makes tokens that this one does not have. */
@@ -261,6 +263,13 @@ static heed_status read_image(heedi_cli *c, heedi_cli_input *out)
         heedi_cli_lib(c, st);
     heed_image_free(c->ctx, image);
     return st;
+}
+
+heed_status heedi_cli_made_image(heedi_cli *c, heedi_cli_input *in)
+{
+    HEEDI_TRY(check_image(c, "a picture, which is made where there is no "
+                             "--image"));
+    return fit(c, in, 0);
 }
 
 /* One text, or two as one sequence. */
@@ -306,7 +315,7 @@ static heed_status both(heedi_cli *c, const char *s, int64_t len, int64_t room,
 static bool compares(const heedi_cli *c)
 {
     const int sets = c->command->sets;
-    return c->model &&
+    return c->model && !(sets & HEEDI_SET_ATTENTION) &&
            heed_model_about(c->model)->head == HEED_HEAD_EMBEDDING &&
            (sets & HEEDI_SET_TARGET ||
             (sets & HEEDI_SET_CHECK && c->args.pair));
@@ -320,6 +329,11 @@ static heed_status check_pair(heedi_cli *c)
                               "%s: the model makes embeddings, of which two "
                               "are compared: --pair TEXT gives the second text",
                               c->args.model);
+    if (c->args.pair && m && m->head == HEED_HEAD_EMBEDDING &&
+        c->command->sets & HEEDI_SET_ATTENTION)
+        return heedi_cli_fail(c, HEED_EINVAL,
+                              "--pair: the model makes embeddings and runs "
+                              "each text by itself: attention is of one");
     if (c->args.pair && m && m->n_segments == 0)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "--pair: '%s' models take no second text",

@@ -49,6 +49,9 @@ typedef struct heedi_cli_input {
  * come after it. */
 heed_status heedi_cli_prompt(heedi_cli *c, const heedi_cli_texts *t, int64_t i,
                              int64_t room, heedi_cli_input *out);
+/* The same of in->full, which is of a picture that nobody gave. HEED_EINVAL
+ * names an option that is about texts. */
+heed_status heedi_cli_made_image(heedi_cli *c, heedi_cli_input *in);
 /* The continuation of -g or --target-ids, or K new tokens of -n. */
 heed_status heedi_cli_continue(heedi_cli *c, heedi_cli_input *in);
 /* Greedy continuation by at most n_new tokens; appended to the tokens. */

@@ -203,6 +203,18 @@ heed_status heedi_cli_output_open(heedi_cli *c, heedi_cli_output *o, int64_t i,
     return st;
 }
 
+uint64_t heedi_cli_output_memory(const heedi_cli *c, int64_t n)
+{
+    const heedi_args *a = &c->args;
+    const heed_format_info *f =
+        a->output ? heed_format_of(a->output, a->format) : NULL;
+    if (!f)
+        return 0;
+    return heedi_cli_is_corpus(a)
+               ? f->memory
+               : f->memory + (uint64_t)(n - 1) * f->memory_more;
+}
+
 heed_status heedi_cli_output_close(heedi_cli *c, heedi_cli_output *o)
 {
     heed_file *f = o->file;

@@ -29,6 +29,8 @@ heed_status heedi_cli_outputs_check(heedi_cli *c, int64_t n);
 /* Open those of input i of n; keep: results are needed in memory. */
 heed_status heedi_cli_output_open(heedi_cli *c, heedi_cli_output *o, int64_t i,
                                   int64_t n, bool keep);
+/* Bytes that the files of n inputs take while they are written. */
+uint64_t heedi_cli_output_memory(const heedi_cli *c, int64_t n);
 /* Finish the file. */
 heed_status heedi_cli_output_close(heedi_cli *c, heedi_cli_output *o);
 /* Give up what is unfinished, and free. */

@@ -26,8 +26,17 @@ static void print_part(const char *prefix, const char *name, uint64_t n)
            heedi_cli_bytes(size, n));
 }
 
-void heedi_cli_plan_print(const char *prefix, const heed_plan *p)
+/* For a command that is given the least as its limit. */
+static heed_plan told(const heed_plan *p)
 {
+    heed_plan t = *p;
+    t.peak_min += HEED_PROGRAM_VARIES;
+    return t;
+}
+
+void heedi_cli_plan_print(const char *prefix, const heed_plan *plan)
+{
+    const heed_plan told_ = told(plan), *p = &told_;
 #define P(name) print_part(prefix, #name, p->name);
     PARTS(P)
 #undef P
@@ -35,8 +44,9 @@ void heedi_cli_plan_print(const char *prefix, const heed_plan *p)
            (long long)p->n_blocks, prefix, (long long)p->n_kept);
 }
 
-json_t *heedi_cli_plan_json(const heed_plan *p)
+json_t *heedi_cli_plan_json(const heed_plan *plan)
 {
+    const heed_plan told_ = told(plan), *p = &told_;
     json_t *j = json_object();
 #define P(name) \
     json_object_set_new(j, #name, json_integer((json_int_t)p->name));

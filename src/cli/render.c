@@ -1,6 +1,12 @@
 /* heed render - pictures from result files. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli_method.h"
 #include "cli_output.h"
@@ -77,11 +83,30 @@ static heed_status add_explanations(job *j, const heed_result *r,
     return HEED_OK;
 }
 
+/* What `heed attention` makes: maps, or their profile. */
+static const char *const made_of_maps[] = {"attention", "lag_share"};
+enum { N_MADE = sizeof made_of_maps / sizeof *made_of_maps };
+
+/* The first of them that a file has, or NULL. */
+static const char *made(const heed_result *r)
+{
+    for (int i = 0; i < N_MADE; i++)
+        if (heed_result_get(r, "attention", made_of_maps[i]))
+            return made_of_maps[i];
+    return NULL;
+}
+
+static bool draws_maps(const heed_figure_info *f)
+{
+    for (int i = 0; i < N_MADE; i++)
+        if (strcmp(f->draws, made_of_maps[i]) == 0)
+            return true;
+    return false;
+}
+
 static heed_status add_maps(job *j, const heed_result *r)
 {
-    if (!heed_result_get(r, "attention", "attention"))
-        return HEED_OK;
-    return add(j, (heed_figure_part){r, "attention", 0});
+    return made(r) ? add(j, (heed_figure_part){r, "attention", 0}) : HEED_OK;
 }
 
 /* Several maps are drawn as a grid unless one is named. */
@@ -89,6 +114,62 @@ static bool draws_grid(const heedi_args *a)
 {
     return a->figure ? heedi_cli_listed("grid", ' ', a->figure)
                      : a->layers.n == 0 && a->heads.n == 0;
+}
+
+static heed_status no_define(void *ud, heed_ctx *ctx, const heed_var *v)
+{
+    (void)ud, (void)ctx, (void)v;
+    return HEED_OK;
+}
+
+static heed_status no_write(void *ud, heed_ctx *ctx, const char *group,
+                            const char *name, const int64_t *start,
+                            const int64_t *count, const void *data)
+{
+    (void)ud, (void)ctx, (void)group, (void)name;
+    (void)start, (void)count, (void)data;
+    return HEED_OK;
+}
+
+static heed_status no_attr(void *ud, heed_ctx *ctx, const char *group,
+                           const char *key, heed_attr value)
+{
+    (void)ud, (void)ctx, (void)group, (void)key, (void)value;
+    return HEED_OK;
+}
+
+/* Is it the signal of a program that fails? */
+static bool fails(int signal)
+{
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT ||
+           signal == SIGFPE || signal == SIGILL;
+}
+
+/* HDF5 1.10 trusts what a file says of the places of its texts, and a damaged
+ * one ends the process. So a child reads it first. Where there is no child,
+ * nobody does. */
+static heed_status try_file(job *j, const char *path)
+{
+    heedi_cli *c = j->c;
+    int status = 0;
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        const heed_sink drop = {NULL, no_define, no_write, no_attr};
+        const struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(0);
+        (void)!heed_read_into(c->ctx, path, &drop);
+        _exit(0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (child > 0 && WIFSIGNALED(status) && fails(WTERMSIG(status)))
+        return heedi_cli_fail(c, HEED_EFORMAT,
+                              "%s: the file is damaged: HDF5 cannot read it",
+                              path);
+    return HEED_OK;
 }
 
 /* For a grid maps are made small as they are read. */
@@ -121,7 +202,9 @@ static heed_status read_files(job *j)
     if (!j->result)
         return HEED_ENOMEM;
     while (j->n_results < a->n_operands) {
-        const int64_t i = j->n_results++;
+        const int64_t i = j->n_results;
+        HEEDI_TRY(try_file(j, a->operands[i]));
+        j->n_results++;
         HEEDI_TRY(read_file(j, &j->result[i], a->operands[i]));
     }
     return HEED_OK;
@@ -135,8 +218,22 @@ static bool several_maps(const heed_result *r)
     return a && a->var.nd == 4 && a->var.len[0] * a->var.len[1] > 1;
 }
 
+/* A profile is one figure of all its layers. */
+static heed_status check_profile(const job *j)
+{
+    const heedi_args *a = &j->c->args;
+    if ((a->layers.n == 0 && a->heads.n == 0) ||
+        strcmp(j->part->group, "attention") != 0 ||
+        strcmp(made(j->part->r), "attention") == 0)
+        return HEED_OK;
+    return heedi_cli_fail(j->c, HEED_EINVAL,
+                          "--%s: a profile is drawn of all layers and heads "
+                          "that are in the file",
+                          a->layers.n > 0 ? "layers" : "heads");
+}
+
 /* One explanation is a token heat, several are compared; maps, if that is all
- * there is, are matrices. */
+ * there is, are matrices, and a profile is a plot. */
 static heed_status choose(job *j, const heed_figure_info **out)
 {
     heedi_cli *c = j->c;
@@ -145,24 +242,27 @@ static heed_status choose(job *j, const heed_figure_info **out)
     HEEDI_TRY(heedi_cli_figure(c, out));
     for (int64_t i = 0; i < j->n_results; i++)
         HEEDI_TRY(add_explanations(j, j->result[i], *out));
-    if (j->n == 0 && c->args.method.n == 0 &&
-        (!*out || strcmp((*out)->draws, "attention") == 0))
+    if (j->n == 0 && c->args.method.n == 0 && (!*out || draws_maps(*out)))
         for (int64_t i = 0; i < j->n_results; i++)
             HEEDI_TRY(add_maps(j, j->result[i]));
     /* nothing that fits: drawing the first says what would */
     for (int64_t i = 0; *out && j->n == 0 && i < j->n_results; i++)
         HEEDI_TRY(add_explanations(j, j->result[i], NULL));
+    for (int64_t i = 0;
+         *out && j->n == 0 && c->args.method.n == 0 && i < j->n_results; i++)
+        HEEDI_TRY(add_maps(j, j->result[i]));
     if (j->n == 0)
         return heedi_cli_fail(
             c, HEED_EINVAL, "%s: %s%s to draw", c->args.operand,
             c->args.method.n ? "no relevance of method " : "nothing",
             c->args.method.n ? c->args.method.v[0] : "");
+    HEEDI_TRY(check_profile(j));
     if (*out)
         return HEED_OK;
     if (strcmp(j->part->group, "attention") == 0)
         *out = several_maps(j->part->r) && draws_grid(&c->args)
                    ? heedi_cli_figure_named("grid")
-                   : heedi_cli_figure_of("attention");
+                   : heedi_cli_figure_of(made(j->part->r));
     else if (j->n == 1)
         *out = heedi_cli_figure_of("relevance");
     for (int i = 0; !*out && (f = heed_figure_at(i)); i++)
@@ -214,6 +314,7 @@ static heed_status run_all(job *j)
         return heedi_cli_fail(c, HEED_EINVAL,
                               "no picture: --png, --svg or --pdf names it");
     HEEDI_TRY(heedi_cli_outputs_check(c, 1));
+    heed_quiet_files();
     HEEDI_TRY(read_files(j));
     return heedi_cli_has_picture(&c->args) ? draw(j) : show(j);
 }

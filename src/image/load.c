@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "memory.h"
 #include "sha256.h"
 
 #define ROW(name) extern const heedi_image_format heedi_image_format_##name;
@@ -40,8 +41,30 @@ static const struct {
 
 static const int64_t MOST_BYTES = (int64_t)1 << 30;
 
+heed_status heedi_image_room(heed_ctx *ctx, const char *path, int64_t width,
+                             int64_t height, uint64_t more)
+{
+    const uint64_t need = heedi_resident() + more;
+    if (ctx->max_memory == 0 || need <= ctx->max_memory)
+        return HEED_OK;
+    return heedi_fail(ctx, HEED_ENOMEM,
+                      "%s: reading %lld x %lld pixels needs at least %.1f MiB, "
+                      "more than the %.1f MiB of --max-memory",
+                      path ? path : "image", (long long)width,
+                      (long long)height, (double)need / 1048576,
+                      (double)ctx->max_memory / 1048576);
+}
+
+void heedi_raster_drop(heed_ctx *ctx, heedi_raster *r)
+{
+    if (!r->borrowed)
+        heedi_free(ctx, r->rgb);
+    r->rgb = NULL;
+}
+
 heed_status heedi_raster_new(heedi_raster *out, const heedi_image_file *f,
-                             uint64_t width, uint64_t height)
+                             uint64_t width, uint64_t height, uint64_t other,
+                             int orientation)
 {
     if (width < 1 || height < 1)
         return heedi_fail(f->ctx, HEED_EFORMAT, "%s: the image has no pixels",
@@ -53,8 +76,14 @@ heed_status heedi_raster_new(heedi_raster *out, const heedi_image_file *f,
                           "in all are read",
                           f->path, (unsigned long long)width,
                           (unsigned long long)height, HEED_IMAGE_MOST_PIXELS);
-    *out = (heedi_raster){(int64_t)width, (int64_t)height, NULL};
-    out->rgb = heedi_alloc_raw(f->ctx, (size_t)(width * height) * 3);
+    const uint64_t bytes = width * height * 3;
+    const uint64_t later = heedi_turns(orientation) ? bytes : 0;
+    *out = (heedi_raster){.width = (int64_t)width,
+                          .height = (int64_t)height,
+                          .memory = f->n + bytes + other};
+    HEEDI_TRY(heedi_image_room(f->ctx, f->path, out->width, out->height,
+                               bytes + (other > later ? other : later)));
+    out->rgb = heedi_alloc_raw(f->ctx, (size_t)bytes);
     return out->rgb ? HEED_OK : HEED_ENOMEM;
 }
 
@@ -119,6 +148,17 @@ static void fill_source(heed_image_source *s, const heedi_image_file *f,
     s->bytes = (int64_t)f->n;
 }
 
+static heed_status turn(const heedi_image_file *f, heedi_raster *r,
+                        int orientation)
+{
+    const uint64_t bytes = (uint64_t)(r->width * r->height) * 3;
+    if (!heedi_turns(orientation))
+        return HEED_OK;
+    HEEDI_TRY(heedi_image_room(f->ctx, f->path, r->width, r->height, bytes));
+    r->memory = 2 * bytes > r->memory ? 2 * bytes : r->memory;
+    return heedi_orient(f->ctx, r, orientation);
+}
+
 static heed_status load(heed_image *image, heedi_image_file *f)
 {
     const heedi_image_format *format = NULL;
@@ -132,8 +172,11 @@ static heed_status load(heed_image *image, heedi_image_file *f)
     HEEDI_TRY(find_format(f, &format));
     fill_source(&image->source, f, format->name);
     heed_status st = format->decode(f, &r, &orientation);
+    heedi_free(f->ctx, f->p);
+    f->p = NULL;
     if (st == HEED_OK)
-        st = heedi_orient(f->ctx, &r, orientation);
+        st = turn(f, &r, orientation);
+    image->source.memory = r.memory;
     image->rgb = r.rgb; /* freed with the image, whatever happened */
     image->width = image->source.width = r.width;
     image->height = image->source.height = r.height;

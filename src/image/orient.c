@@ -13,13 +13,19 @@ static const struct {
     [8] = {true, false, true},
 };
 
+bool heedi_turns(int orientation)
+{
+    return orientation >= 2 && orientation <= 8;
+}
+
 heed_status heedi_orient(heed_ctx *ctx, heedi_raster *in, int orientation)
 {
-    if (orientation < 2 || orientation > 8)
+    if (!heedi_turns(orientation))
         return HEED_OK;
     const bool swap = turn[orientation].swap;
     const int64_t w = in->width, h = in->height;
-    heedi_raster out = {swap ? h : w, swap ? w : h, NULL};
+    heedi_raster out = {
+        .width = swap ? h : w, .height = swap ? w : h, .memory = in->memory};
     out.rgb = heedi_alloc_raw(ctx, (size_t)(w * h) * 3);
     if (!out.rgb)
         return HEED_ENOMEM;

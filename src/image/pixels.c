@@ -13,20 +13,46 @@ static void by_shortest(const heedi_raster *r, int64_t s, int64_t *w,
     *h = r->width <= r->height ? longer : s;
 }
 
-static heed_status resize(heed_ctx *ctx, const heedi_image_steps *k,
-                          const heed_image *image, heedi_raster *r)
+static const char *name_of(const heed_image *image)
 {
-    int64_t w = k->width, h = k->height;
-    if (k->shortest > 0)
-        by_shortest(r, k->shortest, &w, &h);
-    if (h > HEED_IMAGE_MOST_PIXELS / w)
-        return heedi_fail(ctx, HEED_EFORMAT,
-                          "%s: %lld x %lld pixels would be resized to %lld x "
-                          "%lld, at most %d in all are allowed",
-                          image->source.path ? image->source.path : "image",
-                          (long long)r->width, (long long)r->height,
-                          (long long)w, (long long)h, HEED_IMAGE_MOST_PIXELS);
-    return heedi_resize(ctx, r, w, h, k->filter);
+    return image->source.path ? image->source.path : "image";
+}
+
+/* Sides of the resized picture. */
+static heed_status sides(heed_ctx *ctx, const heedi_image_steps *k,
+                         const heed_image *image, const heedi_raster *r,
+                         int64_t *w, int64_t *h)
+{
+    *w = k->do_resize ? k->width : r->width;
+    *h = k->do_resize ? k->height : r->height;
+    if (k->do_resize && k->shortest > 0)
+        by_shortest(r, k->shortest, w, h);
+    if (*h <= HEED_IMAGE_MOST_PIXELS / *w)
+        return HEED_OK;
+    return heedi_fail(ctx, HEED_EFORMAT,
+                      "%s: %lld x %lld pixels would be resized to %lld x "
+                      "%lld, at most %d in all are allowed",
+                      name_of(image), (long long)r->width, (long long)r->height,
+                      (long long)*w, (long long)*h, HEED_IMAGE_MOST_PIXELS);
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Bytes that all steps take beside the picture: a resized one, a part of that,
+ * and values. */
+static uint64_t steps_bytes(const heedi_image_steps *k, const heedi_raster *r,
+                            int64_t w, int64_t h)
+{
+    const uint64_t resized = (uint64_t)(w * h) * 3;
+    const uint64_t last =
+        k->do_crop ? (uint64_t)(k->crop_w * k->crop_h) * 3 : resized;
+    uint64_t bytes = last + last * sizeof(heed_real);
+    if (k->do_resize)
+        bytes = most(bytes, heedi_resize_bytes(r, w, h));
+    return k->do_crop ? most(bytes, resized + last) : bytes;
 }
 
 /* In float, one rounding after the other, as numpy computes it there. */
@@ -43,24 +69,43 @@ static void normalise(const heedi_image_steps *k, const heedi_raster *r,
         }
 }
 
+/* A picture of which all is left as it is. */
+static heed_status own(heed_ctx *ctx, heedi_raster *r)
+{
+    const size_t bytes = (size_t)(r->width * r->height) * 3;
+    unsigned char *rgb = heedi_alloc_raw(ctx, bytes);
+    if (!rgb)
+        return HEED_ENOMEM;
+    r->rgb = memcpy(rgb, r->rgb, bytes);
+    r->borrowed = false;
+    return HEED_OK;
+}
+
 static heed_status prepare(heed_pixels *p, heed_ctx *ctx,
                            const heed_image *image, const heedi_image_steps *k)
 {
     const size_t bytes = (size_t)(image->width * image->height) * 3;
     const char *path = image->source.path ? image->source.path : "";
-    heedi_raster r = {image->width, image->height, NULL};
+    heedi_raster r = {.width = image->width,
+                      .height = image->height,
+                      .rgb = image->rgb,
+                      .borrowed = true};
+    int64_t w, h;
+    HEEDI_TRY(sides(ctx, k, image, &r, &w, &h));
+    const uint64_t more = steps_bytes(k, &r, w, h);
+    HEEDI_TRY(heedi_image_room(ctx, name_of(image), r.width, r.height, more));
     char *copy = heedi_alloc(ctx, strlen(path) + 1);
     p->source = image->source;
+    p->source.memory = most(p->source.memory, bytes + more);
     p->source.path = copy ? strcpy(copy, path) : NULL;
-    r.rgb = heedi_alloc_raw(ctx, bytes);
-    if (r.rgb)
-        memcpy(r.rgb, image->rgb, bytes);
-    heed_status st = r.rgb && copy ? HEED_OK : HEED_ENOMEM;
+    heed_status st = copy ? HEED_OK : HEED_ENOMEM;
     if (st == HEED_OK && k->do_resize)
-        st = resize(ctx, k, image, &r);
+        st = heedi_resize(ctx, &r, w, h, k->filter);
     if (st == HEED_OK && k->do_crop)
         st = heedi_center_crop(ctx, &r, k->crop_w, k->crop_h);
-    p->rgb = r.rgb; /* freed with the pixels, whatever happened */
+    if (st == HEED_OK && r.borrowed)
+        st = own(ctx, &r);
+    p->rgb = r.borrowed ? NULL : r.rgb; /* freed with the pixels */
     p->channels = 3;
     p->width = r.width;
     p->height = r.height;

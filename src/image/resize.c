@@ -133,7 +133,7 @@ static heed_status along_rows(heed_ctx *ctx, heedi_raster *in, int64_t width,
                               const heedi_filter *f)
 {
     weights k;
-    heedi_raster out = {width, in->height, NULL};
+    heedi_raster out = {.width = width, .height = in->height};
     HEEDI_TRY(weights_new(&k, ctx, in->width, width, f));
     out.rgb = heedi_alloc_raw(ctx, (size_t)(width * in->height) * 3);
     for (int64_t y = 0; out.rgb && y < in->height; y++)
@@ -144,7 +144,7 @@ static heed_status along_rows(heed_ctx *ctx, heedi_raster *in, int64_t width,
     weights_clear(ctx, &k);
     if (!out.rgb)
         return HEED_ENOMEM;
-    heedi_free(ctx, in->rgb);
+    heedi_raster_drop(ctx, in);
     *in = out;
     return HEED_OK;
 }
@@ -154,7 +154,7 @@ static heed_status along_columns(heed_ctx *ctx, heedi_raster *in,
 {
     weights k;
     const int64_t step = in->width * 3;
-    heedi_raster out = {in->width, height, NULL};
+    heedi_raster out = {.width = in->width, .height = height};
     HEEDI_TRY(weights_new(&k, ctx, in->height, height, f));
     out.rgb = heedi_alloc_raw(ctx, (size_t)(height * step));
     for (int64_t y = 0; out.rgb && y < height; y++)
@@ -163,7 +163,7 @@ static heed_status along_columns(heed_ctx *ctx, heedi_raster *in,
     weights_clear(ctx, &k);
     if (!out.rgb)
         return HEED_ENOMEM;
-    heedi_free(ctx, in->rgb);
+    heedi_raster_drop(ctx, in);
     *in = out;
     return HEED_OK;
 }
@@ -175,7 +175,7 @@ static heed_status nearest(heed_ctx *ctx, heedi_raster *in, int64_t width,
 {
     const double sx = (double)in->width / (double)width;
     const double sy = (double)in->height / (double)height;
-    heedi_raster out = {width, height, NULL};
+    heedi_raster out = {.width = width, .height = height};
     int64_t *col = heedi_alloc(ctx, (size_t)width * sizeof *col);
     out.rgb = heedi_alloc_raw(ctx, (size_t)(width * height) * 3);
     double at = sx * 0.5;
@@ -194,9 +194,26 @@ static heed_status nearest(heed_ctx *ctx, heedi_raster *in, int64_t width,
         heedi_free(ctx, out.rgb);
         return HEED_ENOMEM;
     }
-    heedi_free(ctx, in->rgb);
+    heedi_raster_drop(ctx, in);
     *in = out;
     return HEED_OK;
+}
+
+/* Of a side: a row of weights, those of all outputs, and where they begin. */
+static uint64_t weights_bytes(int64_t in, int64_t out)
+{
+    enum { WIDEST = 3 }; /* support of a filter */
+    const double stretch = in > out ? (double)in / (double)out : 1;
+    const uint64_t size = (uint64_t)ceil(WIDEST * stretch) * 2 + 1;
+    return size * sizeof(double) +
+           (uint64_t)out * (size * sizeof(int32_t) + 2 * sizeof(int64_t));
+}
+
+uint64_t heedi_resize_bytes(const heedi_raster *in, int64_t width,
+                            int64_t height)
+{
+    return (uint64_t)width * (uint64_t)(in->height + height) * 3 +
+           weights_bytes(in->width, width) + weights_bytes(in->height, height);
 }
 
 heed_status heedi_resize(heed_ctx *ctx, heedi_raster *in, int64_t width,
@@ -223,7 +240,7 @@ heed_status heedi_center_crop(heed_ctx *ctx, heedi_raster *in, int64_t width,
 {
     const int64_t top = half(in->height - height);
     const int64_t left = half(in->width - width);
-    heedi_raster out = {width, height, NULL};
+    heedi_raster out = {.width = width, .height = height};
     out.rgb = heedi_alloc(ctx, (size_t)(width * height) * 3);
     if (!out.rgb)
         return HEED_ENOMEM;
@@ -234,7 +251,7 @@ heed_status heedi_center_crop(heed_ctx *ctx, heedi_raster *in, int64_t width,
                 memcpy(out.rgb + (y * width + x) * 3,
                        in->rgb + (r * in->width + c) * 3, 3);
         }
-    heedi_free(ctx, in->rgb);
+    heedi_raster_drop(ctx, in);
     *in = out;
     return HEED_OK;
 }

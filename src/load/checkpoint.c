@@ -97,13 +97,20 @@ heed_status heedi_checkpoint_json(heedi_checkpoint *c, const char *name,
     return st;
 }
 
-uint64_t heedi_checkpoint_resident(const heedi_checkpoint *c)
+static bool of_files(const void *ud, uintptr_t from, uintptr_t to)
 {
-    const heedi_source *s = c->impl;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < s->n_maps; i++)
-        sum += heedi_resident_in(s->map[i].p, s->map[i].n);
-    return sum;
+    const heedi_source *s = ud;
+    for (size_t i = 0; i < s->n_maps; i++) {
+        const uintptr_t p = (uintptr_t)s->map[i].p;
+        if (from < p + s->map[i].n && to > p)
+            return true;
+    }
+    return false;
+}
+
+uint64_t heedi_checkpoint_beside(const heedi_checkpoint *c)
+{
+    return heedi_resident_but(of_files, c->impl);
 }
 
 heedi_tensor *heedi_checkpoint_tensor(heedi_checkpoint *c, const char *name)

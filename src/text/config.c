@@ -110,7 +110,13 @@ heed_status heedi_json_beside(json_t **out, heed_ctx *ctx, const char *path,
     heedi_free(ctx, p);
     if (!f)
         return st;
-    *out = json_loadf(f, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
+    const size_t flags = JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES;
+    *out = json_loadf(f, flags, &e);
+    /* transformers writes 10^30 for a length without a limit */
+    if (!*out && json_error_code(&e) == json_error_numeric_overflow) {
+        rewind(f);
+        *out = json_loadf(f, flags | JSON_DECODE_INT_AS_REAL, &e);
+    }
     fclose(f);
     return *out ? HEED_OK : heedi_json_fail(ctx, name, &e);
 }

@@ -29,6 +29,7 @@ run tokenize -m plain -p a --pair ''
 run attribute -m llama/plain -p the --pair cat
 run attribute -m embed_cls_one_type -p the --pair cat -q | cut -f 1-3
 run attention -m embed_cls_one_type -p the --pair cat -o a.h5
+run attention -m embed_cls_one_type -p the --layers 0 --heads 0 --rows -1 | cut -f 1-4
 run attribute -m plain -p 'the cat' --pair 'a dog' -c 4 --truncate left
 
 echo '# labels'

@@ -40,6 +40,14 @@ echo '# what is refused'
 run -o a.json -q
 run -o a.h5 -q -a attention
 run -o a.h5.part/a.h5 -q
+for n in 0 8 100 5000; do
+    head -c $n a.h5 >cut.h5
+    run -o cut.h5 -q | sed 's/of [0-9]* bytes/of N bytes/'
+    [ "$(wc -c <cut.h5)" -eq $n ] || echo 'cut.h5 has changed'
+done
+rm cut.h5*
+"$HEED" render a.h5 --png a.png 2>&1 | cut -d: -f 2
+[ ! -e a.png ] || echo 'a picture of many inputs'
 echo '# one for each input'
 run -o e.json -q --per-file
 ls

@@ -133,6 +133,8 @@ run attention -m "$M" --ids 1,2,3 --layers 7
 run attention -m "$M" --ids 1,2,3 --heads 9
 run attention -m "$M" --ids 1,2,3 --rows 3
 run attention -m "$M" --ids 1,2,3 --kind none
+run attention -m "$M" --ids 1,2,3 --variant raw
+run attribute -m "$M" --ids 1,2 --position-by head
 run attention -m "$M" --ids 1,2,3 --json
 run attention -m "$M" --ids 1,2,3 --layers 1 --target-id 4
 run attention -m "$M" --ids 1,2,3 --layers 1 --kind block

@@ -41,6 +41,11 @@ echo '# check'
 run check vit/vit_plain | cut -f 1,5
 run check -m vit/deit_teacher --image image/rgb.jpg | cut -f 1,5
 run check -m vit/vit_oblong -q --json | grep -o '"n_tokens": [0-9]*\|"result": "ok"' | sort | uniq -c
+for o in '--truncate left' --bos --no-bos --special '-c 9'; do
+    # shellcheck disable=SC2086
+    run check vit/vit_plain -q $o
+done
+run check vit/vit_plain -q -c 10 | cut -f 5 | sort | uniq -c
 
 echo '# refused'
 head -c 300 image/rgb.jpg >short.jpg

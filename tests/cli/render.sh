@@ -50,7 +50,24 @@ made again.png g.h5 --figure grid --png again.png
 same again.png g.png
 made one_of.png g.h5 --layers 1 --heads 2 --png one_of.png
 same one_of.png m.png
-head -c 9000 g.h5 >cut.h5
+
+# a profile is drawn as in the run, by any name
+for m in "$M" "$N"; do
+    for x in png svg; do
+        "$HEED" attention -m "$m" --ids 1,2,3,4 -q --force --profile -o p.h5 --$x p.$x || exit
+        rm -f reach.$x named.$x
+        made reach.$x p.h5 --$x reach.$x
+        same reach.$x p.$x
+        made named.$x p.h5 --figure reach --$x named.$x
+        same named.$x p.$x
+    done
+done
+refused 2 'what fits: reach' p.h5 --figure grid --png x.png
+refused 2 'what fits: reach' p.h5 --figure token_heat --png x.png
+refused 2 'layers: a profile is drawn of all' p.h5 --layers 0 --png x.png
+refused 2 'heads: a profile is drawn of all' p.h5 --figure reach --heads 0 --png x.png
+refused 2 'no attention; what fits: reach' g.h5 p.h5 --figure grid --svg x.svg
+rm -f x_0.svg
 
 # several explanations: of a file, of several, of one method
 made two.svg a.h5 --svg two.svg
@@ -66,17 +83,51 @@ order() { # order FILE METHODS: of the panels in a PNG
     [ "$got" = "$2 " ] || echo "$1: $got"
 }
 "$HEED" attribute -m "$M" --ids 1,2,3 -q -a saliency,gxi,attn_lrp -o o.h5 >/dev/null || exit
-made o.png o.h5 --png o.png
-order o.png 'saliency input_x_gradient attn_lrp'
-made p.png o.h5 --method gxi,saliency,input_x_gradient --png p.png
-order p.png 'input_x_gradient saliency'
+made stored.png o.h5 --png stored.png
+order stored.png 'saliency input_x_gradient attn_lrp'
+made asked.png o.h5 --method gxi,saliency,input_x_gradient --png asked.png
+order asked.png 'input_x_gradient saliency'
 refused 2 'no result file' --png x.png
 refused 2 'no picture' a.h5
 refused 3 'No such file' none.h5 --png x.png
 refused 4 'reads no result files' "$M/config.json" --png x.png
 echo text >bad.h5
 refused 3 'bad.h5: no HDF5 file' bad.h5 --png x.png
-refused 3 'cut.h5: no HDF5 file' cut.h5 --png x.png
+lines() { # lines N: so many on stderr, and no word of HDF5 itself
+    { [ "$(wc -l <out)" -eq "$1" ] && ! grep -q 'HDF5-DIAG\|HDF5:' out; } ||
+        echo "$(wc -l <out) lines: $(cat out)"
+}
+size=$(wc -c <g.h5)
+for n in 0 8 100 $((size / 2)) $((size - 1)); do
+    head -c "$n" g.h5 >cut.h5
+    words='cut.h5: the HDF5 file is cut short'
+    [ "$n" -gt 0 ] || words='cut.h5: the file is empty'
+    refused 3 "$words" cut.h5 --png x.png
+    lines 1
+    refused 3 "$words" a.h5 cut.h5 --png x.png
+    lines 1
+done
+for at in 9 40 96; do # the head, and the header of the root
+    cp g.h5 bad.h5
+    printf '\377' | dd of=bad.h5 bs=1 seek=$at conv=notrunc 2>shell
+    ( # HDF5 1.10 keeps what it has of a header that it cannot read
+        export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
+        refused 3 'bad.h5: ' bad.h5 --png x.png
+        lines 1
+    )
+done
+# anything that HDF5 dies of is refused; a sanitizer would be told of it
+size=$(wc -c <a.h5)
+case $HEED in *asan*) size=0 ;; esac
+for at in $(seq 700 397 "$size"); do
+    cp a.h5 bad.h5
+    printf '\377\377\377\377' | dd of=bad.h5 bs=1 seek="$at" conv=notrunc 2>shell
+    "$HEED" render bad.h5 --svg bad.svg --force >out 2>&1
+    s=$?
+    case $s in 0 | 2 | 3) ;; *) echo "byte $at: exit $s" ;; esac
+    [ $s -eq 0 ] || lines 1
+done
+rm -f bad.svg
 refused 2 'not --heads' g.h5 --figure grid --heads 1 --png x.png
 refused 2 'maps leave' g.h5 --min-font 90 --width 200 --png x.png
 refused 7 'exists' a.h5 --png one.png

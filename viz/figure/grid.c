@@ -29,6 +29,7 @@ typedef struct grid {
     int64_t *number; /* (sheet.layers): the model's */
     int64_t *map;    /* (sheet.layers): -1: there is none */
     int64_t at;      /* the first cell of the map that is drawn */
+    double page;     /* width, px */
 } grid;
 
 static double cell_at(const grid *g, int64_t i)
@@ -315,6 +316,23 @@ static void number_text(heedi_canvas *c, double x, double y, heedi_type t,
     heedi_canvas_text(c, x, y, t, text);
 }
 
+/* Around x, but on the page. */
+static void middle_text(const grid *g, heedi_canvas *c, double x, double y,
+                        const char *text)
+{
+    heedi_type t = heedi_small_type;
+    const double half = heedi_canvas_width(c, t, text) / 2;
+    t.align = HEEDI_MIDDLE;
+    heedi_canvas_text(c, fmax(half, fmin(x, g->page - half)), y, t, text);
+}
+
+/* From the numbers of heads to the first thumbnails: what is written left of
+ * these must not touch the word above it. */
+static double lift(const heedi_sheet *s, double font)
+{
+    return fmax(5, 0.61 * font + 1 - s->height / 2);
+}
+
 /* Numbers of heads above each block, and what they count. */
 static void head_labels(const grid *g, heedi_canvas *c, double top)
 {
@@ -323,7 +341,9 @@ static void head_labels(const grid *g, heedi_canvas *c, double top)
     const char *dim = a->var.dim[1];
     const heed_array *at = heedi_coordinates(g->r, g->group, dim, s->heads);
     const double font = fmax(9, c->min_font), pitch = s->width + s->gap;
-    heedi_type t = heedi_small_type, right = t;
+    const double base = top - lift(s, font);
+    heedi_type right = heedi_small_type;
+    char text[24];
     const int64_t last =
         at ? (int64_t)heedi_number(at->var.type, at->data, s->heads - 1)
            : s->heads - 1;
@@ -332,18 +352,24 @@ static void head_labels(const grid *g, heedi_canvas *c, double top)
                                      : last > 9 ? 1.9
                                                 : 1.3) /
                                     pitch);
-    t.align = HEEDI_MIDDLE;
     right.align = HEEDI_RIGHT;
     for (int64_t row = 0; row < s->layers; row += s->lines) {
         double x, y;
         place(s, row, top, &x, &y);
-        heedi_canvas_text(c, x + (block_width(s) - s->label) / 2,
-                          top - 5 - 1.25 * font, t, dim);
-        heedi_canvas_text(c, x - 6, top - 5, right, "layer");
-        for (int64_t h = 0; h < s->heads; h += step)
-            number_text(c, x + (double)h * pitch + s->width / 2, top - 5, t,
-                        at ? (int64_t)heedi_number(at->var.type, at->data, h)
-                           : h);
+        middle_text(g, c, x + (block_width(s) - s->label) / 2,
+                    base - 1.25 * font, dim);
+        for (int64_t h = 0; h < s->heads; h += step) {
+            const int64_t n =
+                at ? (int64_t)heedi_number(at->var.type, at->data, h) : h;
+            const double mid = x + (double)h * pitch + s->width / 2;
+            snprintf(text, sizeof text, "%lld", (long long)n);
+            if (h == 0) { /* the word is left of the first number, too */
+                double half = heedi_canvas_width(c, heedi_small_type, text) / 2;
+                heedi_canvas_text(c, fmin(x - 6, mid - half - 4), base, right,
+                                  "layer");
+            }
+            middle_text(g, c, mid, base, text);
+        }
     }
 }
 
@@ -375,6 +401,34 @@ static heed_status draw_rows(grid *g, heedi_canvas *c, double top)
     return HEED_OK;
 }
 
+/* The colour bar with its top at y and more below it if its words take
+ * several lines; *right: how far it reaches. Returns the last baseline. Where
+ * words would leave the page it begins at the margin, not at the thumbnails. */
+static double draw_legend(const grid *g, heedi_canvas *c, double y,
+                          const char *legend, const char *note, double *right)
+{
+    const double font = fmax(9, c->min_font), words = fmax(5, 0.25 * font);
+    const double end = g->page - HEEDI_MARGIN;
+    heedi_type t = heedi_small_type;
+    const double wide = heedi_canvas_width(c, t, legend);
+    const double most =
+        fmax(wide, heedi_canvas_width(c, heedi_remark_type, note));
+    double x = HEEDI_MARGIN + g->sheet.label;
+    if (most > end - x)
+        x = HEEDI_MARGIN;
+    t.most = end - x;
+    const double bar = fmin(fmax(BAR, wide), end - x);
+    const double top = wide > t.most
+                           ? words + heedi_canvas_lines(c, x, y - words,
+                                                        1.25 * font, t, legend)
+                           : y;
+    const double numbers = heedi_shades_bar(&g->shades, c, x, top, bar,
+                                            wide > t.most ? "" : legend);
+    const double extra = numbers - (top + fmax(19, 7 + 1.2 * c->min_font));
+    *right = fmin(fmax(*right, x + bar), end);
+    return heedi_legend_beside(c, x, top + extra, *right - x, bar, note, "");
+}
+
 static heed_status draw_sheet(grid *g, heedi_picture *p, heedi_canvas *c)
 {
     const heedi_sheet *s = &g->sheet;
@@ -386,23 +440,17 @@ static heed_status draw_sheet(grid *g, heedi_picture *p, heedi_canvas *c)
         return HEED_ENOMEM;
     double top = ceil(heedi_heading(c, p, head, sub) + 14);
     if (s->heads > 1) {
-        top = ceil(top + 2.5 * font + 5);
+        top = ceil(top + 2.5 * font + lift(s, font));
         head_labels(g, c, top);
     }
     HEEDI_TRY(draw_rows(g, c, top));
     const double bottom =
         top + (double)s->lines * (s->height + s->caption + s->gap);
-    const double x = HEEDI_MARGIN + s->label;
-    const double bar =
-        fmax(BAR, heedi_canvas_width(c, heedi_small_type, legend));
-    const double y = ceil(bottom + 14 + font);
-    heedi_shades_bar(&g->shades, c, x, y, bar, legend);
     double right = HEEDI_MARGIN +
                    (double)s->blocks * (block_width(s) + s->aside) - s->aside;
     right = fmax(right, heedi_heading_width(c, head, sub));
-    right = fmax(right, x + bar);
-    right = fmin(right, p->o.width - HEEDI_MARGIN);
-    const double base = heedi_legend_beside(c, x, y, right - x, bar, note, "");
+    const double base =
+        draw_legend(g, c, ceil(bottom + 14 + font), legend, note, &right);
     p->width = ceil(right + HEEDI_MARGIN);
     p->height = ceil(base + 22);
     p->cmap = g->shades.cmap;
@@ -412,7 +460,7 @@ static heed_status draw_sheet(grid *g, heedi_picture *p, heedi_canvas *c)
 
 static heed_status draw(heedi_picture *p, heedi_canvas *c)
 {
-    grid g = {.ctx = p->ctx, .r = p->r, .group = p->group};
+    grid g = {.ctx = p->ctx, .r = p->r, .group = p->group, .page = p->o.width};
     const heed_attr *without = heedi_layers_without(p->r, p->group);
     heedi_arena_init(&g.arena, p->ctx);
     heed_status st = pool(&g, &p->o, without ? without->n : 0);

@@ -107,6 +107,6 @@ static heed_status save(heed_ctx *ctx, heedi_out *o, const heed_result *r)
 }
 
 const heedi_format heedi_format_csv = {
-    .info = {"csv", ".csv", "one map as a table", 0, 0},
+    .info = {"csv", ".csv", "one map as a table", 0, 0, 0, 0},
     .save = save,
 };

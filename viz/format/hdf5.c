@@ -150,8 +150,18 @@ static heed_status h5_open(void **ud, heed_ctx *ctx, const heedi_place *place)
     return st;
 }
 
+static void quiet(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+/* What the library takes from the first file on, its caches with it, and what
+ * each further file does; measured, see docs/design.md. */
+enum { MEMORY = 7 << 20, MORE = 1 << 20 };
+
 const heedi_format heedi_format_hdf5 = {
-    .info = {"hdf5", ".h5 .hdf5 .nc", "for h5py, netCDF4 and xarray", 1, 1},
+    .info = {"hdf5", ".h5 .hdf5 .nc", "for h5py, netCDF4 and xarray", 1, 1,
+             MEMORY, MORE},
     .open = h5_open,
     .define = h5_define,
     .write = h5_write,
@@ -159,4 +169,5 @@ const heedi_format heedi_format_hdf5 = {
     .finish = h5_finish,
     .drop = h5_drop,
     .load = heedi_h5_load,
+    .quiet = quiet,
 };

@@ -11,6 +11,6 @@ static heed_status save(heed_ctx *ctx, heedi_out *o, const heed_result *r)
 }
 
 const heedi_format heedi_format_npy = {
-    .info = {"npy", ".npy", "one map for NumPy", 0, 0},
+    .info = {"npy", ".npy", "one map for NumPy", 0, 0, 0, 0},
     .save = save,
 };

@@ -158,6 +158,6 @@ static heed_status save(heed_ctx *ctx, heedi_out *o, const heed_result *r)
 }
 
 const heedi_format heedi_format_npz = {
-    .info = {"npz", ".npz", "all arrays for NumPy", 0, 0},
+    .info = {"npz", ".npz", "all arrays for NumPy", 0, 0, 0, 0},
     .save = save,
 };

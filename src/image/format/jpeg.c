@@ -116,6 +116,17 @@ static void decode_rows(reader *r)
     }
 }
 
+/* What libjpeg keeps: of a file of several scans the coefficients of all
+ * blocks, else some rows. */
+static uint64_t kept(struct jpeg_decompress_struct *j)
+{
+    uint64_t sum = (uint64_t)j->image_width * 128 + (1 << 18);
+    for (int i = 0; jpeg_has_multiple_scans(j) && i < j->num_components; i++)
+        sum += (uint64_t)j->comp_info[i].width_in_blocks *
+               j->comp_info[i].height_in_blocks * sizeof(JBLOCK);
+    return sum;
+}
+
 static void decode_all(reader *r)
 {
     struct jpeg_decompress_struct *j = &r->j;
@@ -123,7 +134,9 @@ static void decode_all(reader *r)
     jpeg_mem_src(j, r->f->p, (unsigned long)r->f->n);
     jpeg_save_markers(j, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(j, TRUE);
-    own(r, heedi_raster_new(r->out, r->f, j->image_width, j->image_height));
+    orientation(r);
+    own(r, heedi_raster_new(r->out, r->f, j->image_width, j->image_height,
+                            kept(j), *r->orientation));
     if (j->num_components == 4)
         j->out_color_space = JCS_CMYK;
     else if (j->num_components == 1 || j->num_components == 3)
@@ -136,7 +149,6 @@ static void decode_all(reader *r)
     j->progress = &r->progress;
     jpeg_start_decompress(j);
     decode_rows(r);
-    orientation(r);
     jpeg_finish_decompress(j);
 }
 

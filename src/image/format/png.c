@@ -49,17 +49,30 @@ static void own(reader *r, heed_status st)
         png_longjmp(r->png, 1);
 }
 
+static void orientation(reader *r)
+{
+    png_bytep exif;
+    png_uint_32 n;
+    if (!png_get_eXIf_1(r->png, r->info, &n, &exif))
+        return;
+    const int k = heedi_exif_orientation(exif, n);
+    *r->orientation = k > 0 ? k : *r->orientation;
+}
+
 static void decode_all(reader *r)
 {
     png_structp png = r->png;
-    png_bytep exif;
-    png_uint_32 n_exif;
     png_set_read_fn(png, r, read_bytes);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_read_info(png, r->info);
+    orientation(r);
     const png_uint_32 w = png_get_image_width(png, r->info);
     const png_uint_32 h = png_get_image_height(png, r->info);
-    own(r, heedi_raster_new(r->out, r->f, w, h));
+    /* pointers to rows, rows of libpng, the state of zlib */
+    own(r, heedi_raster_new(r->out, r->f, w, h,
+                            (uint64_t)h * sizeof *r->row + (uint64_t)w * 16 +
+                                (1 << 18),
+                            *r->orientation));
     png_set_expand_gray_1_2_4_to_8(png);
     png_set_palette_to_rgb(png);
     png_set_strip_16(png);
@@ -75,16 +88,13 @@ static void decode_all(reader *r)
         r->row[y] = r->out->rgb + (size_t)y * w * 3;
     png_read_image(png, r->row);
     png_read_end(png, r->info);
-    if (png_get_eXIf_1(png, r->info, &n_exif, &exif)) {
-        int k = heedi_exif_orientation(exif, n_exif);
-        *r->orientation = k > 0 ? k : *r->orientation;
-    }
+    orientation(r); /* it may come last */
 }
 
 static heed_status decode(const heedi_image_file *f, heedi_raster *out,
-                          int *orientation)
+                          int *turned)
 {
-    reader r = {.f = f, .out = out, .orientation = orientation};
+    reader r = {.f = f, .out = out, .orientation = turned};
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, fail, warn);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     if (!r.info) {
