@@ -12,6 +12,11 @@
 
 static const char nbsp[] = "\xc2\xa0";
 
+/* From a box to its text, at the left and at the right; in text sizes. */
+static const double pad = 0.1;
+/* Words stay further apart than boxes inside of a word. */
+static const double more_space = 0.12;
+
 static int piece_at(const heedi_text *t, int byte)
 {
     int low = 0, high = (int)t->view->n; /* start[low] <= byte < start[high] */
@@ -77,6 +82,9 @@ static PangoAttrList *attributes(const heedi_text *t, int from, int to)
 {
     const heedi_view *v = t->view;
     PangoAttrList *list = pango_attr_list_new();
+    /* no glyph for the letters of two pieces */
+    set(list, pango_attr_font_features_new("liga=0, clig=0, dlig=0"), 0,
+        to - from);
     for (int i = piece_at(t, from); i < v->n && t->start[i] < to; i++) {
         const heedi_piece *p = &v->piece[i];
         int a = t->start[i] < from ? 0 : t->start[i] - from;
@@ -96,6 +104,79 @@ static PangoAttrList *attributes(const heedi_text *t, int from, int to)
     return list;
 }
 
+/* Letters of these scripts join, also across tokens. */
+static bool joins(const char *before, const char *after)
+{
+    static const GUnicodeScript script[] = {
+        G_UNICODE_SCRIPT_ARABIC,    G_UNICODE_SCRIPT_SYRIAC,
+        G_UNICODE_SCRIPT_MONGOLIAN, G_UNICODE_SCRIPT_NKO,
+        G_UNICODE_SCRIPT_MANDAIC,   G_UNICODE_SCRIPT_DEVANAGARI,
+        G_UNICODE_SCRIPT_BENGALI};
+    const GUnicodeScript a = g_unichar_get_script(g_utf8_get_char(before));
+    const GUnicodeScript b = g_unichar_get_script(g_utf8_get_char(after));
+    for (size_t i = 0; i < sizeof script / sizeof *script; i++)
+        if (a == script[i] && b == script[i])
+            return true;
+    return false;
+}
+
+/* Whether the piece that starts here has a space before its word: its box
+ * begins at the word. */
+static bool is_spaced(const heedi_text *t, int i, int at)
+{
+    return t->text[at] == ' ' && t->start[i + 1] > at + 1;
+}
+
+/* Whether two boxes meet before this byte without a space between them. */
+static bool meets(const heedi_text *t, int at)
+{
+    const int i = at > 0 && at < t->len ? piece_at(t, at) : 0;
+    if (i == 0 || t->start[i] != at || t->text[at - 1] == '\n' ||
+        is_spaced(t, i, at) ||
+        (t->view->piece[i].first < 0 && t->view->piece[i - 1].first < 0))
+        return false;
+    const char *before = g_utf8_find_prev_char(t->text, t->text + at);
+    return before && !joins(before, t->text + at);
+}
+
+static int room_of(const heedi_text *t)
+{
+    return (int)(2 * pad * t->size * PANGO_SCALE);
+}
+
+/* Room for the padding of two boxes behind the glyph that ends the first, and
+ * between words. */
+static void widen(const heedi_text *t, int from, PangoLayoutRun *run)
+{
+    PangoGlyphString *g = run->glyphs;
+    const bool rtl = run->item->analysis.level % 2;
+    const int at = from + run->item->offset;
+    for (int i = 0; i < g->num_glyphs; i++) {
+        const int cluster = at + g->log_clusters[i];
+        const int k = rtl ? i - 1 : i + 1; /* the next one of the text */
+        const int end = k < 0 || k >= g->num_glyphs ? at + run->item->length
+                                                    : at + g->log_clusters[k];
+        PangoGlyphGeometry *to = &g->glyphs[i].geometry;
+        if (t->text[cluster] == ' ')
+            to->width += (int)(more_space * t->size * PANGO_SCALE);
+        if (end == cluster || !meets(t, end))
+            continue;
+        to->width += room_of(t);
+        to->x_offset += rtl ? room_of(t) : 0;
+    }
+}
+
+/* Whether the text at a byte of a line runs from right to left. */
+static bool is_rtl_at(PangoLayoutLine *line, int at)
+{
+    for (GSList *r = line->runs; r; r = r->next) {
+        const PangoItem *i = ((PangoLayoutRun *)r->data)->item;
+        if (i->offset <= at && at < i->offset + i->length)
+            return i->analysis.level % 2;
+    }
+    return false;
+}
+
 /* Valid until the next one, which may run in another direction. */
 static PangoLayout *layout(const heedi_text *t, heedi_canvas *c, int from,
                            int to, bool is_rtl)
@@ -112,13 +193,29 @@ static PangoLayout *layout(const heedi_text *t, heedi_canvas *c, int from,
     return l;
 }
 
+/* The only line of a layout, with room between boxes. */
+static PangoLayoutLine *spread(const heedi_text *t, PangoLayout *l, int from)
+{
+    PangoLayoutLine *line = pango_layout_get_line(l, 0);
+    for (GSList *r = line->runs; r; r = r->next)
+        widen(t, from, r->data);
+    return line;
+}
+
+static double width_of(PangoLayoutLine *line)
+{
+    int w = 0;
+    for (GSList *r = line->runs; r; r = r->next)
+        w += pango_glyph_string_get_width(((PangoLayoutRun *)r->data)->glyphs);
+    return w / (double)PANGO_SCALE;
+}
+
 static double measure(const heedi_text *t, heedi_canvas *c, int from, int to)
 {
-    int w;
     PangoLayout *l = layout(t, c, from, to, false);
-    pango_layout_get_size(l, &w, NULL);
+    const double w = width_of(spread(t, l, from));
     g_object_unref(l);
-    return w / (double)PANGO_SCALE;
+    return w;
 }
 
 /* ---- breaking ------------------------------------------------------------ */
@@ -318,10 +415,11 @@ static void draw_piece(const heedi_text *t, heedi_canvas *c,
     if (p->first >= 0 && !p->drop)
         heedi_canvas_box(c, x + gap, y, w - 2 * gap, h, 2.5,
                          heedi_view_color(t->view, p->value));
-    if (target || heedi_view_outside(t->view, p))
-        heedi_canvas_outline(c, x + gap + 0.6, y + 0.6, w - 2 * gap - 1.2,
-                             h - 1.2, target ? 3 : 2.5, target ? 1.2 : 0.8,
-                             black);
+    if (target) /* around the box */
+        heedi_canvas_outline(c, x, y + 0.6, w, h - 1.2, 3, 1.2, black);
+    else if (heedi_view_outside(t->view, p))
+        heedi_canvas_outline(c, x + gap + 0.4, y + 0.4, w - 2 * gap - 0.8,
+                             h - 0.8, 2.5, 0.8, black);
     else if (p->kind == HEEDI_CHIP)
         heedi_canvas_outline(c, x + gap + 0.3, y + 0.3, w - 2 * gap - 0.6,
                              h - 0.6, 2.5, 0.6, heedi_rgb_of(0xbbbbbb));
@@ -371,11 +469,9 @@ void heedi_text_draw(const heedi_text *t, heedi_canvas *c, size_t i, double x,
 {
     const heedi_line *ln = &t->line[i];
     PangoLayout *l = layout(t, c, ln->from, ln->to, ln->is_rtl);
-    PangoLayoutLine *line = pango_layout_get_line_readonly(l, 0);
-    int w;
-    pango_layout_get_size(l, &w, NULL);
+    PangoLayoutLine *line = spread(t, l, ln->from);
     if (ln->is_rtl)
-        x += t->width - w / (double)PANGO_SCALE;
+        x += t->width - width_of(line);
     x -= hanging(t, ln, line);
     heedi_canvas_check(c, l);
     for (int k = piece_at(t, ln->from); k < t->view->n && t->start[k] < ln->to;
@@ -385,13 +481,20 @@ void heedi_text_draw(const heedi_text *t, heedi_canvas *c, size_t i, double x,
         int *range, n;
         if (to - ln->from <= from)
             continue;
-        pango_layout_line_get_x_ranges(line, from, to - ln->from, &range, &n);
+        const bool spaced =
+            t->start[k] >= ln->from && is_spaced(t, k, t->start[k]);
+        pango_layout_line_get_x_ranges(line, from + spaced, to - ln->from,
+                                       &range, &n);
         n = merge(range, n);
-        for (int j = 0; j < n; j++)
-            draw_piece(t, c, &t->view->piece[k],
-                       x + range[2 * j] / (double)PANGO_SCALE, y,
-                       (range[2 * j + 1] - range[2 * j]) / (double)PANGO_SCALE,
-                       height);
+        /* the room behind its last glyph belongs to both boxes */
+        const bool rtl = is_rtl_at(line, to - ln->from - 1);
+        const int more = room_of(t) / 2, behind = meets(t, to) ? -more : more;
+        for (int j = 0; j < n; j++) {
+            const int a = range[2 * j] - (rtl ? behind : more);
+            const int b = range[2 * j + 1] + (rtl ? more : behind);
+            draw_piece(t, c, &t->view->piece[k], x + a / (double)PANGO_SCALE, y,
+                       (b - a) / (double)PANGO_SCALE, height);
+        }
         g_free(range);
     }
     cairo_move_to(c->cr, x, y + 0.718 * height); /* baseline */
