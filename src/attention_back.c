@@ -35,18 +35,6 @@ static double back_relative(const task *t, const block *k, const heed_real *q,
     return heedi_vector()->dot(n, t->r.p, t->r.s);
 }
 
-/* Z = Q K^T, and what relative keys add, into r.p. */
-static void products(const task *t, const block *k, const heed_real *q,
-                     const heed_real *keys)
-{
-    const heedi_attention_args *a = t->y->args;
-    const int64_t ldq = t->y->cols, ldk = t->y->in[1]->cols;
-    heedi_blas(false, true, k->n, k->w, a->head_dim, 1, q, ldq,
-               keys + k->j0 * ldk, ldk, 0, t->r.p, k->w);
-    if (relative(a))
-        heedi_relative_scores(a, k, q, ldq, keys, ldk, t->r.p);
-}
-
 /* What code with stabilisers divides by: the sum of scaled products, biases and
  * mask, and then the products themselves, of which r.p is full. r.s, scale dS,
  * becomes that times z / (z + eps); what is lost of z dS. */
@@ -107,7 +95,7 @@ static void back_head(const task *t)
                             (heed_real)a->scale, (heed_real)delta);
         }
         if (stab) {
-            products(t, &c, q, k);
+            heedi_attention_products(y, &c, q, k, r->p);
             t->sum[2] += stabilise(t, &c, HEEDI_BY_SUM);
         }
         t->sum[1] += back_bias(t, &c);

@@ -143,6 +143,13 @@ void heedi_relative_back(const heedi_attention_args *a, const block *b,
                          const heed_real *s, heed_real c, heed_real *gq,
                          int64_t ldq, heed_real *gk, int64_t ldk);
 
+/* Scores of a block before scaling, into p (n, w): q k^T, and what relative
+ * keys add. q: of its first row; k: of the sequence's first; both of the head.
+ */
+void heedi_attention_products(const heedi_node *y, const block *b,
+                              const heed_real *q, const heed_real *k,
+                              heed_real *p);
+
 /* q, k: of the head; k from the first position of the sequence on. r.s holds
  * scale dS, r.p what relative keys add before scaling, if there are any. */
 void heedi_attention_read_block(const task *t, const block *k,

@@ -60,10 +60,7 @@ static void one_block(const form *t, const block *c, const heed_real *key,
     heedi_blas(false, true, n, w, d, 1, r->dq, d, val + c->j0 * ldk, ldk, 0,
                r->s, w);
     half(n, w, r->p, w, r->s, w, r->s, w, true);
-    heedi_blas(false, true, n, w, d, 1, q, ldq, key + c->j0 * ldk, ldk, 0, r->p,
-               w);
-    if (relative(a))
-        heedi_relative_scores(a, c, q, ldq, key, ldk, r->p);
+    heedi_attention_products(y, c, q, key, r->p);
     for (int64_t i = 0; i < n * w; i++)
         r->s[i] = heedi_form_ratio(r->s[i], r->p[i]);
     heedi_blas(false, false, n, d, w, 1, r->s, w, key + c->j0 * ldk, ldk, 0,

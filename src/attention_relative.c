@@ -107,3 +107,15 @@ void heedi_relative_back(const heedi_attention_args *a, const block *b,
                 back_of(a, b, &t, 1, s, c, gk + (b->j0 + j) * ldk, ldk);
         }
 }
+
+void heedi_attention_products(const heedi_node *y, const block *b,
+                              const heed_real *q, const heed_real *k,
+                              heed_real *p)
+{
+    const heedi_attention_args *a = y->args;
+    const int64_t ldq = y->cols, ldk = y->in[1]->cols;
+    heedi_blas(false, true, b->n, b->w, a->head_dim, 1, q, ldq, k + b->j0 * ldk,
+               ldk, 0, p, b->w);
+    if (relative(a))
+        heedi_relative_scores(a, b, q, ldq, k, ldk, p);
+}

@@ -260,38 +260,61 @@ static double lost(double cap, double seed, double z)
     return seed * (heedi_softcap(cap, z) - heedi_softcap_slope(cap, z) * z);
 }
 
-/* What is lost of a seed on the way to the logits that the head gives. */
+/* What the seed of a logit is multiplied with, for its value z before it is
+ * capped, and then divided by; where relevance itself travels, a logit has what
+ * its capped one has. */
+typedef struct factors {
+    double cap, stab;
+} factors;
+
+static bool by_slope(const heedi_exec *e)
+{
+    return e->o.cap_slope || e->o.rules.pass != HEEDI_RELEVANCE;
+}
+
+static factors factors_of(const heedi_exec *e, const heedi_rule *rule, double z)
+{
+    const double cap = e->m->softcap;
+    const heedi_stabiliser *s = rule ? NULL : e->o.stab;
+    factors f = {1, 1};
+    if (cap != 0)
+        f.cap = by_slope(e) ? heedi_softcap_slope(cap, z)
+                            : heedi_softcap_quotient(cap, z);
+    if (s)
+        f.stab = heedi_stabiliser_factor(s, s->eps[HEEDI_BY_MAP], z);
+    return f;
+}
+
+/* What is lost on the way. */
 typedef struct loss {
     double softcap, eps;
 } loss;
 
-/* The seed c of a logit, for its value z before it is capped and divided by;
- * where relevance itself travels, a logit has what its capped one has. */
-static double before(const heedi_exec *e, double c, double z, loss *gone)
+static void lose(const heedi_exec *e, const factors *f, double c, double z,
+                 loss *gone)
 {
-    const double cap = e->m->softcap;
-    const bool slope = e->o.cap_slope || e->o.rules.pass != HEEDI_RELEVANCE;
-    if (cap != 0) {
-        gone->softcap += slope ? lost(cap, c, z) : 0;
-        c *= slope ? heedi_softcap_slope(cap, z)
-                   : heedi_softcap_quotient(cap, z);
-    }
-    if (e->o.stab && !heedi_head_rule(e->o.rules)) {
-        const double f =
-            heedi_stabiliser_factor(e->o.stab, e->o.stab->eps[HEEDI_BY_MAP], z);
-        gone->eps += c * (1 - f) * z;
-        c *= f;
-    }
-    return c;
+    if (e->o.cap_slope)
+        gone->softcap += lost(e->m->softcap, c, z);
+    gone->eps += c * f->cap * (1 - f->stab) * z;
 }
 
-static heed_status before_row(heedi_exec *e, heedi_seed *s, loss *gone)
+/* Of all logits. */
+static heed_status before_row(heedi_exec *e, const heedi_rule *rule,
+                              heedi_seed *s, loss *gone)
 {
     const int64_t v = e->m->head.rows;
+    const bool loses = e->o.account && (e->o.cap_slope || e->o.stab);
     heed_real *to = e->logit + v;
     HEEDI_TRY(whole_row(e, s->row, to));
-    for (int64_t i = 0; i < v; i++)
-        to[i] = (heed_real)before(e, (double)s->dense[i], (double)to[i], gone);
+    for (int64_t i = 0; loses && i < v; i++) {
+        const factors f = factors_of(e, rule, (double)to[i]);
+        lose(e, &f, (double)s->dense[i], (double)to[i], gone);
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < v; i++) {
+        const factors f = factors_of(e, rule, (double)to[i]);
+        to[i] = (heed_real)((double)s->dense[i] * f.cap * f.stab);
+    }
     s->dense = to;
     return HEED_OK;
 }
@@ -312,10 +335,12 @@ static heed_status unseed(heedi_exec *e, const heedi_rule *rule, heedi_seed *s)
         return HEED_OK;
     for (int i = 0; !s->dense && i < s->n; i++) {
         HEEDI_TRY(one_token(e, s->row, s->id[i], &z));
-        s->c[i] = before(e, s->c[i], (double)z, &gone);
+        const factors f = factors_of(e, rule, (double)z);
+        lose(e, &f, s->c[i], (double)z, &gone);
+        s->c[i] *= f.cap * f.stab;
     }
     if (s->dense)
-        HEEDI_TRY(before_row(e, s, &gone));
+        HEEDI_TRY(before_row(e, rule, s, &gone));
     if (e->o.account && e->o.cap_slope)
         heedi_deposit(&e->ledger, seq, head, HEEDI_ENTRY_softcap, gone.softcap);
     if (e->o.account && e->o.stab)

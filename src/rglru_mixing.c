@@ -113,18 +113,27 @@ static void rest(const heedi_node *y, const heedi_run *run, const heedi_view *v)
     }
 }
 
+/* log a of a gate before its sigmoid, at most 0 */
+static double log_decay(heed_real rate, heed_real gate)
+{
+    return (double)rate / (1 + exp(-(double)gate));
+}
+
 /* m */
 static void sizes(const heedi_node *y, const heedi_run *run, int64_t row,
                   int64_t n, heed_real *out)
 {
     const heedi_rglru_args *a = y->args;
     const heedi_batch *b = run->batch;
-    for (int64_t i = 0; i < n * y->cols; i++) {
-        const int64_t r = row + i / y->cols, d = i % y->cols;
-        const bool first = r == b->start[heedi_sequence_of(b, r)];
-        const double gate = (double)y->in[2]->x[r * y->cols + d];
-        const double log = (double)a->rate[d] / (1 + exp(-gate));
-        out[i] = b->pos0 == 0 && first ? 1 : (heed_real)sqrt(-expm1(2 * log));
+    const int64_t c = y->cols;
+    for (int64_t r = row; r < row + n; r++) {
+        const heed_real *gate = y->in[2]->x + r * c;
+        const bool fresh =
+            b->pos0 == 0 && r == b->start[heedi_sequence_of(b, r)];
+        for (int64_t d = 0; d < c; d++)
+            *out++ = fresh ? 1
+                           : (heed_real)sqrt(
+                                 -expm1(2 * log_decay(a->rate[d], gate[d])));
     }
 }
 
@@ -144,10 +153,9 @@ static void rates(const heedi_node *y, const heedi_run *run,
     const heedi_rglru r =
         heedi_rglru_part(y, run->batch, s->seq, s->head / HEEDI_LANES, &at);
     for (int64_t t = 0; t < s->n; t++) {
-        const double gate = (double)r.rec[(s->from + t) * r.ld + lane];
-        out[t] = r.fresh && s->from + t == 0
-                     ? (double)INFINITY
-                     : -(double)r.rate[lane] / (1 + exp(-gate));
+        const heed_real gate = r.rec[(s->from + t) * r.ld + lane];
+        out[t] = r.fresh && s->from + t == 0 ? (double)INFINITY
+                                             : -log_decay(r.rate[lane], gate);
     }
 }
 

@@ -255,7 +255,8 @@ static void raw(const char *model, bool channels)
             least = fmin(least, size);
             greatest = fmax(greatest, size);
         }
-    if (!(worst < 1e-3 && least > 0 && greatest > 1.05 * least))
+    if (!(worst < (sizeof(heed_real) == 4 ? 1e-5 : 1e-12) && least > 0 &&
+          greatest > 1.05 * least))
         fail_msg("%s: %g, sizes %g to %g", model, worst, least, greatest);
     for (int i = 0; i < 2; i++) {
         heed_result_free(r[i]);

@@ -36,24 +36,23 @@ static heed_plan told(const heed_plan *p)
 
 void heedi_cli_plan_print(const char *prefix, const heed_plan *plan)
 {
-    const heed_plan told_ = told(plan), *p = &told_;
-#define P(name) print_part(prefix, #name, p->name);
+    const heed_plan p = told(plan);
+#define P(name) print_part(prefix, #name, p.name);
     PARTS(P)
 #undef P
     printf("%sblocks\t%lld\t\n%sblocks_kept\t%lld\t\n", prefix,
-           (long long)p->n_blocks, prefix, (long long)p->n_kept);
+           (long long)p.n_blocks, prefix, (long long)p.n_kept);
 }
 
 json_t *heedi_cli_plan_json(const heed_plan *plan)
 {
-    const heed_plan told_ = told(plan), *p = &told_;
+    const heed_plan p = told(plan);
     json_t *j = json_object();
-#define P(name) \
-    json_object_set_new(j, #name, json_integer((json_int_t)p->name));
+#define P(name) json_object_set_new(j, #name, json_integer((json_int_t)p.name));
     PARTS(P)
 #undef P
-    json_object_set_new(j, "blocks", json_integer(p->n_blocks));
-    json_object_set_new(j, "blocks_kept", json_integer(p->n_kept));
+    json_object_set_new(j, "blocks", json_integer(p.n_blocks));
+    json_object_set_new(j, "blocks_kept", json_integer(p.n_kept));
     return j;
 }
 

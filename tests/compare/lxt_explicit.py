@@ -15,12 +15,10 @@ largest:
 Exits 1 if anything is beyond its limit. Needs torch, transformers 4.52.4, tabulate, h5py, safetensors.
 """
 import argparse
-import importlib.machinery
 import pathlib
 import subprocess
 import sys
 import tempfile
-import types
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
 sys.path[:0] = [str(GOLDEN)]
@@ -35,18 +33,14 @@ from safetensors.numpy import load_file  # noqa: E402
 import common  # noqa: E402
 import float64  # noqa: E402
 import llama  # noqa: E402
+import no_bitsandbytes  # noqa: E402
 
 MODELS = ("plain", "gqa2_tied_bf16", "rope_default", "rope_linear", "rope_llama3")
 LIMIT = {"stab": 1e-9, "exact": 1e-9}
 
 
 def official(checkout):
-    stub = types.ModuleType("bitsandbytes")
-    stub.__spec__ = importlib.machinery.ModuleSpec("bitsandbytes", None)
-    stub.nn = types.ModuleType("bitsandbytes.nn")
-    for name in ("Linear4bit", "Linear8bitLt"):
-        setattr(stub.nn, name, type(name, (torch.nn.Module,), {}))
-    sys.modules |= {"bitsandbytes": stub, "bitsandbytes.nn": stub.nn}
+    no_bitsandbytes.pretend()
     sys.path.insert(0, str(checkout))
     from lxt.explicit import functional, rules
     from lxt.explicit.models import llama as theirs

@@ -18,12 +18,10 @@ code as it is in float64 ("stab"). The last column is what the epsilon moves in 
 Exits 1 if anything failed. Needs torch, transformers 4.52.4, safetensors, tabulate.
 """
 import argparse
-import importlib.machinery
 import json
 import pathlib
 import subprocess
 import sys
-import types
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "golden")]
 
@@ -45,12 +43,8 @@ def official(checkout, folder, state):
     import no_torchvision  # noqa: F401
     import torch
     import transformers.models.llama.modeling_llama  # noqa: F401
-    stub = types.ModuleType("bitsandbytes")
-    stub.__spec__ = importlib.machinery.ModuleSpec("bitsandbytes", None)
-    stub.nn = types.ModuleType("bitsandbytes.nn")
-    for name in ("Linear4bit", "Linear8bitLt"):
-        setattr(stub.nn, name, type(name, (torch.nn.Module,), {}))
-    sys.modules |= {"bitsandbytes": stub, "bitsandbytes.nn": stub.nn}
+    import no_bitsandbytes
+    no_bitsandbytes.pretend()
     sys.path.insert(0, str(checkout / "NLP"))
     from lxt.models import llama_PE
     config = transformers.LlamaConfig.from_pretrained(folder)
