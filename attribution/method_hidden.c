@@ -59,20 +59,6 @@ static bool min_max(double *x, int64_t n)
     return high > low;
 }
 
-/* Where the mean over columns is nothing but rounding, as behind a LayerNorm,
- * whose gradient has none. */
-static bool vanishes(const heedi_flow *f, int64_t layer, const heed_real *g,
-                     int64_t cols)
-{
-    const int64_t rows = f->r.e->batch.rows;
-    double means = 0, all = 0;
-    for (int64_t r = 0; r < rows; r++)
-        means += fabs(f->token[layer * rows + r]);
-    for (int64_t i = 0; i < rows * cols; i++)
-        all += fabs((double)g[i]);
-    return means * (double)cols <= 1e-5 * all;
-}
-
 /* g: (rows, cols), of a layer */
 static void reduce(heedi_flow *f, int64_t layer, const heed_real *g,
                    int64_t cols)
@@ -80,18 +66,22 @@ static void reduce(heedi_flow *f, int64_t layer, const heed_real *g,
     const heedi_batch *b = &f->r.e->batch;
     double *s = f->token + layer * b->rows;
     const bool greatest = meant(f).greatest;
-#pragma omp parallel for schedule(static)
+    double means = 0, all = 0; /* in any order: only their size counts */
+#pragma omp parallel for schedule(static) reduction(+ : means, all)
     for (int64_t r = 0; r < b->rows; r++) {
         double sum = 0, most = 0;
         for (int64_t i = 0; i < cols; i++) {
             const double x = (double)g[r * cols + i];
             sum += x;
+            all += fabs(x);
             most = x > most ? x : most;
         }
         s[r] = greatest ? most : sum / (double)cols;
+        means += fabs(sum);
     }
-    if (!greatest && vanishes(f, layer, g, cols))
-        f->vanished++;
+    /* nothing but rounding, as behind a LayerNorm, whose gradient has no mean
+     */
+    f->vanished += !greatest && means <= 1e-5 * all;
     for (int64_t q = 0; greatest && q < b->n_seq; q++)
         if (f->at[q] >= 0)
             min_max(s + b->start[q], heedi_len(b, q));
